@@ -181,9 +181,8 @@ struct rdb_node {
 	uint64_t left;   // bytes of it not yet walked
 	size_t off;      // where it goes on in scratch
 	bool in_scratch; // else it is at the window's start
-	bool open;       // its header has been read
-	uint32_t n_left; // intset: elements left; width in bytes
-	uint32_t width;
+	uint32_t n_left; // intset: elements left
+	uint32_t width;  // intset: bytes of an element
 };
 
 // All state of one reader. Fields up to the blank line are for the caller to read, the rest is
@@ -205,6 +204,7 @@ struct rdb_reader {
 
 	const struct rdb_type *type; // of the value being read
 	struct rdb_skim skim;
+	size_t body_off;             // from the window's start to the body
 	size_t skim_off;             // from the window's start to where the skim is
 	uint64_t left;               // bytes of a long string, or elements of a big value
 	struct rdb_lzf lzf;
@@ -214,6 +214,7 @@ struct rdb_reader {
 	// Streams.
 	struct rdb_stream_id master;
 	size_t names_off; // master entry's fields, in scratch
+	size_t names_len;
 	uint32_t n_names;
 	uint64_t n_groups;
 	uint64_t n_consumers;
