@@ -2,7 +2,7 @@
 // The command table: what a command of a replication stream touches, and what may become of it.
 //
 // One row a command, one cache line a row. The rows are parsers/commands.tsv, from which
-// tools/gen-commands makes commands_table.c at build time: the rows and a hash over their names.
+// tools/gen-commands makes commands_table.inc at build time: the rows and a hash over their names.
 // Covers Redis up to 8.x and Valkey up to 9.x.
 #pragma once
 
@@ -53,7 +53,7 @@ enum command_keyspec {
 	KEYS_NONE,
 	KEYS_RANGE,   // every step-th argument of first..last; a negative last counts from the end
 	KEYS_NUMKEYS, // argument `count` counts the keys after it; `first` > 0 is one key more
-	KEYS_STORE,   // `first`, and the argument after the last STORE or STOREDIST: GEORADIUS
+	KEYS_STORE,   // `first`, and what follows the last STORE or STOREDIST from argument `count` on
 	KEYS_SORT,    // the same for SORT, where BY, GET and LIMIT take arguments
 	KEYS_STREAMS, // the first half of what follows STREAMS: XREAD, XREADGROUP
 	KEYS_MIGRATE, // argument 3 or, when that is empty, all that follow KEYS
@@ -67,6 +67,7 @@ enum command_flag {
 	COMMAND_REWRITE = 1 << 4,    // rewrite_command() may change it; others need not ask
 	COMMAND_CONTAINER = 1 << 5,  // has subcommand rows; this row stands for any that has none
 	COMMAND_CONTROL = 1 << 6,    // wants an answer or an action from us: REPLCONF GETACK
+	COMMAND_BY_ARGS = 1 << 7,    // COMMAND_IDEMPOTENT holds for some arguments only
 };
 
 // A row. Read-only, lives as long as the program.
@@ -104,6 +105,12 @@ extern const size_t command_row_count;
 //         it as a barrier over all lanes, forwards it verbatim, and takes argument 1 for its key
 //         where a cluster target needs a slot to choose a node by
 const struct command *command_find(struct span name, struct span sub);
+
+// Whether a command may have argc words, its name included.
+static inline bool command_arity_fits(const struct command *c, int argc)
+{
+	return c->arity >= 0 ? argc == c->arity : argc >= -c->arity;
+}
 
 // Where the keys of one command lie: an optional first key, then a regular run. Every key spec
 // comes down to this, so a DEL of a million keys costs no more than one of two.
@@ -150,6 +157,24 @@ int command_keys(
 //
 // @return the database, -ENOENT when the command names none, -EINVAL when it is no number
 int command_other_db(const struct command *c, const struct span *argv, int argc);
+
+// How far this call of a command reaches: its row's scope, narrowed or widened by its arguments. A
+// COPY without DB stays in its database, a DEL of one key is SCOPE_KEY, a SORT whose BY or GET names
+// keys by pattern reads the whole database.
+//
+// @param run  from command_key_run() for the same words
+enum command_scope command_reach(
+	const struct command *c, const struct span *argv, int argc, const struct key_run *run);
+
+// Whether this call can be replayed without a fence. Asks the arguments where COMMAND_BY_ARGS says
+// so: ZADD with NX, XX or INCR, BITFIELD with INCRBY, XGROUP CREATE at `$` cannot.
+//
+// "Idempotent" is about runs: a run of such commands, applied again from any place that has been
+// applied before, in order, ends in the same state. It says nothing about a run with others in it:
+// a marker that fences an INCR must cover all of its slot up to there. One hole is known: a member
+// whose removal empties the key takes the key's expiry along, which a replay does not repeat when
+// members have been added since.
+bool command_is_idempotent(const struct command *c, const struct span *argv, int argc);
 
 // Whether key i of n gets written.
 static inline bool command_writes_key(const struct command *c, int i, int n)
