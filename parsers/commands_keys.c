@@ -8,6 +8,10 @@
 
 static int keys_range(const struct command *c, int argc, struct key_run *run)
 {
+	if (c->first == c->last && c->first < argc) { // most commands: one key, no division
+		*run = (struct key_run){.n = 1, .first = c->first, .step = 1};
+		return 0;
+	}
 	int last = c->last < 0 ? argc + c->last : c->last;
 	if (c->first >= argc && c->last < 0) // SUNSUBSCRIBE without channels
 		return 0;
