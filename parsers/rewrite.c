@@ -18,7 +18,7 @@ void begin_as(struct rewrite *w, const char *name)
 	put(w, span_of(name));
 }
 
-// Another name in front of the first `keep` words, 0 for all: what follows was a condition or a wait.
+// Another name in front of the first `keep` words, 0 for all: the rest was a condition or a wait.
 static enum rewrite_reason rewrite_name(const struct call *in, struct rewrite *w)
 {
 	static const struct {
@@ -33,7 +33,7 @@ static enum rewrite_reason rewrite_name(const struct call *in, struct rewrite *w
 		[REWRITE_TO_RPUSH] = {"RPUSH", 0},         // RPUSHX
 		[REWRITE_TO_RPOPLPUSH] = {"RPOPLPUSH", 3}, // BRPOPLPUSH from to timeout
 		[REWRITE_TO_LMOVE] = {"LMOVE", 5},         // BLMOVE from to side side timeout
-		[REWRITE_TO_DEL] = {"DEL", 2},             // GETDEL key, DELEX key .., DELIFEQ key value
+		[REWRITE_TO_DEL] = {"DEL", 2},             // GETDEL, DELEX, DELIFEQ key ..
 	};
 	int keep = names[in->c->rewrite].keep;
 	begin_as(w, names[in->c->rewrite].name);
@@ -197,8 +197,8 @@ static bool differs(const struct call *in, const struct rewrite *w)
 }
 
 enum rewrite_result rewrite_apply(
-	const struct command *c, const struct span *argv, int argc, const struct rewrite_rules *rules,
-	struct rewrite *out)
+	const struct command *c, const struct span *argv, int argc,
+	const struct rewrite_rules *rules, struct rewrite *out)
 {
 	const struct call in = {c, argv, argc, rules};
 	assert(out->room >= argc + REWRITE_GROWTH);

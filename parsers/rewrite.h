@@ -5,7 +5,7 @@
 // would just make a replay differ: SETNX becomes SET, NX, XX and the like go, RESTORE gets REPLACE.
 // ZADD keeps its conditions, which hold member by member. Relative expiries (sources before 7.0)
 // become absolute, counted from when the bytes came in; what has expired already becomes a DEL.
-// Blocking forms lose the wait. Pure: no clock, no allocation; rewriting a result leaves it as it is.
+// Blocking forms lose the wait. Pure: no clock, no allocation; rewriting a result changes nothing.
 #pragma once
 
 #include "parsers/commands.h"
@@ -78,7 +78,7 @@ typedef int rewrite_footer_fn(
 // What holds for all commands of a moment. Times are Unix time, ms.
 struct rewrite_rules {
 	int64_t received_ms; // when the command's bytes came in; 0: not known
-	int64_t now_ms;      // expiries up to here have passed; 0: leave all expired writes as they are
+	int64_t now_ms;      // expiries up to here have passed; 0: leave expired writes as they are
 	rewrite_footer_fn *footer; // NULL: leave all footers
 	const void *footer_arg;
 };
@@ -89,7 +89,7 @@ struct rewrite {
 	struct span *argv; // in: room for the words; must not overlap the original's
 	int room;          // in: at least the original's argc + REWRITE_GROWTH
 	int argc;          // out
-	int footer_at;     // out: the word whose last REWRITE_FOOTER_LEN bytes `footer` replaces; 0: none
+	int footer_at;     // out: the word whose last bytes `footer` replaces; 0: none
 	enum rewrite_reason reason;    // out, when refused
 	const struct command *command; // out: the row of the new name
 	uint8_t footer[REWRITE_FOOTER_LEN];
@@ -98,8 +98,8 @@ struct rewrite {
 
 // Behind rewrite_command(), for commands that may need a change.
 enum rewrite_result rewrite_apply(
-	const struct command *c, const struct span *argv, int argc, const struct rewrite_rules *rules,
-	struct rewrite *out);
+	const struct command *c, const struct span *argv, int argc,
+	const struct rewrite_rules *rules, struct rewrite *out);
 
 // Rewrite one command.
 //
@@ -109,8 +109,8 @@ enum rewrite_result rewrite_apply(
 //
 // @return see enum rewrite_result
 static inline enum rewrite_result rewrite_command(
-	const struct command *c, const struct span *argv, int argc, const struct rewrite_rules *rules,
-	struct rewrite *out)
+	const struct command *c, const struct span *argv, int argc,
+	const struct rewrite_rules *rules, struct rewrite *out)
 {
 	if (!(c->flags & COMMAND_REWRITE) || (c->rewrite == REWRITE_SET && argc == 3))
 		return REWRITE_UNCHANGED;

@@ -21,14 +21,20 @@ struct outcome {
 	enum rewrite_result result;
 };
 
-static void rewrite_line(
-	const char *line, const struct rewrite_rules *with, struct words *w, struct outcome *o)
+static const struct command *row_of(const char *line, const struct words *w)
 {
-	words_split(line, w);
 	const struct command *c =
 		command_find(w->argv[0], w->argc > 1 ? w->argv[1] : (struct span){"", 0});
 	if (!c)
 		fail_msg("no row for: %s", line);
+	return c;
+}
+
+static void rewrite_line(
+	const char *line, const struct rewrite_rules *with, struct words *w, struct outcome *o)
+{
+	words_split(line, w);
+	const struct command *c = row_of(line, w);
 	// No more room than promised, so that a sanitizer build sees a word too many.
 	o->rewrite = (struct rewrite){.argv = o->argv, .room = w->argc + REWRITE_GROWTH};
 	o->result = rewrite_command(c, w->argv, w->argc, with, &o->rewrite);
@@ -125,7 +131,8 @@ static void conditions_go(void **state)
 		{"ZADD z NX 1 a", ""},
 		{"MSETEX 1 a XX XX KEEPTTL", "MSETEX 1 a XX KEEPTTL"},
 		{"MSETEX 3 a XX XX KEEPTTL", "!malformed command"},
-		{"HSETEX h FXX PXAT 2000000 FIELDS 1 FNX v", "HSETEX h PXAT 2000000 FIELDS 1 FNX v"},
+		{"HSETEX h FXX PXAT 2000000 FIELDS 1 FNX v",
+		 "HSETEX h PXAT 2000000 FIELDS 1 FNX v"},
 		{"HGETDEL h FIELDS 2 a b", "HDEL h a b"},
 		{"HGETDEL h NOFIELDS 1 a", "!malformed command"},
 		{"BRPOPLPUSH l m 1", "RPOPLPUSH l m"},
@@ -291,7 +298,7 @@ static void captured_forms_are_known_and_settle(void **state)
 		rewrite_line(line, &rules, &w, &o);
 		if (o.result == REWRITE_REFUSED)
 			fail_msg("refused: %s", line);
-		const struct command *c = command_find(w.argv[0], w.argc > 1 ? w.argv[1] : w.argv[0]);
+		const struct command *c = row_of(line, &w);
 		if (command_key_run(c, w.argv, w.argc, &run) < 0)
 			fail_msg("no keys: %s", line);
 		if ((c->flags & COMMAND_NEVER) && strcmp(c->name, "PFCOUNT") &&
