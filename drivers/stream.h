@@ -113,3 +113,6 @@ static inline void stream_close(struct stream *s)
 {
 	s->loop->ops->close(s);
 }
+
+// The driver to try first. @param io  0 auto, 1 epoll, 2 io_uring (enum setting_io)
+const struct stream_ops *stream_preferred(unsigned io);
