@@ -355,6 +355,56 @@ static void captured_forms_are_known_and_settle(void **state)
 	assert_true(n > 150);
 }
 
+static uint32_t random_next(uint64_t *seed)
+{
+	*seed = *seed * 6364136223846793005ull + 1442695040888963407ull;
+	return (uint32_t)(*seed >> 33);
+}
+
+// Some command with words that mean something to one command or other.
+static const struct command *random_call(uint64_t *seed, struct words *w)
+{
+	static const char *const vocabulary[] = {
+		"k", "0", "1", "2", "5", "600", "2000000", "-1", "x", "NX", "XX", "GT", "GET",
+		"EX", "PX", "EXAT", "PXAT", "KEEPTTL", "IFEQ", "FNX", "FIELDS", "PERSIST",
+		"REPLACE", "ABSTTL", "APPEND", "NOMKSTREAM", "MAXLEN", "MINID", "=", "LIMIT",
+		"IDMP", "IDMPAUTO", "STORE", "BY", "STREAMS", "GROUP", "COUNT", "KEYS", "AUTH",
+		"DB", "", "9223372036854775807",
+	};
+	const struct command *c = &command_rows[random_next(seed) % command_row_count];
+	w->argc = 1 + (int)(random_next(seed) % 12);
+	for (int i = 0; i < w->argc; i++)
+		w->argv[i] = span_of(vocabulary[random_next(seed) %
+						(sizeof(vocabulary) / sizeof(vocabulary[0]))]);
+	w->argv[0] = span_of(c->parent ? command_rows[c->parent - 1].name : c->name);
+	if (c->parent && w->argc > 1)
+		w->argv[1] = span_of(c->name + w->argv[0].len + 1);
+	return c->parent && w->argc == 1 ? command_find(w->argv[0], (struct span){"", 0}) : c;
+}
+
+// Whatever the words, a rewrite stays within its room and leaves nothing for a second one.
+static void random_calls_settle(void **state)
+{
+	uint64_t seed = 7;
+	int n_changed = 0;
+	for (int i = 0; i < 400000; i++) {
+		struct words w;
+		struct outcome a;
+		struct span again[WORDS_MAX + 2 * REWRITE_GROWTH];
+		const struct command *c = random_call(&seed, &w);
+		a.rewrite = (struct rewrite){.argv = a.argv, .room = w.argc + REWRITE_GROWTH};
+		if (rewrite_command(c, w.argv, w.argc, &rules, &a.rewrite) != REWRITE_CHANGED)
+			continue;
+		n_changed++;
+		struct rewrite b = {.argv = again, .room = a.rewrite.argc + REWRITE_GROWTH};
+		assert_true(a.rewrite.argc <= w.argc + REWRITE_GROWTH);
+		if (rewrite_command(a.rewrite.command, a.argv, a.rewrite.argc, &rules, &b) !=
+		    REWRITE_UNCHANGED)
+			fail_msg("call %d: %s", i, c->name);
+	}
+	assert_true(n_changed > 1000);
+}
+
 static void numbers_are_read_as_the_server_reads_them(void **state)
 {
 	static const char *const bad[] = {
@@ -384,6 +434,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(footers_are_replaced_where_the_hook_says_so),
 		cmocka_unit_test(footers_are_chosen_for_the_target),
 		cmocka_unit_test(captured_forms_are_known_and_settle),
+		cmocka_unit_test(random_calls_settle),
 		cmocka_unit_test(numbers_are_read_as_the_server_reads_them),
 	};
 	if (argc < 2)
