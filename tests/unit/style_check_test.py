@@ -4,8 +4,11 @@
 #
 #   style_check_test.py STYLE_CHECK
 
+import contextlib
+import importlib.machinery
+import importlib.util
+import io
 import os
-import subprocess
 import sys
 import tempfile
 
@@ -73,15 +76,25 @@ def findings(tool, path, text):
             os.makedirs(os.path.dirname(os.path.join(root, name)), exist_ok=True)
             with open(os.path.join(root, name), 'w', encoding='utf-8') as f:
                 f.write(body)
-        done = subprocess.run([tool, root], capture_output=True, text=True, check=False)
-        assert done.returncode == (1 if done.stdout else 0), done
-        return done.stdout
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said):
+            status = tool.check(root)
+        assert status == (1 if said.getvalue() else 0), status
+        return said.getvalue()
+
+
+def load(path):
+    sys.dont_write_bytecode = True
+    loader = importlib.machinery.SourceFileLoader('style_check', path)
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader('style_check', loader))
+    loader.exec_module(module)
+    return module
 
 
 def main():
-    failed = 0
+    failed, tool = 0, load(sys.argv[1])
     for path, text, want in CASES:
-        got = findings(sys.argv[1], path, text)
+        got = findings(tool, path, text)
         ok = got == '' if not want else want in got and got.count('\n') == 1
         if not ok:
             print(f'{path}: wanted "{want}", got "{got}" for\n{text[-200:]}')
