@@ -10,6 +10,8 @@
 static const struct verb verbs[] = {
 	{"sync", "SOURCE TARGET", "keep TARGET in step with SOURCE until Ctrl-C, or --until=caught-up",
 	 OPTIONS_JSON | OPTIONS_JOB | OPTIONS_LINK | OPTIONS_PASSWORD, 2, 2, verb_sync},
+	{"check", "SOURCE TARGET", "compare two servers: 0 equal, 1 different",
+	 OPTIONS_JSON | OPTIONS_PASSWORD | OPTIONS_CHECK, 2, 2, verb_check},
 	{"version", "", "print the version", 0, 0, 0, verb_version},
 };
 #define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))
