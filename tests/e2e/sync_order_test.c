@@ -84,12 +84,12 @@ static void writers_write(struct server *source)
 	}
 }
 
-static void order_is_kept(struct world *w, const char *lanes, const char *cores, const char *batch,
+static void order_is_kept(struct world *w, const char *lanes, unsigned n_cores, const char *batch,
 			  const char *inflight)
 {
 	struct server *source = server_start(w, "source", NULL);
 	struct server *target = server_start(w, "target", NULL);
-	struct job *j = sync_start(w, source->url, target->url, "--lanes", lanes, "--cores", cores,
+	struct job *j = sync_start(w, source->url, target->url, "--lanes", lanes, "--cores", cores(n_cores),
 				   "--batch-commands", batch, "--inflight-commands", inflight, NULL);
 
 	job_wait_phase(j, "stream");
@@ -103,27 +103,27 @@ static void order_is_kept(struct world *w, const char *lanes, const char *cores,
 
 static void order_is_kept_over_one_lane(struct world *w)
 {
-	order_is_kept(w, "1", "1", "128", "16384");
+	order_is_kept(w, "1", 1, "128", "16384");
 }
 
 static void order_is_kept_over_four_lanes(struct world *w)
 {
-	order_is_kept(w, "4", "1", "128", "16384");
+	order_is_kept(w, "4", 1, "128", "16384");
 }
 
 static void order_is_kept_over_four_lanes_on_two_cores(struct world *w)
 {
-	order_is_kept(w, "4", "2", "128", "16384");
+	order_is_kept(w, "4", 2, "128", "16384");
 }
 
 static void order_is_kept_over_seven_lanes_in_small_batches(struct world *w)
 {
-	order_is_kept(w, "7", "2", "3", "16384");
+	order_is_kept(w, "7", 2, "3", "16384");
 }
 
 static void order_is_kept_with_almost_nothing_in_flight(struct world *w)
 {
-	order_is_kept(w, "4", "2", "2", "4");
+	order_is_kept(w, "4", 2, "2", "4");
 }
 
 int main(void)

@@ -80,12 +80,12 @@ static void finish(struct job *j, struct server *source, struct server *target)
 	assert_same_data(source, target);
 }
 
-static void stream_of_every_command(struct world *w, const char *lanes, const char *cores,
+static void stream_of_every_command(struct world *w, const char *lanes, unsigned n_cores,
 				    const char *batch)
 {
 	struct server *source = server_start(w, "source", NULL);
 	struct server *target = server_start(w, "target", NULL);
-	struct job *j = sync_start(w, source->url, target->url, "--lanes", lanes, "--cores", cores,
+	struct job *j = sync_start(w, source->url, target->url, "--lanes", lanes, "--cores", cores(n_cores),
 				   "--batch-commands", batch, NULL);
 
 	job_wait_phase(j, "stream");
@@ -97,22 +97,22 @@ static void stream_of_every_command(struct world *w, const char *lanes, const ch
 
 static void every_write_command_over_one_lane(struct world *w)
 {
-	stream_of_every_command(w, "1", "1", "128");
+	stream_of_every_command(w, "1", 1, "128");
 }
 
 static void every_write_command_over_four_lanes(struct world *w)
 {
-	stream_of_every_command(w, "4", "1", "128");
+	stream_of_every_command(w, "4", 1, "128");
 }
 
 static void every_write_command_over_four_lanes_on_two_cores(struct world *w)
 {
-	stream_of_every_command(w, "4", "2", "128");
+	stream_of_every_command(w, "4", 2, "128");
 }
 
 static void every_write_command_in_batches_of_one(struct world *w)
 {
-	stream_of_every_command(w, "3", "1", "1");
+	stream_of_every_command(w, "3", 1, "1");
 }
 
 // A source and a target that a link holds together, in phase stream.

@@ -11,7 +11,7 @@ static void sync_snapshot(struct world *w, struct server *source, struct server 
 	assert_same_data_with(source, target, true);
 	assert_books_balance(w->jobs);
 	assert_int_equal(job_number(w->jobs, "parked"), 0);
-	assert_string_equal(job_text(w->jobs, "result"), "ok");
+	assert_string_equal(job_text(w->jobs, "result"), "done");
 }
 
 static void every_type_arrives_by_a_diskless_snapshot(struct world *w)
