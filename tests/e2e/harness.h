@@ -10,3 +10,4 @@
 #include "tests/e2e/fake.h"
 #include "tests/e2e/compare.h"
 #include "tests/e2e/dataset.h"
+#include "tests/e2e/writer.h"

@@ -1,7 +1,22 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "tests/e2e/harness.h"
 
+#include <sched.h>
 #include <signal.h>
+
+const char *cores(unsigned n)
+{
+	const char *list = "";
+	cpu_set_t set;
+
+	assert_int_equal(sched_getaffinity(0, sizeof(set), &set), 0);
+	for (int core = 0; core < CPU_SETSIZE && n; core++)
+		if (CPU_ISSET(core, &set)) {
+			list = text("%s%s%d", list, *list ? "," : "", core);
+			n--;
+		}
+	return list;
+}
 
 // Sanitizers write to files of the test's folder, see world.c.
 static const char *sanitizer_option(struct world *w, const char *name)

@@ -20,6 +20,9 @@ struct job {
 	long read_from;  // bytes of stdout taken apart
 };
 
+// A list for --cores: the first n that this process may use; fewer when there are not so many.
+const char *cores(unsigned n);
+
 // Start `flyover ARGUMENTS...`. @param ...  arguments, NULL
 struct job *job_start(struct world *w, ...) __attribute__((sentinel));
 struct job *job_start_argv(struct world *w, const char *program, const char *const *arguments,

@@ -186,7 +186,7 @@ void processes_end_descendants(void)
 
 static void file_show(const char *name, const char *what, const char *path)
 {
-	size_t len, most = 6000;
+	size_t len, most = 3000;
 	char *bytes = file_read(path, &len);
 
 	if (bytes && len)
