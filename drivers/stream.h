@@ -77,6 +77,7 @@ struct stream_ops {
 };
 
 extern const struct stream_ops stream_epoll;
+extern const struct stream_ops stream_uring;
 
 static inline int stream_loop_wait(struct stream_loop *l, int64_t timeout_ns)
 {
