@@ -175,8 +175,6 @@ static struct job *house_run(struct house *h, const char *words)
 {
 	const char *arguments[10];
 	unsigned n = 0;
-
-	unsigned n = 0;
 	char *copy = (char *)text("%s", words);
 
 	for (char *word = strtok(copy, " "); word && n < 7; word = strtok(NULL, " "))
