@@ -375,7 +375,8 @@ static int command_forward(struct route *r, const struct command *c)
 	int argc = (int)r->frame.argc;
 	if (!c)
 		counter_add(&r->counters->unknown_commands, 1);
-	if (!c || !(c->flags & COMMAND_REWRITE))
+	bool plain_set = c && c->rewrite == REWRITE_SET && argc == 3; // most of most streams
+	if (!c || !(c->flags & COMMAND_REWRITE) || plain_set)
 		return command_place(r, c, r->argv, argc, NULL);
 	struct rewrite_rules rules = {
 		.received_ms = (int64_t)log_stamp_at(r->log, r->frame.begin).wall_ms,
