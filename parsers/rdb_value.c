@@ -179,7 +179,8 @@ static int raw_step(struct rdb_reader *r, struct rdb_cursor *c, struct rdb_event
 	enum rdb_take t = rdb_skim_run(&r->skim, &p, c->end, limit);
 
 	r->skim_off = (size_t)(p - c->p);
-	uint64_t need = r->skim_off + (r->skim.skip ? r->skim.skip : 1);
+	uint64_t have = (uint64_t)(c->end - c->p);
+	uint64_t need = r->skim.skip ? have + r->skim.skip : have + 1;
 
 	if (t == RDB_TAKE_OVER || (t == RDB_TAKE_MORE && need > r->set.window_len)) {
 		r->step = module ? module_skip_step : rdb_big_begin_step;
