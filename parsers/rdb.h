@@ -198,6 +198,8 @@ struct rdb_reader {
 	struct rdb_settings set;
 	int (*step)(struct rdb_reader *r, struct rdb_cursor *c, struct rdb_event *ev);
 	uint64_t crc;
+	bool summing;   // until the end of the file
+	size_t n_ahead; // bytes of the window that are in crc before they were used
 	int64_t expire_at_ms;
 	int64_t idle_s;
 	int16_t freq;
@@ -238,8 +240,8 @@ void rdb_reader_fini(struct rdb_reader *r);
 
 // Take the next event out of the window.
 //
-// The window is the caller's unread bytes: it begins with the first byte that was not used, and may
-// only grow at its end between calls. `*used` bytes may be released, with RDB_EVENT once the event
+// The window is the caller's unread bytes: it begins with the first byte that was not used, and its
+// end never moves back between calls. `*used` bytes may be released, with RDB_EVENT once the event
 // has been dealt with; with RDB_MORE at once. Truncated input is RDB_MORE: see rdb_truncated().
 //
 // @param in    unread bytes
