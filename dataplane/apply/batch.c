@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/apply/batch.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SEGMENTS_FIRST 64
+
+int batch_init(struct batch *b, size_t text_len, unsigned n_items)
+{
+	memset(b, 0, sizeof(*b));
+	b->text_max = text_len;
+	b->items_max = n_items;
+	b->segments_max = SEGMENTS_FIRST;
+	b->text = malloc(text_len);
+	b->items = malloc(n_items * sizeof(*b->items));
+	b->segments = malloc(b->segments_max * sizeof(*b->segments));
+	if (b->text && b->items && b->segments)
+		return 0;
+	batch_fini(b);
+	return -ENOMEM;
+}
+
+void batch_fini(struct batch *b)
+{
+	free(b->text);
+	free(b->items);
+	free(b->segments);
+	free(b->suffix);
+	memset(b, 0, sizeof(*b));
+}
+
+void batch_reset(struct batch *b, uint64_t seq, uint64_t begin, bool framed)
+{
+	b->seq = seq;
+	b->begin = b->end = begin;
+	b->received_ns = 0;
+	b->n_commands = 0;
+	b->framed = framed;
+	b->idempotent = true;
+	b->marker_all = b->closed = false;
+	b->db_first = b->db_last = -1;
+	b->after_mask = 0;
+	b->n_segments = b->n_items = 0;
+	b->n_text = b->len = 0;
+	b->n_prefix = b->n_suffix = 0;
+}
+
+size_t decimal_write(char *out, uint64_t v)
+{
+	char digits[20];
+	size_t n = 0;
+	do
+		digits[n++] = (char)('0' + v % 10);
+	while (v /= 10);
+	for (size_t i = 0; i < n; i++)
+		out[i] = digits[n - 1 - i];
+	return n;
+}
+
+static int item_add(struct batch *b, uint64_t offset, int32_t db, enum item_kind kind)
+{
+	if (b->n_items == b->items_max) {
+		void *more = realloc(b->items, 2ull * b->items_max * sizeof(*b->items));
+		if (!more)
+			return -ENOMEM;
+		b->items = more;
+		b->items_max *= 2;
+	}
+	b->items[b->n_items++] = (struct batch_item){
+		.offset = offset, .at = (uint32_t)b->len, .db = db, .kind = kind};
+	return 0;
+}
+
+int batch_item_begin(struct batch *b, uint64_t offset, int32_t db, enum item_kind kind)
+{
+	if (b->db_first < 0) {
+		b->db_first = b->db_last = db; // the lane's prefix selects it
+	} else if (b->db_last != db) {
+		int rc = item_add(b, offset, db, ITEM_INTERNAL);
+		if (!rc)
+			rc = batch_head(b, 2);
+		if (!rc)
+			rc = batch_arg(b, SPAN_LIT("SELECT"), false);
+		if (!rc)
+			rc = batch_arg_u64(b, (uint64_t)db);
+		if (rc)
+			return rc;
+		b->db_last = db;
+	}
+	return item_add(b, offset, db, kind);
+}
+
+static int segment_add(struct batch *b, const char *p, size_t len)
+{
+	struct span *last = b->n_segments ? &b->segments[b->n_segments - 1] : NULL;
+	if (last && last->p + last->len == p) {
+		last->len += len;
+	} else {
+		if (b->n_segments == b->segments_max) {
+			void *more = realloc(b->segments, 2ull * b->segments_max * sizeof(*last));
+			if (!more)
+				return -ENOMEM;
+			b->segments = more;
+			b->segments_max *= 2;
+		}
+		b->segments[b->n_segments++] = (struct span){p, len};
+	}
+	b->len += len;
+	b->items[b->n_items - 1].len += (uint32_t)len;
+	return 0;
+}
+
+int batch_refer(struct batch *b, const char *p, size_t len)
+{
+	return len ? segment_add(b, p, len) : 0;
+}
+
+int batch_copy(struct batch *b, const char *p, size_t len)
+{
+	assert(batch_has_text(b, len));
+	char *to = b->text + b->n_text;
+	memcpy(to, p, len);
+	b->n_text += len;
+	return len ? segment_add(b, to, len) : 0;
+}
+
+static int header_copy(struct batch *b, char type, uint64_t n)
+{
+	char head[24];
+	head[0] = type;
+	size_t len = 1 + decimal_write(head + 1, n);
+	head[len++] = '\r';
+	head[len++] = '\n';
+	return batch_copy(b, head, len);
+}
+
+int batch_head(struct batch *b, unsigned argc)
+{
+	return header_copy(b, '*', argc);
+}
+
+int batch_arg(struct batch *b, struct span arg, bool stable)
+{
+	int rc = header_copy(b, '$', arg.len);
+	if (!rc && stable && arg.len > BATCH_COPY_MAX)
+		rc = batch_refer(b, arg.p, arg.len);
+	else if (!rc)
+		rc = batch_copy(b, arg.p, arg.len);
+	return rc ? rc : batch_copy(b, "\r\n", 2);
+}
+
+int batch_arg_u64(struct batch *b, uint64_t v)
+{
+	char text[20];
+	return batch_arg(b, (struct span){text, decimal_write(text, v)}, false);
+}
+
+struct batch_mark batch_mark(const struct batch *b)
+{
+	return (struct batch_mark){
+		.n_segments = b->n_segments,
+		.n_items = b->n_items,
+		.n_text = b->n_text,
+		.len = b->len,
+		.last_segment_len = b->n_segments ? b->segments[b->n_segments - 1].len : 0,
+		.n_commands = b->n_commands,
+		.db_first = b->db_first,
+		.db_last = b->db_last,
+		.idempotent = b->idempotent,
+	};
+}
+
+void batch_back(struct batch *b, const struct batch_mark *m)
+{
+	b->n_segments = m->n_segments;
+	b->n_items = m->n_items;
+	b->n_text = m->n_text;
+	b->len = m->len;
+	if (b->n_segments)
+		b->segments[b->n_segments - 1].len = m->last_segment_len;
+	b->n_commands = m->n_commands;
+	b->db_first = m->db_first;
+	b->db_last = m->db_last;
+	b->idempotent = m->idempotent;
+}
+
+size_t batch_item_bytes(const struct batch *b, unsigned i, char *out, size_t out_len)
+{
+	size_t skip = b->items[i].at, left = b->items[i].len;
+	if (left > out_len)
+		left = out_len;
+	for (unsigned s = 0; s < b->n_segments && left; s++) {
+		struct span seg = b->segments[s];
+		if (skip >= seg.len) {
+			skip -= seg.len;
+			continue;
+		}
+		size_t n = seg.len - skip < left ? seg.len - skip : left;
+		memcpy(out, seg.p + skip, n);
+		out += n;
+		left -= n;
+		skip = 0;
+	}
+	return b->items[i].len;
+}

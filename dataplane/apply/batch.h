@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A batch: the commands that a lane sends as one unit. Filled by the core that routes, sent and
+// answered by the core of the lane, then handed back; one owner at a time, so no locks.
+//
+// A batch holds no copy of what it sends where it can help it: segments point into the log, whose
+// bytes stay until the batch is answered; only what we compose ourselves lies in its own text.
+//
+//   framed:  MULTI [SELECT db] item... [SELECT 0] SET marker EXEC     the stream; pieces of big values
+//   plain:   [SELECT db] item...                                     keys of a snapshot
+#pragma once
+
+#include "dataplane/apply/marker.h"
+#include "dataplane/contract/contract.h"
+#include "parsers/span.h"
+
+enum item_kind {
+	ITEM_COMMAND,  // a command of the source (or a key of the snapshot): has a fate
+	ITEM_INTERNAL, // ours: SELECT and the like
+};
+
+// One command in the batch, in the order of the replies.
+struct batch_item {
+	uint64_t offset; // of the source's bytes that it stands for, in the log
+	uint32_t at;     // where it begins among the bytes of the batch
+	uint32_t len;    // bytes as sent
+	int32_t db;
+	uint32_t kind; // enum item_kind
+};
+
+struct batch {
+	// Written by the routing core before it hands the batch over.
+	uint64_t seq;         // 1, 2, ... of the lane in this run
+	uint64_t begin, end;  // everything of this lane in [begin, end) of the log is in here
+	uint64_t received_ns; // when the first of it arrived, core clock
+	uint32_t n_commands;  // commands of the source that get their fate with it, MULTI and EXEC too
+	bool framed;
+	bool idempotent;      // sending it again after later ones does no harm
+	bool marker_all;      // markers of all lanes are to be written again (FLUSHALL and the like)
+	bool closed;          // handed over
+	int32_t db_first;     // selected when the first item runs, -1: no items yet
+	int32_t db_last;      // selected after the last item
+	struct marker marker; // what the marker will say; the lane adds run, seq and client
+	uint32_t after_mask;  // lanes that must be done up to after[lane] before this is sent
+	uint64_t after[LANES_MAX];
+
+	struct span *segments;
+	unsigned n_segments, segments_max;
+	struct batch_item *items;
+	unsigned n_items, items_max;
+	char *text;
+	size_t n_text, text_max;
+	size_t len; // bytes of all segments
+
+	// Written by the lane.
+	char *suffix; // SELECT 0, marker, EXEC
+	size_t n_suffix, suffix_max;
+	char prefix[64]; // MULTI, SELECT
+	size_t n_prefix;
+	uint32_t n_queued; // replies inside EXEC, or replies of a plain batch
+};
+
+// Sizes at the start; items and segments grow for one huge transaction and keep their size.
+//
+// @return 0, or -ENOMEM
+int batch_init(struct batch *b, size_t text_len, unsigned n_items);
+void batch_fini(struct batch *b);
+
+// Make it empty. @param framed  which of the two forms
+void batch_reset(struct batch *b, uint64_t seq, uint64_t begin, bool framed);
+
+// Room for one more item with this much text of our own and this many segments.
+static inline bool batch_has_text(const struct batch *b, size_t text_len)
+{
+	return b->text_max - b->n_text >= text_len;
+}
+
+// Begin an item; what is added until the next one belongs to it. Adds a SELECT before it when its
+// database is not the one selected.
+//
+// @return 0, or -ENOMEM (nothing added)
+int batch_item_begin(struct batch *b, uint64_t offset, int32_t db, enum item_kind kind);
+
+// Add bytes to the item at hand: by copy, or by reference to bytes that outlive the batch.
+//
+// The caller has asked batch_has_text() first. @return 0, or -ENOMEM
+int batch_copy(struct batch *b, const char *p, size_t len);
+int batch_refer(struct batch *b, const char *p, size_t len);
+
+// Compose in RESP: "*argc", then arguments; those above BATCH_COPY_MAX by reference when `stable`.
+#define BATCH_COPY_MAX 512
+#define BATCH_HEAD_LEN 32 // text that one header takes at most
+int batch_head(struct batch *b, unsigned argc);
+int batch_arg(struct batch *b, struct span arg, bool stable);
+int batch_arg_u64(struct batch *b, uint64_t v);
+
+// Text that batch_arg() will use.
+static inline size_t batch_arg_len(struct span arg, bool stable)
+{
+	return BATCH_HEAD_LEN + 2 + (stable && arg.len > BATCH_COPY_MAX ? 0 : arg.len);
+}
+
+// A place to come back to, while nothing has been handed over.
+struct batch_mark {
+	unsigned n_segments, n_items;
+	size_t n_text, len, last_segment_len;
+	uint32_t n_commands;
+	int32_t db_first, db_last;
+	bool idempotent;
+};
+struct batch_mark batch_mark(const struct batch *b);
+void batch_back(struct batch *b, const struct batch_mark *m);
+
+// Copy out the bytes of item i as they are sent.
+//
+// @return bytes of the item; at most out_len of them were copied
+size_t batch_item_bytes(const struct batch *b, unsigned i, char *out, size_t out_len);
+
+// Write a number in decimal. @return bytes written, at most 20
+size_t decimal_write(char *out, uint64_t v);

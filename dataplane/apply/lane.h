@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A lane: one ordered writer to the target, with a connection of its own, on one core.
+//
+//   to_lane -> queue -> lane_send() -> target -> lane_replies() -> from_lane
+//
+//   CLOSED --time--> CONNECTING --open--> HELLO --replies--> MARKER --reply--> READY
+//     ^                  |                  |                  |                 |
+//     +------------------+---- error, peer's end, refusal -----+-----------------+
+//
+// HELLO asks who the server is; MARKER closes the connection that this lane had before, so that
+// nothing of it can still run, and then reads the marker: what the target holds is not sent again.
+#pragma once
+
+#include "dataplane/apply/batch.h"
+#include "dataplane/apply/marker.h"
+#include "dataplane/apply/park.h"
+#include "dataplane/core/core.h"
+#include "dataplane/core/ring.h"
+#include "parsers/reply.h"
+#include "parsers/resp.h"
+
+#define LANE_BATCHES    64 // batches of one lane; a power of two
+#define LANE_REPLY_LEN  (64 * 1024)
+#define LANE_RUN_ID_LEN 41
+
+enum lane_state { LANE_CLOSED, LANE_CONNECTING, LANE_HELLO, LANE_MARKER, LANE_READY };
+
+// Which reply comes next.
+enum lane_stage { STAGE_MULTI, STAGE_QUEUED, STAGE_EXEC, STAGE_ELEMENTS, STAGE_PLAIN };
+
+// What a lane wants from its link when it cannot go on.
+enum lane_verdict {
+	LANE_FINE,
+	LANE_FAIL,   // the link ends with `error` and `text`
+	LANE_RESYNC, // the target is not what it was: full sync, `text` says why
+};
+
+struct lane {
+	// Constant while the link runs.
+	unsigned index, n_lanes;
+	struct lane *all;                // the lanes of the link
+	const struct link_config *config;
+	struct lane_counters *counters;
+	struct core *core;               // runs this lane
+	struct core *home;               // routes
+	struct park *park;
+	struct batch *pool;              // LANE_BATCHES
+	uint64_t run;                    // number of this life of the link
+	char marker_key[MARKER_KEY_LEN];
+	struct span marker_key_span;
+	struct ring to_lane, from_lane;
+
+	// Between the cores.
+	_Atomic uint64_t done_seq __attribute__((aligned(64))); // writer: lane. all up to it are answered
+	_Atomic uint64_t waiters;        // lanes that wait for done_seq: they set their bit, we clear
+	_Atomic uint32_t state;          // enum lane_state; writer: lane
+	_Atomic uint32_t verdict;        // enum lane_verdict; writer: lane, once error and text are set
+	_Atomic uint32_t generation;     // writer: lane. the wish it has carried out
+	struct shared_text waiting;      // writer: lane. what it waits for, "" when nothing
+	_Atomic uint64_t wait_deadline_ms;
+	_Atomic uint32_t wish __attribute__((aligned(64))); // writer: home. generation << 1 | open
+	_Atomic uint32_t phase_snapshot; // writer: home. 1 while a snapshot is loaded
+
+	// Written by the lane before `verdict` or LANE_READY, read by the home after.
+	enum error_id error;
+	char text[TEXT_LEN];
+	struct marker found;             // the marker as the first READY of this life found it
+	bool has_found;
+	char version[32];                // "redis 7.0.15"
+	uint64_t n_keys;                 // keys in the target at the first READY
+
+	// The lane's core only.
+	struct stream *stream;
+	uint32_t queue[LANE_BATCHES];    // ring of handles: oldest unanswered first
+	unsigned head, n_queued, n_sent; // n_sent: begun to be sent; the last one perhaps in part
+	unsigned send_place;             // the first of them that is not wholly written
+	unsigned send_part;              // of that: 0 prefix, 1.. segments, last: suffix
+	size_t send_at;                  // bytes of that part gone
+	uint64_t inflight_commands, inflight_bytes;
+	enum lane_stage stage;
+	uint32_t n_seen;                 // replies of this stage so far
+	uint32_t n_parked;               // of the batch at hand
+	bool refused;                    // a batch of those in flight was refused as a whole
+	bool refused_here;               // the batch at hand
+	bool refused_safe;               // all from the refused one on may be sent again in order
+	bool applied_after;              // one behind the refused one was applied
+	unsigned n_refused_from;         // place in the queue of the first refused one
+	unsigned n_passed;               // batches answered behind it, kept in the queue
+	char refusal[TEXT_LEN];
+	char replies[LANE_REPLY_LEN];
+	size_t n_replies;
+	char *big_reply;                 // when one reply exceeds `replies`
+	size_t big_reply_len, big_reply_max;
+	struct resp_replies *hello;      // replies of the handshake
+	unsigned hello_step;
+	char run_id[LANE_RUN_ID_LEN];    // of the server that we wrote to last
+	bool restarted;                  // the server at hand is another process
+	bool is_replica, is_cluster, was_ready;
+	uint64_t client_id, old_client_id;
+	uint64_t framed_done_seq;        // last answered batch of each form
+	uint64_t plain_done_seq;
+	uint64_t retry_at_ns, backoff_ns, waiting_since_ns, wait_limit_ns;
+	uint64_t hello_deadline_ns;
+	struct clock_reading now;
+};
+
+// Prepare a lane. The config, pool sizes and core are constant from here on.
+//
+// @param l  zeroed memory
+// @return 0, or -ENOMEM
+int lane_init(struct lane *l, unsigned index, unsigned n_lanes, struct lane *all,
+	      const struct link_config *config, struct lane_counters *counters, struct core *core,
+	      struct core *home, struct park *park, uint64_t run);
+void lane_fini(struct lane *l);
+
+// The task of the lane's core. See task_turn.
+bool lane_turn(void *lane, const struct clock_reading *now, uint64_t *deadline_ns);
+
+// ---- Called by the home core
+
+// Drop the connection and give every batch back; then open again, or stay closed. Done once
+// lane_settled().
+void lane_wish(struct lane *l, bool open);
+bool lane_settled(const struct lane *l);
+
+// Hand a closed batch over.
+void lane_push(struct lane *l, uint32_t handle);
+
+// ---- Parts of the lane, on its own core
+
+// lane_hello.c
+void lane_hello_begin(struct lane *l);
+void lane_hello_replies(struct lane *l);
+
+// lane_send.c
+void lane_send(struct lane *l);
+void lane_send_rewind(struct lane *l, unsigned from);
+
+// lane_reply.c
+bool lane_replies(struct lane *l);
+void lane_replies_reset(struct lane *l);
+void lane_batch_done(struct lane *l, bool skipped);
+
+// lane.c
+void lane_fail(struct lane *l, enum error_id error, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+void lane_resync(struct lane *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
+// Close, and connect again after a pause that grows; beyond the limit the link fails with `error`.
+void lane_back_off(struct lane *l, enum error_id error, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+void lane_drop(struct lane *l);
+
+static inline struct batch *lane_batch(struct lane *l, unsigned place)
+{
+	return &l->pool[l->queue[(l->head + place) % LANE_BATCHES]];
+}
+
+// What an error reply means.
+enum refusal {
+	REFUSAL_PARK,  // this command will never be accepted
+	REFUSAL_WAIT,  // the server will accept it later
+	REFUSAL_MOVE,  // this server will not: connect again and look
+	REFUSAL_ABORT, // EXECABORT: an earlier error says why
+	REFUSAL_STOP,  // a person has to mend it
+};
+
+// @param line   text of the error, without '-'
+// @param error  out, for REFUSAL_STOP, REFUSAL_WAIT and REFUSAL_MOVE: the row that fits
+enum refusal refusal_of(struct span line, enum error_id *error);

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The handshake of a lane:
+//
+//   [AUTH] CLIENT SETNAME, CLIENT ID, INFO, MULTI, EXEC   -> who is there, and may we do what we need
+//   [CLIENT KILL ID old] GET marker                      -> what does it hold
+#include "dataplane/apply/lane.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum hello_step {
+	STEP_AUTH,
+	STEP_SETNAME,
+	STEP_CLIENT_ID,
+	STEP_INFO,
+	STEP_MULTI,
+	STEP_EXEC,
+	STEP_KILL,
+	STEP_GET,
+	STEP_END,
+};
+
+static size_t resp_put(char *out, size_t len, unsigned argc, const char *const *argv)
+{
+	size_t n = (size_t)snprintf(out, len, "*%u\r\n", argc);
+	for (unsigned i = 0; i < argc && n < len; i++)
+		n += (size_t)snprintf(out + n, len - n, "$%zu\r\n%s\r\n", strlen(argv[i]), argv[i]);
+	return n;
+}
+
+#define PUT(...)                                                                                   \
+	(n += resp_put(out + n, sizeof(out) - n,                                                   \
+		       sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *),                \
+		       (const char *const[]){__VA_ARGS__}))
+
+// The handshake is small and the stream is fresh: what does not fit at once is a failure.
+static void hello_write(struct lane *l, const char *p, size_t len)
+{
+	struct iovec iov = {(void *)p, len};
+	ssize_t n = stream_writev(l->stream, &iov, 1);
+	if (n != (ssize_t)len)
+		lane_back_off(l, ERROR_CONNECT, "the connection to the target was lost: %s",
+			      n < 0 ? strerror((int)-n) : "it takes no bytes");
+}
+
+void lane_hello_begin(struct lane *l)
+{
+	const struct endpoint *e = &l->config->target;
+	char out[2048], name[NAME_LEN + 16];
+	size_t n = 0;
+	snprintf(name, sizeof(name), "flyover:%s", l->config->name);
+	l->hello = resp_replies_new();
+	if (!l->hello) {
+		lane_fail(l, ERROR_MEMORY, "no memory for a connection");
+		return;
+	}
+	l->hello_step = e->has_password ? STEP_AUTH : STEP_SETNAME;
+	if (e->has_password && e->user[0])
+		PUT("AUTH", e->user, e->password);
+	else if (e->has_password)
+		PUT("AUTH", e->password);
+	PUT("CLIENT", "SETNAME", name);
+	PUT("CLIENT", "ID");
+	PUT("INFO");
+	PUT("MULTI");
+	PUT("EXEC");
+	atomic_store_explicit(&l->state, LANE_HELLO, memory_order_relaxed);
+	hello_write(l, out, n);
+	explicit_bzero(out, sizeof(out));
+}
+
+static void marker_ask(struct lane *l)
+{
+	char out[512], id[24];
+	size_t n = 0;
+	l->hello_step = STEP_GET;
+	if (l->old_client_id && !l->restarted) {
+		snprintf(id, sizeof(id), "%llu", (unsigned long long)l->old_client_id);
+		PUT("CLIENT", "KILL", "ID", id);
+		l->hello_step = STEP_KILL;
+	}
+	PUT("GET", l->marker_key);
+	atomic_store_explicit(&l->state, LANE_MARKER, memory_order_relaxed);
+	hello_write(l, out, n);
+}
+
+// ---- INFO
+
+// The value of "name:value\r\n". @return false when there is none
+static bool info_field(struct span info, const char *name, char *out, size_t out_len)
+{
+	size_t name_len = strlen(name);
+	const char *p = info.p, *end = info.p + info.len;
+	while (p < end) {
+		const char *line_end = memchr(p, '\n', (size_t)(end - p));
+		if (!line_end)
+			line_end = end;
+		if ((size_t)(line_end - p) > name_len && !memcmp(p, name, name_len) && p[name_len] == ':') {
+			size_t len = (size_t)(line_end - p) - name_len - 1;
+			while (len && (p[name_len + len] == '\r'))
+				len--;
+			snprintf(out, out_len, "%.*s", (int)len, p + name_len + 1);
+			return true;
+		}
+		p = line_end + 1;
+	}
+	return false;
+}
+
+static uint64_t info_keys(struct span info)
+{
+	uint64_t keys = 0;
+	char name[16], value[96];
+	for (int db = 0; db < 64; db++) {
+		unsigned long long n;
+		snprintf(name, sizeof(name), "db%d", db);
+		if (info_field(info, name, value, sizeof(value)) && sscanf(value, "keys=%llu", &n) == 1)
+			keys += n;
+	}
+	return keys;
+}
+
+static void info_take(struct lane *l, struct span info)
+{
+	char run_id[LANE_RUN_ID_LEN] = "", version[24] = "?", role[16] = "", mode[16] = "";
+	if (!info_field(info, "run_id", run_id, sizeof(run_id)))
+		return;
+	bool valkey = info_field(info, "valkey_version", version, sizeof(version));
+	if (!valkey)
+		info_field(info, "redis_version", version, sizeof(version));
+	snprintf(l->version, sizeof(l->version), "%s %s", valkey ? "valkey" : "redis", version);
+	info_field(info, "role", role, sizeof(role));
+	info_field(info, "redis_mode", mode, sizeof(mode));
+	l->is_replica = !strcmp(role, "slave");
+	l->is_cluster = !strcmp(mode, "cluster");
+	l->restarted = l->run_id[0] && strcmp(l->run_id, run_id) != 0;
+	snprintf(l->run_id, sizeof(l->run_id), "%s", run_id);
+	if (!l->was_ready)
+		l->n_keys = info_keys(info);
+}
+
+// ---- Replies
+
+static void hello_error(struct lane *l, struct span line)
+{
+	enum error_id error;
+	enum refusal refusal = refusal_of(line, &error);
+	int len = (int)line.len;
+	if (refusal == REFUSAL_STOP)
+		lane_fail(l, error, "the target says: %.*s", len, line.p);
+	else if (refusal == REFUSAL_PARK)
+		lane_fail(l, ERROR_NOT_REDIS, "the target says: %.*s", len, line.p);
+	else
+		lane_back_off(l, error, "the target says: %.*s", len, line.p);
+}
+
+static void hello_settle(struct lane *l)
+{
+	const struct endpoint *e = &l->config->target;
+	if (l->is_cluster)
+		lane_fail(l, ERROR_CONFIG, "the target %s%s:%u is a cluster node, which redis:// does not write to",
+			  e->host, e->path, e->port);
+	else if (l->is_replica)
+		lane_back_off(l, ERROR_TARGET_READONLY, "the target %s%s:%u is a replica", e->host, e->path,
+			      e->port);
+	else
+		marker_ask(l);
+}
+
+// ---- What the marker says
+
+// Batches that the target holds already are done. @return false when the target lost something
+static bool marker_reconcile(struct lane *l, const struct marker *m)
+{
+	bool ours = m && m->run == l->run;
+	uint64_t held = ours ? m->seq : 0;
+	if (l->config->settings.delivery == DELIVERY_EXACTLY_ONCE && held < l->framed_done_seq) {
+		lane_resync(l, m ? "the target has lost writes that it had answered"
+				 : "the target has lost the marker, so what it holds is not known");
+		return false;
+	}
+	if (l->restarted && l->plain_done_seq > held &&
+	    atomic_load_explicit(&l->phase_snapshot, memory_order_relaxed)) {
+		lane_resync(l, "the target was restarted while the snapshot was loaded");
+		return false;
+	}
+	while (l->n_queued && ours && lane_batch(l, 0)->framed && lane_batch(l, 0)->seq <= held)
+		lane_batch_done(l, true);
+	return true;
+}
+
+static void lane_open(struct lane *l, const struct marker *m)
+{
+	lane_send_rewind(l, 0);
+	if (!marker_reconcile(l, m))
+		return;
+	if (!l->was_ready) {
+		l->has_found = m != NULL;
+		if (m)
+			l->found = *m;
+	}
+	lane_replies_reset(l);
+	resp_replies_free(l->hello);
+	l->hello = NULL;
+	l->was_ready = true;
+	l->backoff_ns = l->waiting_since_ns = 0;
+	atomic_store(&l->wait_deadline_ms, 0);
+	shared_text_set(&l->waiting, "");
+	atomic_store_explicit(&l->state, LANE_READY, memory_order_release);
+	core_wake(l->home);
+}
+
+static void marker_take(struct lane *l, const struct resp_value *v)
+{
+	struct marker m;
+	if (v->type == RESP_NIL)
+		lane_open(l, NULL);
+	else if (v->type == RESP_STRING && !marker_parse(&m, v->text))
+		lane_open(l, &m);
+	else
+		lane_fail(l, ERROR_MARKER, "the key %s of the target is not a marker of ours", l->marker_key);
+}
+
+static void hello_step(struct lane *l, const struct resp_value *v)
+{
+	unsigned step = l->hello_step++;
+	if (v->type == RESP_ERROR && step != STEP_SETNAME && step != STEP_CLIENT_ID && step != STEP_KILL) {
+		hello_error(l, v->text);
+		return;
+	}
+	switch (step) {
+	case STEP_CLIENT_ID:
+		l->client_id = v->type == RESP_INTEGER ? (uint64_t)v->integer : 0;
+		break;
+	case STEP_INFO:
+		if (v->type == RESP_STRING)
+			info_take(l, v->text);
+		break;
+	case STEP_EXEC:
+		hello_settle(l);
+		break;
+	case STEP_GET:
+		marker_take(l, v);
+		break;
+	default:
+		break;
+	}
+}
+
+void lane_hello_replies(struct lane *l)
+{
+	char in[16384];
+	while (l->stream && l->hello && (l->stream->flags & STREAM_READABLE)) {
+		ssize_t n = stream_read(l->stream, in, sizeof(in));
+		if (n == -EAGAIN)
+			return;
+		if (n <= 0) {
+			lane_back_off(l, ERROR_CONNECT, "the target closed the connection in the handshake%s%s",
+				      n ? ": " : "", n ? strerror((int)-n) : "");
+			return;
+		}
+		if (resp_replies_feed(l->hello, in, (size_t)n)) {
+			lane_fail(l, ERROR_MEMORY, "no memory for a reply");
+			return;
+		}
+		const struct resp_value *v;
+		unsigned n_values;
+		enum resp_verdict verdict = RESP_MORE;
+		while (l->hello && (verdict = resp_replies_next(l->hello, &v, &n_values)) == RESP_OK)
+			hello_step(l, v);
+		if (l->hello && verdict == RESP_BAD)
+			lane_fail(l, ERROR_NOT_REDIS, "what answers at the target does not speak RESP");
+	}
+}

@@ -1,0 +1,429 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// lane_replies() -> replies_eat() -> run_eat() | reply_take() -> batch_answered()
+//
+// Replies come in the order of the commands. Of a framed batch: +OK, +QUEUED for each command inside,
+// then one array with a reply for each. Of a plain batch: one reply a command.
+#include "dataplane/apply/lane.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define QUEUED          "+QUEUED\r\n"
+#define QUEUED_LEN      9
+#define READS_PER_TURN  8
+#define PAUSE_FIRST_NS  20000000ull
+#define PAUSE_MAX_NS    1000000000ull
+#define MS_NS           1000000ull
+#define BIG_REPLY_LIMIT (1024ull * 1024 * 1024)
+
+static struct batch *batch_at_hand(struct lane *l)
+{
+	return lane_batch(l, l->n_passed);
+}
+
+static void stage_begin(struct lane *l)
+{
+	l->n_seen = 0;
+	l->n_parked = 0;
+	l->refused_here = false;
+	if (l->n_passed < l->n_sent)
+		l->stage = batch_at_hand(l)->framed ? STAGE_MULTI : STAGE_PLAIN;
+}
+
+void lane_replies_reset(struct lane *l)
+{
+	l->n_replies = 0;
+	l->n_passed = 0;
+	l->refused = l->applied_after = false;
+	stage_begin(l);
+}
+
+// ---- A batch is done
+
+static void latency_count(struct lane *l, const struct batch *b)
+{
+	if (!b->received_ns || !b->n_commands)
+		return;
+	uint64_t now = l->core->clock->read().mono_ns;
+	uint64_t us = now > b->received_ns ? (now - b->received_ns) / 1000 : 0;
+	counter_add(&l->counters->latency_us[latency_bucket(us)], b->n_commands);
+}
+
+static void waiters_ring(struct lane *l)
+{
+	uint64_t waiters = atomic_exchange(&l->waiters, 0);
+	for (unsigned i = 0; waiters >> i; i++)
+		if (waiters & 1ull << i && l->all[i].core != l->core)
+			core_wake(l->all[i].core);
+}
+
+static void fates_count(struct lane *l, const struct batch *b)
+{
+	struct lane_counters *c = l->counters;
+	uint64_t parked = l->n_parked < b->n_commands ? l->n_parked : b->n_commands;
+	bool snapshot = b->marker.phase == MARKER_SNAPSHOT;
+	counter_add(snapshot ? &c->snapshot_parked : &c->parked_commands, parked);
+	counter_add(snapshot ? &c->snapshot_applied : &c->applied_commands, b->n_commands - parked);
+	counter_add(&c->batches, 1);
+}
+
+// The oldest batch has its fate: count it and hand it back.
+//
+// @param skipped  the marker showed that it was applied before; its replies are lost
+void lane_batch_done(struct lane *l, bool skipped)
+{
+	struct batch *b = lane_batch(l, 0);
+	fates_count(l, b);
+	if (skipped)
+		counter_add(&l->counters->skipped_batches, 1);
+	else
+		latency_count(l, b);
+	if (b->framed)
+		l->framed_done_seq = b->seq;
+	else
+		l->plain_done_seq = b->seq;
+	if (l->n_sent) {
+		l->inflight_commands -= b->n_queued;
+		l->inflight_bytes -= b->n_prefix + b->len + b->n_suffix;
+		l->n_sent--;
+		l->send_place -= l->send_place > 0;
+	}
+	uint64_t seq = b->seq;
+	ring_push(&l->from_lane, l->queue[l->head % LANE_BATCHES]);
+	l->head++;
+	l->n_queued--;
+	atomic_store(&l->done_seq, seq);
+	if (atomic_load(&l->waiters))
+		waiters_ring(l);
+	if (l->core != l->home)
+		core_wake(l->home);
+}
+
+// ---- Refusals
+
+// The batch at hand was refused as a whole: it and what was sent after it go again later.
+static void refusal_begin(struct lane *l)
+{
+	if (!l->refused) {
+		l->refused = true;
+		l->refused_safe = true;
+		l->applied_after = false;
+		counter_add(&l->counters->retries, 1);
+	}
+}
+
+// All that was in flight is answered. Batches behind the refused one may have been accepted; sending
+// all of them again in order is right only when every one of them may be repeated.
+static void refusal_end(struct lane *l)
+{
+	if (l->applied_after && !l->refused_safe) {
+		lane_resync(l, "the target refused a batch (%s) and took a later one", l->refusal);
+		return;
+	}
+	l->n_passed = 0;
+	lane_send_rewind(l, 0);
+	if (!l->waiting_since_ns) {
+		l->waiting_since_ns = l->now.mono_ns;
+		l->wait_limit_ns = l->config->settings.wait_timeout * MS_NS;
+		atomic_store(&l->wait_deadline_ms, l->now.wall_ms + l->config->settings.wait_timeout);
+	}
+	if (l->now.mono_ns - l->waiting_since_ns > l->wait_limit_ns) {
+		lane_fail(l, ERROR_DEADLINE, "the target refuses for longer than wait-timeout: %s", l->refusal);
+		return;
+	}
+	char why[TEXT_LEN];
+	snprintf(why, sizeof(why), "the target says: %.200s", l->refusal);
+	shared_text_set(&l->waiting, why);
+	l->backoff_ns = l->backoff_ns ? 2 * l->backoff_ns : PAUSE_FIRST_NS;
+	if (l->backoff_ns > PAUSE_MAX_NS)
+		l->backoff_ns = PAUSE_MAX_NS;
+	l->retry_at_ns = l->now.mono_ns + l->backoff_ns;
+}
+
+static void waiting_is_over(struct lane *l)
+{
+	l->backoff_ns = 0;
+	if (!l->waiting_since_ns)
+		return;
+	l->waiting_since_ns = 0;
+	atomic_store(&l->wait_deadline_ms, 0);
+	shared_text_set(&l->waiting, "");
+}
+
+static void batch_answered(struct lane *l)
+{
+	struct batch *b = batch_at_hand(l);
+	if (l->refused_here)
+		refusal_begin(l);
+	if (l->refused) {
+		l->refused_safe &= b->idempotent;
+		l->applied_after |= !l->refused_here;
+		l->n_passed++;
+		stage_begin(l);
+		if (l->n_passed == l->n_sent)
+			refusal_end(l);
+		return;
+	}
+	lane_batch_done(l, false);
+	waiting_is_over(l);
+	stage_begin(l);
+}
+
+// ---- Errors
+
+static const char *command_name(const struct batch *b, unsigned item, char *out, size_t len)
+{
+	char bytes[96];
+	size_t n = batch_item_bytes(b, item, bytes, sizeof(bytes));
+	n = n < sizeof(bytes) ? n : sizeof(bytes);
+	// "*3\r\n$3\r\nSET\r\n...": the name stands between the second and the third line end
+	const char *name = memchr(bytes, '\n', n);
+	name = name ? memchr(name + 1, '\n', n - (size_t)(name + 1 - bytes)) : NULL;
+	const char *end = name ? memchr(name, '\r', n - (size_t)(name - bytes)) : NULL;
+	snprintf(out, len, "%.*s", end ? (int)(end - name - 1) : 0, end ? name + 1 : "");
+	return out;
+}
+
+static void refusal_stop(struct lane *l, enum error_id error, struct span line, int item)
+{
+	char name[40] = "";
+	if (item >= 0 && (unsigned)item < batch_at_hand(l)->n_items)
+		command_name(batch_at_hand(l), (unsigned)item, name, sizeof(name));
+	lane_fail(l, error, "the target refuses %s: %.*s", *name ? name : "a batch", (int)line.len,
+		  line.p);
+}
+
+static void item_park(struct lane *l, int item, struct span line)
+{
+	struct batch *b = batch_at_hand(l);
+	if (item < 0 || (unsigned)item >= b->n_items || b->items[item].kind == ITEM_INTERNAL)
+		return;
+	if (l->config->settings.on_error == ON_ERROR_STOP) {
+		refusal_stop(l, ERROR_TARGET_REFUSES, line, item);
+		return;
+	}
+	bool snapshot = b->marker.phase == MARKER_SNAPSHOT;
+	int rc = park_item(l->park, b, (unsigned)item, snapshot ? "snapshot" : "stream", l->now.wall_ms,
+			   line);
+	if (rc)
+		lane_fail(l, ERROR_DISK, "cannot park a command in %s: %s", l->park->path, strerror(-rc));
+	l->n_parked++;
+}
+
+// An error for the command itself: it ran, or would have, and was refused.
+static void error_at_item(struct lane *l, int item, struct span line)
+{
+	enum error_id error;
+	enum refusal refusal = refusal_of(line, &error);
+	bool plain = l->stage == STAGE_PLAIN;
+	if (plain && (refusal == REFUSAL_WAIT || refusal == REFUSAL_MOVE)) {
+		l->refused_here = true;
+		snprintf(l->refusal, sizeof(l->refusal), "%.*s", (int)line.len, line.p);
+	} else if (plain && refusal == REFUSAL_STOP) {
+		refusal_stop(l, error, line, item);
+		return;
+	} else {
+		item_park(l, item, line);
+	}
+	if (refusal == REFUSAL_MOVE && l->stream)
+		lane_back_off(l, error, "the target says: %.*s", (int)line.len, line.p);
+}
+
+// An error before EXEC: the whole batch will be refused.
+static void error_at_queueing(struct lane *l, int item, struct span line)
+{
+	enum error_id error;
+	enum refusal refusal = refusal_of(line, &error);
+	if (refusal == REFUSAL_ABORT)
+		return; // an earlier error has told
+	snprintf(l->refusal, sizeof(l->refusal), "%.*s", (int)line.len, line.p);
+	l->refused_here = true;
+	if (refusal == REFUSAL_STOP || refusal == REFUSAL_PARK)
+		refusal_stop(l, error, line, item);
+	else if (refusal == REFUSAL_MOVE)
+		lane_back_off(l, error, "the target says: %.*s", (int)line.len, line.p);
+}
+
+// ---- Replies
+
+static int item_of(const struct lane *l, const struct batch *b)
+{
+	return (int)l->n_seen - (b->framed && b->db_first > 0);
+}
+
+// A reply that does not belong where it stands: somebody else's words.
+static void reply_unexpected(struct lane *l, const struct reply *r)
+{
+	int len = r->line.len < 60 ? (int)r->line.len : 60;
+	lane_fail(l, ERROR_REPLY_GARBAGE, "the target answered '%c%.*s' where that cannot be", r->type, len,
+		  r->line.p);
+}
+
+static void exec_take(struct lane *l, const struct reply *r)
+{
+	struct batch *b = batch_at_hand(l);
+	if (r->type == '-') {
+		error_at_queueing(l, -1, r->line);
+		l->refused_here = true;
+		if (l->stream)
+			batch_answered(l);
+	} else if (r->type == '*' && r->integer == (int64_t)b->n_queued) {
+		l->stage = STAGE_ELEMENTS;
+		l->n_seen = 0;
+		if (!b->n_queued)
+			batch_answered(l);
+	} else {
+		reply_unexpected(l, r);
+	}
+}
+
+static void reply_take(struct lane *l, const struct reply *r)
+{
+	struct batch *b = batch_at_hand(l);
+	switch (l->stage) {
+	case STAGE_MULTI:
+		if (r->type == '-')
+			error_at_queueing(l, -1, r->line);
+		else if (!span_eq(r->line, SPAN_LIT("OK")))
+			reply_unexpected(l, r);
+		l->stage = b->n_queued ? STAGE_QUEUED : STAGE_EXEC;
+		break;
+	case STAGE_QUEUED:
+		if (r->type == '-')
+			error_at_queueing(l, item_of(l, b), r->line);
+		else if (!span_eq(r->line, SPAN_LIT("QUEUED")))
+			reply_unexpected(l, r);
+		if (++l->n_seen == b->n_queued)
+			l->stage = STAGE_EXEC;
+		break;
+	case STAGE_EXEC:
+		exec_take(l, r);
+		break;
+	case STAGE_ELEMENTS:
+	case STAGE_PLAIN:
+		if (r->type == '-')
+			error_at_item(l, item_of(l, b), r->line);
+		if (++l->n_seen == b->n_queued && l->stream)
+			batch_answered(l);
+		break;
+	}
+}
+
+// Runs of the two replies that make nearly all of the traffic. @return bytes eaten
+static size_t run_eat(struct lane *l, struct span in)
+{
+	const struct batch *b = batch_at_hand(l);
+	// The last reply of a stage changes it, so that one is left to reply_take().
+	uint32_t most = b->n_queued > l->n_seen + 1 ? b->n_queued - l->n_seen - 1 : 0;
+	const char *p = in.p, *end = in.p + in.len;
+	uint32_t n = 0;
+	if (l->stage == STAGE_QUEUED) {
+		for (; n < most && end - p >= QUEUED_LEN && !memcmp(p, QUEUED, QUEUED_LEN); n++)
+			p += QUEUED_LEN;
+	} else if (l->stage == STAGE_ELEMENTS || l->stage == STAGE_PLAIN) {
+		for (; n < most && end - p >= 5 && !memcmp(p, "+OK\r\n", 5); n++)
+			p += 5;
+	}
+	l->n_seen += n;
+	return (size_t)(p - in.p);
+}
+
+// Take every whole reply. @return bytes eaten
+static size_t replies_eat(struct lane *l, struct span in)
+{
+	size_t at = 0;
+	struct reply r;
+	while (l->stream && l->n_passed < l->n_sent) {
+		at += run_eat(l, (struct span){in.p + at, in.len - at});
+		struct span rest = {in.p + at, in.len - at};
+		enum reply_verdict v = l->stage == STAGE_EXEC ? reply_scan_line(rest, &r) : reply_scan(rest, &r);
+		if (v == REPLY_MORE)
+			return at;
+		if (v == REPLY_BAD) {
+			lane_fail(l, ERROR_REPLY_GARBAGE, "the target sent a reply that is not RESP");
+			return at;
+		}
+		at += r.len;
+		reply_take(l, &r);
+	}
+	if (l->stream && at < in.len)
+		lane_fail(l, ERROR_REPLY_GARBAGE, "the target sent a reply that nothing was asked for");
+	return at;
+}
+
+// A reply that does not fit: collect it aside.
+static bool big_reply_grow(struct lane *l)
+{
+	size_t max = l->big_reply_max ? 2 * l->big_reply_max : 4 * LANE_REPLY_LEN;
+	char *more = max <= BIG_REPLY_LIMIT ? realloc(l->big_reply, max) : NULL;
+	if (!more)
+		return false;
+	if (!l->big_reply) {
+		memcpy(more, l->replies, l->n_replies);
+		l->big_reply_len = l->n_replies;
+		l->n_replies = 0;
+	}
+	l->big_reply = more;
+	l->big_reply_max = max;
+	return true;
+}
+
+static void replies_place(struct lane *l, char **at, size_t *len)
+{
+	if (l->big_reply) {
+		*at = l->big_reply + l->big_reply_len;
+		*len = l->big_reply_max - l->big_reply_len;
+	} else {
+		*at = l->replies + l->n_replies;
+		*len = LANE_REPLY_LEN - l->n_replies;
+	}
+}
+
+static void replies_received(struct lane *l, size_t n)
+{
+	char *base = l->big_reply ? l->big_reply : l->replies;
+	size_t *have = l->big_reply ? &l->big_reply_len : &l->n_replies;
+	*have += n;
+	size_t eaten = replies_eat(l, (struct span){base, *have});
+	if (!l->stream)
+		return; // dropped on the way, buffers and all
+	*have -= eaten;
+	memmove(base, base + eaten, *have);
+	if (l->big_reply && *have < LANE_REPLY_LEN / 2) {
+		memcpy(l->replies, l->big_reply, *have);
+		l->n_replies = *have;
+		free(l->big_reply);
+		l->big_reply = NULL;
+		l->big_reply_len = l->big_reply_max = 0;
+	}
+}
+
+bool lane_replies(struct lane *l)
+{
+	uint64_t done = atomic_load_explicit(&l->done_seq, memory_order_relaxed);
+	for (int i = 0; i < READS_PER_TURN && l->stream && (l->stream->flags & STREAM_READABLE); i++) {
+		char *at;
+		size_t len;
+		replies_place(l, &at, &len);
+		if (!len && !big_reply_grow(l)) {
+			lane_fail(l, ERROR_MEMORY, "a reply of the target is longer than 1 GB");
+			break;
+		}
+		if (!len)
+			continue;
+		ssize_t n = stream_read(l->stream, at, len);
+		if (n == -EAGAIN)
+			break;
+		if (n <= 0)
+			lane_back_off(l, ERROR_CONNECT, "the connection to the target was lost: %s",
+				      n ? strerror((int)-n) : "closed by the target");
+		else
+			replies_received(l, (size_t)n);
+	}
+	if (l->refused && l->stream && !l->n_sent && l->now.mono_ns >= l->retry_at_ns)
+		l->refused = false;
+	return atomic_load_explicit(&l->done_seq, memory_order_relaxed) != done ||
+	       (l->stream && (l->stream->flags & STREAM_READABLE));
+}

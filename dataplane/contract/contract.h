@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The shared memory between flyoverd and flyover-dataplane: one memfd, made by flyoverd, mapped by
+// both, inherited as file descriptor CONTRACT_FD. No pointers inside. Each zone names its writer.
+//
+//   flyoverd                              flyover-dataplane
+//     links[i].config      ----->           read when LINK_START arrives
+//     commands (SPSC)      ----->           core 0, every turn and at least every 100 ms
+//     links[i].state       <-----           core that reads the source of the link
+//     links[i].lanes[j]    <-----           core of the lane
+//     events (SPSC)        <-----           core 0
+//     cores[k].heartbeat   <-----           core k, every turn and at least every 100 ms
+//
+// The memory outlives either process: a restarted dataplane gets a fresh one, a restarted flyoverd
+// takes it from /proc/PID/fd/CONTRACT_FD of the running dataplane.
+#pragma once
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "dataplane/contract/counters.h"
+#include "dataplane/contract/errors.h"
+#include "dataplane/contract/settings.h"
+
+#define CONTRACT_MAGIC 0x72765f6f796c66ull // "flyo_vr"
+#define CONTRACT_ABI   1
+#define CONTRACT_FD    3
+#define LINKS_MAX      16
+#define LANES_MAX      32
+#define CORES_MAX      32
+#define NAME_LEN       64
+#define TEXT_LEN       240
+
+// One server: where it is and who we are there. Written by flyoverd.
+struct endpoint {
+	char host[256];      // name or address; "" for a unix socket
+	char path[108];      // unix socket path; "" for TCP
+	char user[128];      // "" for the default user
+	char password[512];  // "" for none; never logged
+	uint16_t port;       // host byte order
+	uint16_t has_password;
+	int32_t db;          // database of the URL, -1 when it has none
+	uint32_t tls;        // 1: TLS
+};
+
+// A link, immutable while it runs. Written by flyoverd before LINK_START.
+struct link_config {
+	char name[NAME_LEN];      // [A-Za-z0-9_.-]+
+	char site[NAME_LEN];      // origin site of the markers
+	char state_dir[256];      // folder of this link: checkpoint, parked commands
+	struct endpoint source, target;
+	struct link_settings settings;
+	uint64_t core_mask;       // bit k: core k may be used; 0: flyover chooses
+};
+
+#define LINK_PHASES(X)                                                                             \
+	X(IDLE, "idle")                                                                            \
+	X(CONNECTING, "connecting")                                                                \
+	X(SNAPSHOT, "snapshot")                                                                    \
+	X(STREAM, "stream")                                                                        \
+	X(DRAINING, "draining")                                                                    \
+	X(PAUSED, "paused")                                                                        \
+	X(DONE, "done")                                                                            \
+	X(FAILED, "failed")
+
+enum link_phase {
+#define X(name, text) PHASE_##name,
+	LINK_PHASES(X)
+#undef X
+	PHASE_COUNT
+};
+
+// @return the word of the CLI contract, e.g. "snapshot"
+const char *link_phase_text(enum link_phase phase);
+
+// A short text under a sequence lock: odd while it is being written.
+struct shared_text {
+	_Atomic uint32_t seq;
+	char text[TEXT_LEN];
+};
+
+// What a link is doing. Written by the core that reads its source.
+struct link_state {
+	_Atomic uint32_t phase;           // enum link_phase
+	_Atomic uint32_t error;           // enum error_id, when phase is FAILED
+	_Atomic uint32_t caught_up;       // 1 once the frontier has reached the catch-up offset
+	_Atomic uint32_t lanes;           // lanes in use
+	_Atomic uint64_t catch_up_offset; // the source's offset when the snapshot was loaded, 0 unknown
+	_Atomic uint64_t started_ms;      // wall clock
+	_Atomic uint64_t wait_deadline_ms; // wall clock, 0 when nothing is waited for
+	struct shared_text failure;       // the sentence, when phase is FAILED
+	struct shared_text waiting;       // what is waited for, "" when nothing
+	struct shared_text note;          // last thing worth telling: why a full sync, a fallback
+	struct shared_text replid;        // 40 hex digits of the stream
+	struct shared_text source_version; // "redis 7.0.15"; "" unknown
+	struct shared_text target_version;
+	struct shared_text io;            // "epoll", "io_uring", "epoll (io_uring: EPERM)"
+	struct source_counters counters;
+} __attribute__((aligned(64)));
+
+struct link_slot {
+	struct link_config config;                // writer: flyoverd
+	struct link_state state;                  // writer: reading core
+	struct lane_counters lanes[LANES_MAX];    // writer: the lane's core
+} __attribute__((aligned(64)));
+
+enum command_verb {
+	COMMAND_LINK_START,  // take links[link].config and begin; phase IDLE, DONE or FAILED before
+	COMMAND_LINK_PAUSE,  // stop reading from the log; connections stay
+	COMMAND_LINK_RESUME,
+	COMMAND_LINK_DRAIN,  // apply what was received, write the last markers, end in DONE
+	COMMAND_LINK_STOP,   // end now, in DONE
+	COMMAND_EXIT,        // drain nothing, close everything, leave
+};
+
+// flyoverd -> dataplane
+struct command_record {
+	uint32_t verb; // enum command_verb
+	uint32_t link; // index into links
+};
+
+enum event_level { EVENT_DEBUG, EVENT_INFO, EVENT_WARN, EVENT_ERROR };
+
+// dataplane -> flyoverd: one line of the log
+struct event_record {
+	uint64_t time_ms; // wall clock
+	uint32_t level;   // enum event_level
+	uint32_t link;    // index, or LINKS_MAX when it is about no link
+	char text[TEXT_LEN];
+};
+
+// Single-producer single-consumer ring of records, free-running indexes. Full: the producer drops
+// the record and counts it.
+#define RECORD_RING(type, size)                                                                    \
+	struct {                                                                                   \
+		_Atomic uint64_t head __attribute__((aligned(64))); /* producer writes */           \
+		_Atomic uint64_t dropped;                           /* producer writes */           \
+		_Atomic uint64_t tail __attribute__((aligned(64))); /* consumer writes */           \
+		struct type records[size];                                                         \
+	}
+
+#define COMMAND_RING_SIZE 64
+#define EVENT_RING_SIZE   256
+
+struct core_slot {
+	_Atomic uint64_t heartbeat_ms; // wall clock of the last turn
+	_Atomic uint64_t turns;
+	_Atomic uint64_t busy_turns;   // turns that found something to do
+} __attribute__((aligned(64)));
+
+struct contract {
+	uint64_t magic;
+	uint32_t abi;
+	uint32_t size; // bytes of this struct as the maker saw it
+	_Atomic uint32_t dataplane_pid;
+	_Atomic uint32_t ready; // 1 once the dataplane runs its cores
+	_Atomic uint32_t n_cores;
+	RECORD_RING(command_record, COMMAND_RING_SIZE) commands;
+	RECORD_RING(event_record, EVENT_RING_SIZE) events;
+	struct core_slot cores[CORES_MAX];
+	struct link_slot links[LINKS_MAX];
+} __attribute__((aligned(64)));
+
+_Static_assert(sizeof(struct command_record) == 8, "crosses processes");
+_Static_assert(sizeof(struct event_record) == 256, "crosses processes");
+_Static_assert(sizeof(struct core_slot) == 64, "one line, one writer");
+
+// Check magic, ABI and size of a mapping.
+//
+// @return 0, or -EPROTO when the other side was built from another contract
+int contract_check(const struct contract *c);
+
+// Writer side of a shared text. @param text  cut at TEXT_LEN - 1 bytes
+void shared_text_set(struct shared_text *t, const char *text);
+
+// Reader side; retries while the writer is at it. @param out  TEXT_LEN bytes
+void shared_text_get(const struct shared_text *t, char *out);
+
+// @return 0, or -ENOBUFS when the ring is full (counted in dropped)
+int contract_command_push(struct contract *c, struct command_record r);
+int contract_event_push(struct contract *c, const struct event_record *r);
+
+// @return 1 when a record was taken, 0 when the ring is empty
+int contract_command_pop(struct contract *c, struct command_record *r);
+int contract_event_pop(struct contract *c, struct event_record *r);

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Counters, one row each: field, Prometheus type, help. The struct, `flyover status --json` and the
+// metrics text all follow from the row. Each struct has one writer, the core that owns the object;
+// readers take relaxed loads and may see fields of different moments.
+#pragma once
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+// Written by the core that reads the source.
+#define SOURCE_COUNTERS(X)                                                                         \
+	X(received_bytes, counter, "Bytes received from the source, snapshot and stream")          \
+	X(snapshot_bytes, counter, "Bytes of the current snapshot taken apart")                    \
+	X(snapshot_total_bytes, gauge, "Size of the current snapshot, 0 when the source does not say") \
+	X(snapshot_keys, counter, "Keys of the current snapshot sent towards the lanes")           \
+	X(snapshot_total_keys, gauge, "Keys that the snapshot announced (RESIZEDB)")               \
+	X(snapshot_expired, counter, "Keys of the snapshot that had expired and were not created") \
+	X(snapshots, counter, "Snapshots begun: full syncs")                                       \
+	X(resumes, counter, "Times that the stream went on by +CONTINUE")                          \
+	X(source_disconnects, counter, "Connections to the source that were lost")                 \
+	X(received_offset, gauge, "Offset of the stream received")                                 \
+	X(routed_offset, gauge, "Offset of the stream taken apart and given to lanes")             \
+	X(frontier_offset, gauge, "Offset up to which everything has been applied")                \
+	X(source_offset, gauge, "Offset of the source itself, asked once a second")                \
+	X(received_commands, counter, "Commands taken from the stream")                            \
+	X(filtered_commands, counter, "Commands that are not forwarded: PING, REPLCONF, SELECT")   \
+	X(rewritten_commands, counter, "Commands sent in a form that is safe to send again")       \
+	X(unknown_commands, counter, "Commands that the table does not know, sent as they came")   \
+	X(barriers, counter, "Commands or transactions that touched several lanes")                \
+	X(split_transactions, counter, "Transactions that lost their unity")                       \
+	X(window_bytes, gauge, "Bytes of the log held in memory")                                  \
+	X(window_full, counter, "Times that the window was full and the source held back")         \
+	X(extra_keys_deleted, counter, "Keys removed from the target by a reconciling full sync")  \
+	X(oldest_unapplied_ms, gauge, "Wall clock (ms) at which the oldest unapplied byte came, 0 if none")
+
+// Written by the core of the lane.
+#define LANE_COUNTERS(X)                                                                           \
+	X(snapshot_applied, counter, "Commands of the snapshot that the target has answered")      \
+	X(snapshot_parked, counter, "Commands of the snapshot that the target refused for good")   \
+	X(applied_commands, counter, "Commands of the stream that the target has answered")        \
+	X(parked_commands, counter, "Commands of the stream that the target refused for good")     \
+	X(batches, counter, "Batches answered")                                                    \
+	X(sent_bytes, counter, "Bytes written to the target")                                      \
+	X(resent_batches, counter, "Batches sent again after a lost connection or a refusal")      \
+	X(skipped_batches, counter, "Batches that the marker showed to be applied already")        \
+	X(target_disconnects, counter, "Connections to the target that were lost")                 \
+	X(retries, counter, "Refusals waited out: LOADING, BUSY, READONLY, OOM")                   \
+	X(dependency_waits, counter, "Times that a batch waited for another lane")
+
+#define X(name, type, help) _Atomic uint64_t name;
+struct source_counters {
+	SOURCE_COUNTERS(X)
+} __attribute__((aligned(64)));
+#undef X
+
+// Latency: microseconds from a command's bytes read off the source's socket to the target's answer.
+// Log-linear: 8 buckets for each power of two, the first 16 buckets are exact.
+#define LATENCY_BUCKETS 288
+
+#define X(name, type, help) _Atomic uint64_t name;
+struct lane_counters {
+	LANE_COUNTERS(X)
+	_Atomic uint64_t latency_us[LATENCY_BUCKETS];
+} __attribute__((aligned(64)));
+#undef X
+
+// One writer, so a relaxed load and store are enough; no locked instruction.
+static inline void counter_add(_Atomic uint64_t *c, uint64_t n)
+{
+	atomic_store_explicit(c, atomic_load_explicit(c, memory_order_relaxed) + n, memory_order_relaxed);
+}
+
+static inline void counter_set(_Atomic uint64_t *c, uint64_t v)
+{
+	atomic_store_explicit(c, v, memory_order_relaxed);
+}
+
+static inline uint64_t counter_get(const _Atomic uint64_t *c)
+{
+	return atomic_load_explicit((_Atomic uint64_t *)c, memory_order_relaxed);
+}
+
+// @return index into latency_us, 0 .. LATENCY_BUCKETS - 1
+static inline unsigned latency_bucket(uint64_t us)
+{
+	if (us < 16)
+		return (unsigned)us;
+	unsigned exponent = 63u - (unsigned)__builtin_clzll(us); // >= 4
+	unsigned bucket = 16 + (exponent - 4) * 8 + (unsigned)((us >> (exponent - 3)) & 7);
+	return bucket < LATENCY_BUCKETS ? bucket : LATENCY_BUCKETS - 1;
+}
+
+// The smallest value of a bucket, us; the inverse of latency_bucket().
+static inline uint64_t latency_floor_us(unsigned bucket)
+{
+	if (bucket < 16)
+		return bucket;
+	unsigned exponent = (bucket - 16) / 8 + 4;
+	return (8ull + (bucket - 16) % 8) << (exponent - 3);
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Every way a link or a job can end, one row each: name, exit code of the CLI, and the advice that
+// follows the particular sentence. Rows are appended, never reordered: the number crosses the
+// shared memory.
+//
+// Exit codes: 0 done, 1 ran and failed, 2 usage, 3 bad configuration or URL, 4 cannot connect or
+// not permitted.
+#pragma once
+
+#define ERRORS(X)                                                                                  \
+	X(NONE, 0, "")                                                                             \
+	X(USAGE, 2, "see `flyover help`")                                                          \
+	X(URL, 3, "a URL looks like redis://[user[:password]@]host[:port][/db]")                   \
+	X(CONFIG, 3, "correct the setting named above")                                            \
+	X(STATE_DIR, 3, "give a folder of its own with --state-dir")                               \
+	X(RESOLVE, 4, "check the host name and the name server")                                   \
+	X(CONNECT, 4, "check that the server runs and that host, port and firewall are right")     \
+	X(AUTH, 4, "check user and password (or FLYOVER_SOURCE_PASSWORD / FLYOVER_TARGET_PASSWORD)") \
+	X(NOPERM, 4, "give the user the right that the server names, by ACL SETUSER")              \
+	X(NOT_REDIS, 4, "check that host and port are those of a Redis or Valkey server")          \
+	X(PSYNC_REFUSED, 4, "allow PSYNC and REPLCONF to this user, or use `flyover scan`")        \
+	X(DEADLINE, 4, "look at the server's own log, then start the link again")                  \
+	X(RDB_CORRUPT, 1, "check the source with redis-check-rdb and its memory and disk")         \
+	X(RDB_UNSUPPORTED, 1, "this version of Flyover cannot read that value")                    \
+	X(STREAM_GARBAGE, 1, "the source sent bytes that are not RESP; check what sits between")   \
+	X(REPLY_GARBAGE, 1, "the target sent bytes that are not RESP; check what sits between")    \
+	X(COMMAND_TOO_LONG, 1, "raise memory-window above the size named and start again")         \
+	X(TARGET_REFUSES, 1, "the target refuses what the source has; compare their versions")     \
+	X(TARGET_READONLY, 4, "point the link at a master")                                        \
+	X(DATAPLANE_DIED, 1, "the fast path ended by itself; its last words stand above")          \
+	X(MEMORY, 1, "lower memory-window or give the host more memory")                           \
+	X(DIFFERENT, 1, "")                                                                        \
+	X(DISK, 1, "free space or mend the disk under the state folder, then start again")         \
+	X(MARKER, 1, "another writer holds this target; stop it, or give this link its own name")  \
+	X(INTERNAL, 1, "this is a defect in Flyover; please report it with the sentence above")
+
+enum error_id {
+#define X(name, exit_code, advice) ERROR_##name,
+	ERRORS(X)
+#undef X
+	ERROR_COUNT
+};
+
+struct error_row {
+	const char *name;   // upper case, stable, shown by --json
+	int exit_code;
+	const char *advice; // what to do, follows the sentence; "" when the sentence says it
+};
+
+// @param id  one of enum error_id
+// @return    its row; never NULL for a valid id
+const struct error_row *error_row(enum error_id id);

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A core: one thread with its own loop, its own connections and a list of tasks that take turns.
+//
+//   core_run(): contract commands -> every task's turn -> wait until news, a wake or a deadline
+//
+// Nothing is shared between cores but rings, counters and the few atomics named in the structs that
+// hold them.
+#pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "dataplane/contract/contract.h"
+#include "drivers/clock.h"
+#include "drivers/stream.h"
+
+#define CORE_TASKS_MAX 1024
+#define NO_DEADLINE    UINT64_MAX
+
+struct core;
+
+// Do what can be done now, without blocking.
+//
+// @param now       the core's clock at the beginning of the turn
+// @param deadline  in: NO_DEADLINE; out: mono_ns at which the task wants a turn even without news
+// @return          true when there is more to do at once
+typedef bool (*task_turn)(void *task, const struct clock_reading *now, uint64_t *deadline_ns);
+
+struct core_task {
+	task_turn turn;
+	void *task;
+};
+
+struct core {
+	// read only once the core runs
+	unsigned index;
+	int cpu;                  // -1: not pinned
+	struct contract *contract;
+	const struct clock_ops *clock;
+	struct stream_loop *loop;
+	bool (*housekeeping)(struct core *c, void *owner); // core 0: commands; false ends the core
+	void *owner;
+	pthread_mutex_t *log_lock; // of all cores: the ring of events has one producer at a time
+
+	// owner: this core
+	struct core_task tasks[CORE_TASKS_MAX];
+	unsigned n_tasks;
+	struct clock_reading now;
+
+	// written by any core: mail for us. tasks are added and removed through it
+	_Atomic uint32_t asleep __attribute__((aligned(64)));
+	_Atomic uint32_t stop;
+};
+
+// Open the core's loop with the driver of the setting; auto takes io_uring only where it is faster.
+//
+// @param io    enum setting_io
+// @param text  out: what is used and why, TEXT_LEN bytes
+// @return 0, or -errno
+int core_init(struct core *c, unsigned index, int cpu, struct contract *contract, unsigned io,
+	      char *text);
+void core_fini(struct core *c);
+
+// Add a task; only from the core's own thread, or before it runs.
+// @return 0, or -ENOBUFS
+int core_add(struct core *c, task_turn turn, void *task);
+void core_remove(struct core *c, void *task);
+
+// Run until stopped. The calling thread becomes the core.
+void core_run(struct core *c);
+
+// Make sure that the core takes another turn soon. From any thread; cheap when it is awake.
+void core_wake(struct core *c);
+
+// One line for the log, through the contract's events; from the core's own thread. Takes a lock, so
+// never per command. Cut at TEXT_LEN - 1.
+void core_log(struct core *c, enum event_level level, uint32_t link, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));

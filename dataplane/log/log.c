@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/log/log.h"
+
+#include <assert.h>
+#include <string.h>
+
+int log_init(struct log *l, size_t window_len)
+{
+	memset(l, 0, sizeof(*l));
+	return memory_ring_init(&l->ring, window_len);
+}
+
+void log_fini(struct log *l)
+{
+	memory_ring_fini(&l->ring);
+}
+
+void log_reset(struct log *l, uint64_t offset)
+{
+	l->head = l->tail = offset;
+	for (unsigned i = 0; i < l->n_cursors; i++)
+		l->cursors[i] = offset;
+	l->stamp_first = l->n_stamps = 0;
+}
+
+void log_release_memory(struct log *l)
+{
+	log_reset(l, l->tail);
+	memory_ring_clear(&l->ring);
+}
+
+unsigned log_cursor_add(struct log *l)
+{
+	assert(l->n_cursors < LOG_CURSORS_MAX);
+	l->cursors[l->n_cursors] = l->head;
+	return l->n_cursors++;
+}
+
+static struct log_stamp *stamp(const struct log *l, unsigned i)
+{
+	return (struct log_stamp *)&l->stamps[(l->stamp_first + i) % LOG_STAMPS];
+}
+
+// Keep the newest stamp at or before head: it tells the age of the oldest byte held.
+static void stamps_trim(struct log *l)
+{
+	while (l->n_stamps > 1 && stamp(l, 1)->offset <= l->head) {
+		l->stamp_first = (l->stamp_first + 1) % LOG_STAMPS;
+		l->n_stamps--;
+	}
+}
+
+void log_cursor_set(struct log *l, unsigned cursor, uint64_t offset)
+{
+	assert(offset >= l->cursors[cursor] && offset <= l->tail);
+	l->cursors[cursor] = offset;
+	uint64_t slowest = l->tail;
+	for (unsigned i = 0; i < l->n_cursors; i++)
+		if (l->cursors[i] < slowest)
+			slowest = l->cursors[i];
+	l->head = slowest;
+	stamps_trim(l);
+}
+
+char *log_space(struct log *l, size_t *len)
+{
+	*len = l->ring.size - (size_t)(l->tail - l->head);
+	return l->ring.base + l->tail % l->ring.size;
+}
+
+// When the ring of stamps is full, every other one goes: times become coarser, never wrong by more
+// than the distance to the stamp before.
+static void stamps_thin(struct log *l)
+{
+	unsigned kept = 0;
+	for (unsigned i = 0; i < l->n_stamps; i += 2)
+		*stamp(l, kept++) = *stamp(l, i);
+	l->n_stamps = kept;
+}
+
+void log_received(struct log *l, size_t len, uint64_t mono_ns, uint64_t wall_ms)
+{
+	assert(len <= l->ring.size - (size_t)(l->tail - l->head));
+	if (l->n_stamps == LOG_STAMPS)
+		stamps_thin(l);
+	*stamp(l, l->n_stamps++) = (struct log_stamp){l->tail, mono_ns, wall_ms};
+	l->tail += len;
+}
+
+const char *log_view(const struct log *l, uint64_t offset, size_t *len)
+{
+	assert(offset >= l->head && offset <= l->tail);
+	*len = (size_t)(l->tail - offset);
+	return l->ring.base + offset % l->ring.size;
+}
+
+struct log_stamp log_stamp_at(const struct log *l, uint64_t offset)
+{
+	unsigned low = 0, high = l->n_stamps;
+	while (high - low > 1) {
+		unsigned middle = (low + high) / 2;
+		if (stamp(l, middle)->offset <= offset)
+			low = middle;
+		else
+			high = middle;
+	}
+	return l->n_stamps ? *stamp(l, low) : (struct log_stamp){.offset = offset};
+}

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Memory with a shape.
+#pragma once
+
+#include <stddef.h>
+
+// A ring mapped twice in a row, so that every run of up to `size` bytes is contiguous wherever it
+// starts: byte i and byte i + size are the same memory.
+struct memory_ring {
+	char *base;
+	size_t size; // bytes of one mapping, a multiple of the page size
+};
+
+// @param size  rounded up to whole pages
+// @return 0, or -errno (-ENOMEM: not enough address space or memory)
+int memory_ring_init(struct memory_ring *r, size_t size);
+
+// Give both mappings back. Safe on a zeroed struct.
+void memory_ring_fini(struct memory_ring *r);
+
+// Hand the pages back to the system but keep the mapping; the contents are lost.
+void memory_ring_clear(struct memory_ring *r);

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "drivers/socket.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static int socket_begin(int family, const struct sockaddr *addr, socklen_t len, int *fd)
+{
+	int s = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (s < 0)
+		return -errno;
+	if (family != AF_UNIX) {
+		int on = 1, idle_s = 15, interval_s = 5, probes = 4;
+		setsockopt(s, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+		setsockopt(s, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+		setsockopt(s, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
+		setsockopt(s, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof(interval_s));
+		setsockopt(s, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
+	}
+	if (connect(s, addr, len) && errno != EINPROGRESS) {
+		int rc = -errno;
+		close(s);
+		return rc;
+	}
+	*fd = s;
+	return 0;
+}
+
+static int socket_connect_unix(const char *path, int *fd)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	if (strlen(path) >= sizeof(addr.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(addr.sun_path, path);
+	return socket_begin(AF_UNIX, (struct sockaddr *)&addr, sizeof(addr), fd);
+}
+
+int socket_connect(const struct stream_peer *peer, int *fd)
+{
+	if (!peer->host || !*peer->host)
+		return socket_connect_unix(peer->path, fd);
+	char port[8];
+	snprintf(port, sizeof(port), "%u", peer->port);
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list;
+	if (getaddrinfo(peer->host, port, &hints, &list))
+		return -EHOSTUNREACH;
+	int rc = -EHOSTUNREACH;
+	for (struct addrinfo *a = list; a && rc; a = a->ai_next)
+		rc = socket_begin(a->ai_family, a->ai_addr, a->ai_addrlen, fd);
+	freeaddrinfo(list);
+	return rc;
+}
+
+int socket_error(int fd)
+{
+	int error = 0;
+	socklen_t len = sizeof(error);
+	getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len);
+	return error;
+}

@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "drivers/stream.h"
+
+const struct stream_ops *stream_preferred(unsigned io)
+{
+	return &stream_epoll;
+}

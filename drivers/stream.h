@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The stream seam: byte streams in order, without blocking. The pipeline sees only this; kernel
+// sockets (epoll, io_uring) stand behind it, our own TCP and TLS can.
+//
+// One loop per core. A stream belongs to the loop that opened it and is only touched by that core.
+// Readiness is level-triggered and told through flags on the stream: after stream_loop_wait() the
+// owner looks at stream_ready(). A flag stays until a read or write says -EAGAIN.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include "parsers/span.h"
+
+// Where to connect. Strings are borrowed for the call.
+struct stream_peer {
+	const char *host; // name or address; NULL or "" for a unix socket
+	uint16_t port;    // host byte order
+	const char *path; // unix socket
+};
+
+enum stream_flags {
+	STREAM_OPEN = 1,      // connected
+	STREAM_READABLE = 2,  // a read may give bytes, the end or an error
+	STREAM_WRITABLE = 4,  // a write may take bytes
+	STREAM_FAILED = 8,    // stream_error() says why; close it
+};
+
+struct stream_loop;
+
+// First member of every driver's stream.
+struct stream {
+	struct stream_loop *loop;
+	unsigned flags; // enum stream_flags; written by the driver, cleared by its read and write
+	int error;      // errno of the failure, 0 for none
+};
+
+// First member of every driver's loop.
+struct stream_loop {
+	const struct stream_ops *ops;
+};
+
+struct stream_ops {
+	const char *name; // "epoll", "io_uring"
+
+	// @return 0, or -errno when the kernel forbids it (the caller takes another driver)
+	int (*loop_new)(struct stream_loop **out);
+	void (*loop_free)(struct stream_loop *l);
+
+	// Wait until a stream has something new, the loop is woken, or the time is over.
+	// @param timeout_ns  0: only look; negative: no limit
+	// @return streams with news, or -errno
+	int (*wait)(struct stream_loop *l, int64_t timeout_ns);
+
+	// End a wait() of this loop. The only call allowed from another thread.
+	void (*wake)(struct stream_loop *l);
+
+	// Begin to connect; flags become STREAM_OPEN or STREAM_FAILED later.
+	// @return 0, or -errno (-EHOSTUNREACH: the name does not resolve)
+	int (*connect)(struct stream_loop *l, const struct stream_peer *peer, struct stream **out);
+
+	// @return bytes read (> 0), 0 at the peer's end, -EAGAIN, or -errno
+	ssize_t (*read)(struct stream *s, void *buf, size_t len);
+
+	// The bytes are taken over before it returns.
+	// @return bytes taken (may be fewer), -EAGAIN, or -errno
+	ssize_t (*writev)(struct stream *s, const struct iovec *iov, int n);
+
+	// Whether readability is of interest; off means that the peer is held back. On at first.
+	void (*want_read)(struct stream *s, bool on);
+
+	// Close and free. Never fails.
+	void (*close)(struct stream *s);
+};
+
+extern const struct stream_ops stream_epoll;
+
+static inline int stream_loop_wait(struct stream_loop *l, int64_t timeout_ns)
+{
+	return l->ops->wait(l, timeout_ns);
+}
+
+static inline void stream_loop_wake(struct stream_loop *l)
+{
+	l->ops->wake(l);
+}
+
+static inline int stream_connect(struct stream_loop *l, const struct stream_peer *p,
+				 struct stream **out)
+{
+	return l->ops->connect(l, p, out);
+}
+
+static inline ssize_t stream_read(struct stream *s, void *buf, size_t len)
+{
+	return s->loop->ops->read(s, buf, len);
+}
+
+static inline ssize_t stream_writev(struct stream *s, const struct iovec *iov, int n)
+{
+	return s->loop->ops->writev(s, iov, n);
+}
+
+static inline void stream_want_read(struct stream *s, bool on)
+{
+	s->loop->ops->want_read(s, on);
+}
+
+static inline void stream_close(struct stream *s)
+{
+	s->loop->ops->close(s);
+}
+
+// The driver to try first. @param io  0 auto, 1 epoll, 2 io_uring (enum setting_io)
+const struct stream_ops *stream_preferred(unsigned io);
