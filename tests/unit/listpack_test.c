@@ -155,7 +155,8 @@ static void zipmap_reads_pairs(void **state)
 
 static void intset_header_is_checked(void **state)
 {
-	const uint8_t *p = (const uint8_t *)"\x02\x00\x00\x00\x03\x00\x00\x00\xfe\xff";
+	const uint8_t *p = (const uint8_t *)"\x02\x00\x00\x00\x03\x00\x00\x00"
+					    "\xfe\xff\x00\x00\x01\x00\x00\x00";
 	uint32_t width, n;
 
 	assert_true(intset_header(p, 14, &width, &n));

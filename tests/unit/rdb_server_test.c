@@ -156,6 +156,15 @@ static void send_entry(struct sender *s, const struct rdb_event *ev)
 	command(s->rc, n, argv, lens);
 }
 
+// A stream may be empty, so it is made before its first entry.
+static void stream_create(struct sender *s)
+{
+	command(s->rc, 6, (const char *[]){"XGROUP", "CREATE", s->key, "made", "0", "MKSTREAM"},
+		(size_t[]){6, 6, s->key_len, 4, 1, 8});
+	command(s->rc, 4, (const char *[]){"XGROUP", "DESTROY", s->key, "made"},
+		(size_t[]){6, 7, s->key_len, 4});
+}
+
 static void on_raw(void *arg, const struct rdb_reader *r, const struct rdb_event *ev)
 {
 	if (ev->kind == RDB_RAW)
@@ -173,6 +182,8 @@ static void on_element(void *arg, const struct rdb_reader *r, const struct rdb_e
 		memcpy(s->key, ev->key.p, ev->key.len);
 		s->key_len = ev->key.len;
 		s->n_values++;
+		if (ev->value_kind == RDB_KIND_STREAM)
+			stream_create(s);
 		break;
 	case RDB_LIST_ITEM:
 		send_pair(s, "RPUSH", ev->value, none);
@@ -249,7 +260,7 @@ static char *key_text(redisContext *rc, const char *key, size_t key_len)
 			unit = reads[i].unit;
 		}
 	if (reply == NULL)
-		fail_msg("a key of type %s", type->str);
+		fail_msg("key %s of type %s", key, type->str);
 	freeReplyObject(type);
 	for (size_t i = 0; unit && i < reply->elements; i += unit) {
 		FILE *out = open_memstream(&units[n], &len);
