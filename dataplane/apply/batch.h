@@ -49,6 +49,7 @@ struct batch {
 	unsigned n_items, items_max;
 	char *text;
 	size_t n_text, text_max;
+	struct text_chunk *chunks; // more text, for what is larger than usual; newest first
 	size_t len; // bytes of all segments
 
 	// Written by the lane.
@@ -73,6 +74,11 @@ static inline bool batch_has_text(const struct batch *b, size_t text_len)
 {
 	return b->text_max - b->n_text >= text_len;
 }
+
+// Make room for this much more text. What was added stays where it is.
+//
+// @return false when out of memory
+bool batch_text_grow(struct batch *b, size_t text_len);
 
 // Begin an item; what is added until the next one belongs to it. Adds a SELECT before it when its
 // database is not the one selected.
@@ -103,6 +109,7 @@ static inline size_t batch_arg_len(struct span arg, bool stable)
 struct batch_mark {
 	unsigned n_segments, n_items;
 	size_t n_text, len, last_segment_len;
+	const struct text_chunk *chunks;
 	uint32_t n_commands;
 	int32_t db_first, db_last;
 	bool idempotent;

@@ -26,7 +26,14 @@
 enum lane_state { LANE_CLOSED, LANE_CONNECTING, LANE_HELLO, LANE_MARKER, LANE_READY };
 
 // Which reply comes next.
-enum lane_stage { STAGE_MULTI, STAGE_QUEUED, STAGE_EXEC, STAGE_ELEMENTS, STAGE_PLAIN };
+enum lane_stage {
+	STAGE_FIRST, // of the batch at hand, whichever form it has
+	STAGE_MULTI,
+	STAGE_QUEUED,
+	STAGE_EXEC,
+	STAGE_ELEMENTS,
+	STAGE_PLAIN,
+};
 
 // What a lane wants from its link when it cannot go on.
 enum lane_verdict {

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "parsers/info.h"
+
 enum hello_step {
 	STEP_AUTH,
 	STEP_SETNAME,
@@ -87,27 +89,6 @@ static void marker_ask(struct lane *l)
 }
 
 // ---- INFO
-
-// The value of "name:value\r\n". @return false when there is none
-static bool info_field(struct span info, const char *name, char *out, size_t out_len)
-{
-	size_t name_len = strlen(name);
-	const char *p = info.p, *end = info.p + info.len;
-	while (p < end) {
-		const char *line_end = memchr(p, '\n', (size_t)(end - p));
-		if (!line_end)
-			line_end = end;
-		if ((size_t)(line_end - p) > name_len && !memcmp(p, name, name_len) && p[name_len] == ':') {
-			size_t len = (size_t)(line_end - p) - name_len - 1;
-			while (len && (p[name_len + len] == '\r'))
-				len--;
-			snprintf(out, out_len, "%.*s", (int)len, p + name_len + 1);
-			return true;
-		}
-		p = line_end + 1;
-	}
-	return false;
-}
 
 static uint64_t info_keys(struct span info)
 {

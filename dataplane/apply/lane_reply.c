@@ -23,13 +23,13 @@ static struct batch *batch_at_hand(struct lane *l)
 	return lane_batch(l, l->n_passed);
 }
 
+// The next reply is the first of a batch, which need not have been sent yet.
 static void stage_begin(struct lane *l)
 {
 	l->n_seen = 0;
 	l->n_parked = 0;
 	l->refused_here = false;
-	if (l->n_passed < l->n_sent)
-		l->stage = batch_at_hand(l)->framed ? STAGE_MULTI : STAGE_PLAIN;
+	l->stage = STAGE_FIRST;
 }
 
 void lane_replies_reset(struct lane *l)
@@ -283,6 +283,8 @@ static void reply_take(struct lane *l, const struct reply *r)
 {
 	struct batch *b = batch_at_hand(l);
 	switch (l->stage) {
+	case STAGE_FIRST:
+		break;
 	case STAGE_MULTI:
 		if (r->type == '-')
 			error_at_queueing(l, -1, r->line);
@@ -336,6 +338,8 @@ static size_t replies_eat(struct lane *l, struct span in)
 	size_t at = 0;
 	struct reply r;
 	while (l->stream && l->n_passed < l->n_sent) {
+		if (l->stage == STAGE_FIRST)
+			l->stage = batch_at_hand(l)->framed ? STAGE_MULTI : STAGE_PLAIN;
 		at += run_eat(l, (struct span){in.p + at, in.len - at});
 		struct span rest = {in.p + at, in.len - at};
 		enum reply_verdict v = l->stage == STAGE_EXEC ? reply_scan_line(rest, &r) : reply_scan(rest, &r);

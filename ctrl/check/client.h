@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A pipelining client of one server, for jobs that read: blocking, with timeouts. Requests pile up
+// in a buffer; asking for a reply sends them. Requests and replies flow at the same time, so a long
+// pipeline cannot lock up. One reply at a time is held here; those not yet taken wait in the socket
+// and in the server's output buffer.
+#pragma once
+
+#include <stddef.h>
+
+#include "ctrl/failure.h"
+#include "dataplane/contract/contract.h"
+#include "parsers/resp.h"
+
+#define CLIENT_CONNECT_MS 5000
+#define CLIENT_SILENCE_MS 60000 // longest wait for the next bytes of a reply
+
+struct client {
+	int fd;
+	const char *who; // "the source", for sentences
+	char url[640];   // without password
+	struct resp_replies *replies;
+	char *out;
+	size_t out_len, out_done, out_room;
+	unsigned pending; // replies still to come
+	size_t in_len, in_fed; // bytes in `in`, and those that the reader has had
+	char in[16 * RESP_SLICE];
+	struct failure failure; // why the connection is of no use any more
+};
+
+// Connect, log in and see whether a Redis answers.
+//
+// @param who  kept
+// @return     0, or -1: RESOLVE, CONNECT, AUTH, NOPERM, NOT_REDIS
+int client_open(struct client *c, const struct endpoint *e, const char *who, struct failure *f);
+void client_close(struct client *c);
+
+// Append a command. Memory that cannot be had makes the next client_next() fail.
+void client_put(struct client *c, unsigned argc, const struct span *argv);
+
+// The same from words: %b is the next span, %d the next long long, anything else stands for itself.
+// Blanks part arguments.
+void client_ask(struct client *c, const char *format, ...);
+
+// Send what goes without waiting, so that the server can begin.
+void client_flush(struct client *c);
+
+// The next reply. The nodes are valid until the next call.
+//
+// @param n  out, may be NULL: how many nodes
+// @return   the reply, which may be RESP_ERROR; NULL when the connection failed: c->failure
+const struct resp_value *client_next(struct client *c, unsigned *n);
+
+// Take a reply and drop it. @return 0, or -1 when the connection failed
+int client_skip(struct client *c);
+
+// Turn a server's error into a sentence.
+//
+// @param what  the command, for the sentence
+// @return -1
+int client_refused(const struct client *c, const char *what, struct span error, struct failure *f);

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "ctrl/check/databases.h"
+
+#include <stdlib.h>
+
+static int number_order(const void *a, const void *b)
+{
+	const int *x = a, *y = b;
+	return (*x > *y) - (*x < *y);
+}
+
+static void database_add(struct databases *d, int db)
+{
+	for (unsigned i = 0; i < d->n; i++)
+		if (d->pairs[i][SOURCE] == db)
+			return;
+	if (d->n == DATABASES_MAX)
+		return;
+	d->pairs[d->n][SOURCE] = d->pairs[d->n][TARGET] = db;
+	d->n++;
+}
+
+// Lines of INFO: "db0:keys=1,expires=0,avg_ttl=0".
+static void keyspace_read(struct databases *d, struct span info)
+{
+	const char *end = info.p + info.len;
+	for (const char *line = info.p; line < end;) {
+		const char *next = memchr(line, '\n', (size_t)(end - line));
+		next = next ? next + 1 : end;
+		if (next - line > 3 && !memcmp(line, "db", 2) && line[2] >= '0' && line[2] <= '9')
+			database_add(d, atoi(line + 2)); // a ':' ends the number
+		line = next;
+	}
+}
+
+int databases_read(struct databases *d, struct pair *p, const struct endpoint *source,
+		   const struct endpoint *target, struct failure *f)
+{
+	struct pair_reply r;
+	d->n = 0;
+	if (source->db >= 0 || target->db >= 0) {
+		database_add(d, source->db >= 0 ? source->db : target->db);
+		d->pairs[0][TARGET] = target->db >= 0 ? target->db : source->db;
+		return 0;
+	}
+	pair_ask(p, "INFO keyspace", (struct span){NULL, 0});
+	if (pair_next_any(p, &r, f))
+		return -1;
+	for (int i = 0; i < 2; i++) {
+		if (r.v[i]->type != RESP_STRING)
+			return client_refused(&p->client[i], "INFO", r.v[i]->text, f);
+		keyspace_read(d, r.v[i]->text);
+	}
+	qsort(d->pairs, d->n, sizeof(d->pairs[0]), number_order);
+	return 0;
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "ctrl/cli/job.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <xxhash.h>
+
+#include "ctrl/config_file.h"
+#include "ctrl/endpoint.h"
+#include "ctrl/link_config.h"
+#include "ctrl/secret.h"
+
+static int file_apply(const struct options *o, struct link_config *c, struct failure *f)
+{
+	struct config_node *root;
+	if (!o->config)
+		return 0;
+	if (config_file_read(o->config, &root, f))
+		return -1;
+	int rc = config_file_link(o->config, root, c, f);
+	config_free(root);
+	return rc;
+}
+
+static int password_apply(struct link_config *c, const char *key, const char *file, const char *env,
+			  struct failure *f)
+{
+	char text[sizeof(c->source.password)];
+	int rc = secret_take_env(env, text, sizeof(text), f);
+	if (rc < 0)
+		return -1;
+	if (file)
+		rc = secret_read_file(file, text, sizeof(text), f) ? -1 : 1;
+	if (rc == 1)
+		rc = link_config_set(c, key, text, f);
+	explicit_bzero(text, sizeof(text));
+	return rc;
+}
+
+int job_passwords(const struct options *o, struct link_config *c, struct failure *f)
+{
+	if (password_apply(c, "source-password", o->source_password_file, SOURCE_PASSWORD_ENV, f))
+		return -1;
+	return password_apply(c, "target-password", o->target_password_file, TARGET_PASSWORD_ENV, f);
+}
+
+// Whoever syncs the same source into the same target again finds the same state and markers.
+static void name_derive(struct link_config *c)
+{
+	char source[ENDPOINT_TEXT_LEN], target[ENDPOINT_TEXT_LEN], both[2 * ENDPOINT_TEXT_LEN + 8];
+	endpoint_text(&c->source, source);
+	endpoint_text(&c->target, target);
+	int len = snprintf(both, sizeof(both), "%s -> %s", source, target);
+	snprintf(c->name, sizeof(c->name), "sync-%012llx",
+		 (unsigned long long)(XXH3_64bits(both, (size_t)len) >> 16));
+}
+
+int job_config(const struct options *o, const char *name, const char *source, const char *target,
+	       struct link_config *c, struct failure *f)
+{
+	link_config_init(c);
+	if (file_apply(o, c, f))
+		return -1;
+	if (source && link_config_set(c, "source", source, f))
+		return -1;
+	if (target && link_config_set(c, "target", target, f))
+		return -1;
+	if (job_passwords(o, c, f))
+		return -1;
+	for (unsigned i = 0; i < o->n_settings; i++)
+		if (link_config_set(c, o->settings[i].name, o->settings[i].text, f))
+			return -1;
+	if (name && link_config_set(c, "name", name, f))
+		return -1;
+	if (!c->name[0])
+		name_derive(c);
+	return link_config_check(c, f);
+}
+
+static void endpoint_add(json_t *o, const struct endpoint *e, const char *url_key,
+			 const char *password_key)
+{
+	char url[ENDPOINT_TEXT_LEN];
+	endpoint_text(e, url);
+	json_object_set_new(o, url_key, json_string(url));
+	if (e->has_password)
+		json_object_set_new(o, password_key, json_string(e->password));
+}
+
+json_t *job_request(const struct link_config *c, bool replace)
+{
+	unsigned n;
+	const struct setting_row *rows = setting_rows(&n);
+	json_t *o = json_pack("{s:s, s:b, s:s, s:s}", "verb", "link-create", "replace", replace, "name",
+			      c->name, "site", c->site);
+	endpoint_add(o, &c->source, "source", "source-password");
+	endpoint_add(o, &c->target, "target", "target-password");
+	for (unsigned i = 0; i < n; i++) {
+		char text[32];
+		setting_text(&c->settings, &rows[i], text, sizeof(text));
+		json_object_set_new(o, rows[i].name, json_string(text));
+	}
+	return o;
+}

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// options_read() -> word_read() -> row_find(), row_set() | setting_read()
+#include "ctrl/cli/options.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "dataplane/contract/settings.h"
+
+struct option_row {
+	const char *name;
+	char letter;     // 0: none
+	const char *arg; // NULL: a flag
+	unsigned group;
+	size_t field;
+	const char *help;
+};
+
+#define ROW(name, letter, arg, group, member, help)                                                \
+	{name, letter, arg, group, offsetof(struct options, member), help}
+
+static const struct option_row rows[] = {
+	ROW("json", 0, NULL, OPTIONS_JSON, json, "print JSON, one object a line"),
+	ROW("socket", 0, "PATH", OPTIONS_SOCKET, socket,
+	    "flyoverd's socket; default $FLYOVER_SOCKET or /run/flyover/flyoverd.sock"),
+	ROW("state-dir", 0, "FOLDER", OPTIONS_JOB, state_dir,
+	    "keep the state of this job there; default: a folder for this source and target"),
+	ROW("cores", 0, "LIST", OPTIONS_JOB, cores, "cores to use, such as 0-3; default: flyover chooses"),
+	ROW("verbose", 'v', NULL, OPTIONS_JOB, verbose, "print the log to stderr"),
+	ROW("config", 0, "FILE", OPTIONS_LINK, config, "settings of the link from a file: 'name: value'"),
+	ROW("source-password-file", 0, "FILE", OPTIONS_PASSWORD, source_password_file,
+	    "the source's password; else FLYOVER_SOURCE_PASSWORD"),
+	ROW("target-password-file", 0, "FILE", OPTIONS_PASSWORD, target_password_file,
+	    "the target's password; else FLYOVER_TARGET_PASSWORD"),
+	ROW("mode", 0, "full|length|keys", OPTIONS_CHECK, mode,
+	    "compare values (the default), types and lengths, or names only"),
+	ROW("show", 0, "N", OPTIONS_CHECK, show, "name at most N keys that differ; default 20"),
+	ROW("ttl-slack", 0, "TIME", OPTIONS_CHECK, ttl_slack,
+	    "expiries may differ by so much; default 1s"),
+	ROW("help", 'h', NULL, 0, help, "print this"),
+};
+#define N_ROWS (sizeof(rows) / sizeof(rows[0]))
+
+static bool row_taken(const struct verb *v, const struct option_row *row)
+{
+	return row->group == 0 || (v->options & row->group);
+}
+
+// @param name  without dashes, len bytes
+static const struct option_row *row_find(const struct verb *v, const char *name, size_t len)
+{
+	for (unsigned i = 0; i < N_ROWS; i++)
+		if (row_taken(v, &rows[i]) && strlen(rows[i].name) == len &&
+		    !memcmp(rows[i].name, name, len))
+			return &rows[i];
+	return NULL;
+}
+
+static const struct option_row *letter_find(const struct verb *v, char letter)
+{
+	for (unsigned i = 0; i < N_ROWS; i++)
+		if (row_taken(v, &rows[i]) && rows[i].letter == letter)
+			return &rows[i];
+	return NULL;
+}
+
+static const struct setting_row *setting_find(const struct verb *v, const char *name, size_t len)
+{
+	unsigned n;
+	const struct setting_row *settings = setting_rows(&n);
+	for (unsigned i = 0; (v->options & OPTIONS_LINK) && i < n; i++) {
+		size_t j = 0;
+		while (j < len && settings[i].name[j] == (name[j] == '-' ? '_' : name[j]))
+			j++;
+		if (j == len && !settings[i].name[j])
+			return &settings[i];
+	}
+	return NULL;
+}
+
+struct words {
+	int argc, at;
+	char **argv;
+};
+
+// The value of an option: what follows its '=', or the next word.
+static const char *value_take(struct words *w, const char *equals)
+{
+	if (equals)
+		return equals + 1;
+	return w->at + 1 < w->argc ? w->argv[++w->at] : NULL;
+}
+
+static int row_set(const struct option_row *row, struct words *w, const char *equals,
+		   struct options *o, struct failure *f)
+{
+	char *field = (char *)o + row->field;
+	if (!row->arg && equals)
+		return failure_set(f, ERROR_USAGE, "--%s takes no value", row->name);
+	if (!row->arg) {
+		*(bool *)field = true;
+		return 0;
+	}
+	const char *text = value_take(w, equals);
+	if (!text || !*text)
+		return failure_set(f, ERROR_USAGE, "--%s needs a value: %s", row->name, row->arg);
+	*(const char **)field = text;
+	return 0;
+}
+
+static int setting_read(const struct setting_row *row, struct words *w, const char *equals,
+			struct options *o, struct failure *f)
+{
+	struct link_settings probe;
+	char why[200];
+	// A yes-or-no setting by itself means yes.
+	const char *text = row->kind == SETTING_BOOL && !equals ? "yes" : value_take(w, equals);
+	if (!text)
+		return failure_set(f, ERROR_USAGE, "%s needs a value", w->argv[w->at]);
+	settings_default(&probe);
+	if (setting_set(&probe, row->name, text, why, sizeof(why)))
+		return failure_set(f, ERROR_USAGE, "%s", why);
+	if (o->n_settings == SETTINGS_MAX)
+		return failure_set(f, ERROR_USAGE, "too many settings");
+	o->settings[o->n_settings++] = (struct option_setting){row->name, text};
+	return 0;
+}
+
+static int word_read(const struct verb *v, struct words *w, struct options *o, struct failure *f)
+{
+	const char *word = w->argv[w->at];
+	if (word[0] != '-' || !word[1]) {
+		if (o->n_args == v->args_max)
+			return failure_set(f, ERROR_USAGE, "`flyover %s` takes %s, not '%s' as well", v->word,
+					   v->args[0] ? v->args : "no arguments", word);
+		o->args[o->n_args++] = word;
+		return 0;
+	}
+	const struct option_row *row = NULL;
+	const char *name = word + 2, *equals = strchr(word, '=');
+	if (word[1] != '-') {
+		row = word[2] ? NULL : letter_find(v, word[1]);
+		equals = NULL;
+	} else {
+		size_t len = equals ? (size_t)(equals - name) : strlen(name);
+		const struct setting_row *setting = setting_find(v, name, len);
+		if (setting)
+			return setting_read(setting, w, equals, o, f);
+		row = row_find(v, name, len);
+	}
+	if (!row)
+		return failure_set(f, ERROR_USAGE, "`flyover %s` has no option %s", v->word, word);
+	return row_set(row, w, equals, o, f);
+}
+
+int options_read(const struct verb *v, int argc, char **argv, struct options *o, struct failure *f)
+{
+	memset(o, 0, sizeof(*o));
+	for (struct words w = {argc, 0, argv}; w.at < argc; w.at++)
+		if (word_read(v, &w, o, f))
+			return -1;
+	if (!o->help && o->n_args < v->args_min)
+		return failure_set(f, ERROR_USAGE, "`flyover %s` needs %s", v->word, v->args);
+	return 0;
+}
+
+static void row_help(const struct option_row *row)
+{
+	char left[64];
+	snprintf(left, sizeof(left), "%s--%s%s%s", row->letter ? (row->letter == 'v' ? "-v, " : "-h, ") : "",
+		 row->name, row->arg ? " " : "", row->arg ? row->arg : "");
+	printf("  %-30s %s\n", left, row->help);
+}
+
+static void setting_help(const struct setting_row *row)
+{
+	struct link_settings defaults;
+	char left[64], text[32];
+	size_t n = (size_t)snprintf(left, sizeof(left), "--%s", row->name);
+	for (size_t i = 2; i < n; i++)
+		left[i] = left[i] == '_' ? '-' : left[i];
+	settings_default(&defaults);
+	setting_text(&defaults, row, text, sizeof(text));
+	printf("  %-30s %s (%s)\n", left, row->help, text);
+}
+
+void options_help(const struct verb *v)
+{
+	unsigned n;
+	const struct setting_row *settings = setting_rows(&n);
+	printf("flyover %s %s\n  %s\n\noptions:\n", v->word, v->args, v->help);
+	for (unsigned i = 0; i < N_ROWS; i++)
+		if (row_taken(v, &rows[i]))
+			row_help(&rows[i]);
+	if (!(v->options & OPTIONS_LINK))
+		return;
+	printf("\nsettings of the link, with their defaults:\n");
+	for (unsigned i = 0; i < n; i++)
+		setting_help(&settings[i]);
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The command line of `flyover`: verbs and options are rows, and the help follows from them.
+#pragma once
+
+#include <stdbool.h>
+
+#include "ctrl/failure.h"
+
+#define ARGS_MAX     8
+#define SETTINGS_MAX 64
+
+// Which options a verb takes, or'ed.
+enum option_group {
+	OPTIONS_JSON = 1,     // --json
+	OPTIONS_SOCKET = 2,   // --socket
+	OPTIONS_JOB = 4,      // --state-dir, --cores, --verbose
+	OPTIONS_LINK = 8,     // --config and every setting of a link
+	OPTIONS_PASSWORD = 16, // --source-password-file, --target-password-file
+	OPTIONS_CHECK = 32,   // --mode, --show
+};
+
+struct option_setting {
+	const char *name, *text;
+};
+
+// What the user said; texts belong to the caller of options_read().
+struct options {
+	bool json, verbose, help;
+	const char *socket, *state_dir, *cores, *config;
+	const char *source_password_file, *target_password_file;
+	const char *mode, *show, *ttl_slack;
+	unsigned n_settings;
+	struct option_setting settings[SETTINGS_MAX]; // by the names of LINK_SETTINGS
+	unsigned n_args;
+	const char *args[ARGS_MAX];
+};
+
+struct verb {
+	const char *word; // one or two words: "sync", "link create"
+	const char *args; // for the help: "SOURCE TARGET"
+	const char *help;
+	unsigned options; // enum option_group
+	unsigned args_min, args_max;
+	// @return 0, or -1 with f; a failure without sentence was told already
+	int (*run)(const struct options *o, struct failure *f);
+};
+
+// Read the words after the verb's own.
+//
+// @return 0, or -1: USAGE or CONFIG
+int options_read(const struct verb *v, int argc, char **argv, struct options *o, struct failure *f);
+
+// Print what a verb takes to stdout.
+void options_help(const struct verb *v);

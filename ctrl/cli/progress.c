@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// progress_show() -> rates_update() -> line_format() | object_print()
+#include "ctrl/cli/progress.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "ctrl/cli/figures.h"
+
+static const unsigned interval_ms[] = {
+	[PROGRESS_LIVE] = 250, [PROGRESS_PLAIN] = 5000, [PROGRESS_JSON] = 1000};
+#define RATE_WINDOW_MS 1000
+
+void progress_init(struct progress *p, bool json, uint64_t now_ms)
+{
+	memset(p, 0, sizeof(*p));
+	p->style = json ? PROGRESS_JSON : isatty(STDOUT_FILENO) ? PROGRESS_LIVE : PROGRESS_PLAIN;
+	p->started_ms = p->shown_ms = p->last.time_ms = now_ms;
+}
+
+static uint64_t number(const json_t *o, const char *key)
+{
+	return (uint64_t)json_integer_value(json_object_get(o, key));
+}
+
+static const char *text(const json_t *o, const char *key)
+{
+	const char *z = json_string_value(json_object_get(o, key));
+	return z ? z : "";
+}
+
+// A restarted dataplane counts from 0 again: that is no negative rate.
+static double rate(uint64_t now, uint64_t before, uint64_t ms)
+{
+	return now > before ? (double)(now - before) * 1000.0 / (double)ms : 0;
+}
+
+static void rates_update(struct progress *p, const json_t *link, uint64_t now_ms)
+{
+	struct progress_sample now = {now_ms, number(link, "keys"), number(link, "bytes"),
+				      number(link, "commands")};
+	uint64_t ms = now_ms - p->last.time_ms;
+	if (ms < RATE_WINDOW_MS && p->last.keys + p->last.bytes)
+		return;
+	ms = ms ? ms : 1;
+	p->keys_s = rate(now.keys, p->last.keys, ms);
+	p->bytes_s = rate(now.bytes, p->last.bytes, ms);
+	p->commands_s = rate(now.commands, p->last.commands, ms);
+	p->last = now;
+}
+
+static uint64_t eta_s(const struct progress *p, const json_t *link)
+{
+	const json_t *c = json_object_get(link, "counters");
+	uint64_t all = number(c, "snapshot_total_bytes"), have = number(c, "snapshot_bytes");
+	double left = all > have ? (double)(all - have) : 0, speed = p->bytes_s;
+	if (!all) {
+		all = number(c, "snapshot_total_keys");
+		left = all > number(link, "keys") ? (double)(all - number(link, "keys")) : 0;
+		speed = p->keys_s;
+	}
+	return left > 0 && speed > 0 ? (uint64_t)(left / speed) + 1 : 0;
+}
+
+static void snapshot_format(const struct progress *p, const json_t *link, FILE *out)
+{
+	char keys[24], keys_s[24], bytes_s[24];
+	uint64_t eta = eta_s(p, link);
+	fprintf(out, "snapshot %2llu%%  %s keys  %s keys/s  %s/s", (unsigned long long)number(link, "percent"),
+		figure_count(number(link, "keys"), keys), figure_short(p->keys_s, keys_s),
+		figure_bytes(p->bytes_s, bytes_s));
+	if (eta)
+		fprintf(out, "  ETA %llu:%02llu", (unsigned long long)eta / 60, (unsigned long long)eta % 60);
+}
+
+static void stream_format(const struct progress *p, const json_t *link, FILE *out)
+{
+	char commands[24], commands_s[24], bytes_s[24], lag[24];
+	fprintf(out, "%s  %s commands  %s/s  %s/s  lag %s, %llu ms", text(link, "phase"),
+		figure_count(number(link, "applied"), commands), figure_short(p->commands_s, commands_s),
+		figure_bytes(p->bytes_s, bytes_s), figure_bytes((double)number(link, "lag_bytes"), lag),
+		(unsigned long long)number(link, "lag_ms"));
+	if (number(link, "parked"))
+		fprintf(out, "  parked %llu", (unsigned long long)number(link, "parked"));
+}
+
+static void line_format(const struct progress *p, const json_t *link, FILE *out)
+{
+	const char *phase = text(link, "phase"), *waiting = text(link, "waiting");
+	if (!strcmp(phase, "snapshot"))
+		snapshot_format(p, link, out);
+	else if (!strcmp(phase, "stream") || !strcmp(phase, "draining") || !strcmp(phase, "paused"))
+		stream_format(p, link, out);
+	else
+		fprintf(out, "%s", phase);
+	if (*waiting)
+		fprintf(out, "  waiting for %s", waiting);
+}
+
+static unsigned terminal_width(void)
+{
+	struct winsize w;
+	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 10 ? w.ws_col : 80;
+}
+
+static void live_print(struct progress *p, const json_t *link)
+{
+	char line[512] = "";
+	FILE *out = fmemopen(line, sizeof(line), "w");
+	if (!out)
+		return;
+	line_format(p, link, out);
+	fclose(out);
+	printf("\r\033[K%.*s", (int)terminal_width() - 1, line);
+	fflush(stdout);
+	p->line_open = true;
+}
+
+static void plain_print(const struct progress *p, const json_t *link)
+{
+	line_format(p, link, stdout);
+	putchar('\n');
+	fflush(stdout);
+}
+
+// @param whole  the counters as well
+static void object_print(const json_t *link, bool whole, const char *result, json_t *error)
+{
+	json_t *o = link ? json_copy((json_t *)link) : json_pack("{s:s}", "phase", "failed");
+	if (!whole) {
+		json_object_del(o, "lanes");
+		json_object_del(o, "counters");
+	}
+	if (result)
+		json_object_set_new(o, "result", json_string(result));
+	if (error)
+		json_object_set(o, "error", error);
+	json_dumpf(o, stdout, JSON_COMPACT);
+	putchar('\n');
+	fflush(stdout);
+	json_decref(o);
+}
+
+void progress_show(struct progress *p, const json_t *link, uint64_t now_ms)
+{
+	const char *phase = text(link, "phase");
+	bool changed = strcmp(phase, p->phase) != 0;
+	if (!strcmp(phase, "done") || !strcmp(phase, "failed"))
+		return; // progress_end() tells it, with the result
+	rates_update(p, link, now_ms);
+	if (!changed && now_ms - p->shown_ms < interval_ms[p->style])
+		return;
+	p->shown_ms = now_ms;
+	snprintf(p->phase, sizeof(p->phase), "%s", phase);
+	if (p->style == PROGRESS_JSON)
+		object_print(link, false, NULL, NULL);
+	else if (p->style == PROGRESS_LIVE)
+		live_print(p, link);
+	else
+		plain_print(p, link);
+}
+
+static void summary_print(const struct progress *p, const json_t *link, uint64_t now_ms)
+{
+	char keys[24], commands[24], bytes[24];
+	printf("done: %s keys, %s commands applied, %llu parked, %s in %.1f s\n",
+	       figure_count(number(link, "keys"), keys), figure_count(number(link, "applied"), commands),
+	       (unsigned long long)number(link, "parked"), figure_bytes((double)number(link, "bytes"), bytes),
+	       (double)(now_ms - p->started_ms) / 1000.0);
+}
+
+void progress_end(struct progress *p, const json_t *link, const char *result, json_t *error,
+		  uint64_t now_ms)
+{
+	if (p->line_open)
+		printf("\r\033[K");
+	p->line_open = false;
+	if (p->style == PROGRESS_JSON)
+		object_print(link, true, result, error);
+	else if (link && !strcmp(result, "done"))
+		summary_print(p, link, now_ms);
+	fflush(stdout);
+}

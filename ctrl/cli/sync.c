@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// `flyover sync`: verb_sync() -> job_config() -> sync_begin() -> sync_watch() -> sync_finish()
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "ctrl/cli/job.h"
+#include "ctrl/cli/private_daemon.h"
+#include "ctrl/cli/progress.h"
+#include "ctrl/cli/verbs.h"
+#include "ctrl/clock.h"
+#include "ctrl/link_config.h"
+
+#define POLL_MS       50
+#define DAEMONS_MAX   3 // how often a flyoverd that died is replaced
+
+struct sync {
+	const struct options *options;
+	struct link_config config;
+	char state_dir[4096];
+	struct private_daemon daemon;
+	struct progress progress;
+	int signal_fd;
+	unsigned n_signals, n_daemons;
+	json_t *link; // its last status
+};
+
+static int signals_take(struct sync *s)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	s->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return s->signal_fd < 0 ? -errno : 0;
+}
+
+static int sync_begin(struct sync *s, struct failure *f)
+{
+	const struct options *o = s->options;
+	s->n_daemons++;
+	if (private_daemon_start(&s->daemon, s->state_dir, o->cores, o->verbose, f))
+		return -1;
+	return session_ask(&s->daemon.session, job_request(&s->config, true), NULL, f) ? -1 : 0;
+}
+
+static json_t *request_of(const struct sync *s, const char *verb)
+{
+	return json_pack("{s:s, s:s}", "verb", verb, "name", s->config.name);
+}
+
+// The first signal drains, the second one ends all at once. @return 0, or -1 to leave
+static int signal_handle(struct sync *s, struct failure *f)
+{
+	struct signalfd_siginfo info;
+	struct pollfd p = {.fd = s->signal_fd, .events = POLLIN};
+	if (poll(&p, 1, POLL_MS) <= 0 || read(s->signal_fd, &info, sizeof(info)) != sizeof(info))
+		return 0;
+	if (++s->n_signals == 1)
+		return session_ask(&s->daemon.session, request_of(s, "link-drain"), NULL, f) == SESSION_REFUSED
+			       ? -1
+			       : 0;
+	session_tell(&s->daemon.session, json_pack("{s:s, s:b}", "verb", "shutdown", "now", 1));
+	return failure_set(f, ERROR_INTERRUPTED, "ended at once by a second signal");
+}
+
+static bool phase_is(const struct sync *s, const char *phase)
+{
+	const char *now = json_string_value(json_object_get(s->link, "phase"));
+	return now && !strcmp(now, phase);
+}
+
+// @return 0, SESSION_REFUSED or SESSION_GONE
+static int link_ask(struct sync *s, struct failure *f)
+{
+	json_t *answer = NULL;
+	int rc = session_ask(&s->daemon.session, request_of(s, "link-show"), &answer, f);
+	if (rc)
+		return rc;
+	json_decref(s->link);
+	s->link = json_incref(json_object_get(answer, "link"));
+	json_decref(answer);
+	return 0;
+}
+
+// flyoverd died under us. Its dataplane goes on: another flyoverd takes it over.
+static int daemon_again(struct sync *s, struct failure *f)
+{
+	private_daemon_end(&s->daemon);
+	if (s->n_daemons == DAEMONS_MAX)
+		return failure_set(f, ERROR_INTERNAL, "flyoverd ended by itself %d times; its log is %s/%s",
+				   DAEMONS_MAX, s->state_dir, "flyoverd.log");
+	if (sync_begin(s, f))
+		return -1;
+	if (s->n_signals)
+		session_tell(&s->daemon.session, request_of(s, "link-drain"));
+	return 0;
+}
+
+// Until the link has ended. @return 0 done, or -1 with f
+static int sync_watch(struct sync *s, struct failure *f)
+{
+	for (;;) {
+		int rc = link_ask(s, f);
+		if (rc == SESSION_GONE)
+			rc = daemon_again(s, f);
+		else if (rc == 0)
+			progress_show(&s->progress, s->link, mono_ms());
+		if (rc)
+			return -1;
+		if (phase_is(s, "done"))
+			return 0;
+		if (phase_is(s, "failed")) {
+			session_failure(json_object_get(s->link, "error"), f);
+			return -1;
+		}
+		if (signal_handle(s, f))
+			return -1;
+	}
+}
+
+static json_t *failure_object(const struct failure *f)
+{
+	const struct error_row *row = error_row(f->id);
+	return json_pack("{s:s, s:i, s:s, s:s}", "name", row->name, "exit_code", row->exit_code,
+			 "sentence", f->sentence, "advice", row->advice);
+}
+
+// What the dataplane said before it died stands only in flyoverd's log.
+static void last_words_print(struct sync *s)
+{
+	json_t *answer = NULL, *line;
+	struct failure f;
+	size_t i;
+	if (s->options->verbose || session_ask(&s->daemon.session, json_pack("{s:s}", "verb", "status"),
+					       &answer, &f))
+		return;
+	json_array_foreach(json_object_get(answer, "events"), i, line)
+	{
+		const char *level = json_string_value(json_object_get(line, "level"));
+		const char *text = json_string_value(json_object_get(line, "text"));
+		if (level && text && !strcmp(level, "error"))
+			fprintf(stderr, "%s\n", text);
+	}
+	json_decref(answer);
+}
+
+static void sync_finish(struct sync *s, int rc, struct failure *f)
+{
+	json_t *error = rc ? failure_object(f) : NULL;
+	progress_end(&s->progress, s->link, rc ? "failed" : "done", error, mono_ms());
+	if (rc && f->id == ERROR_DATAPLANE_DIED && s->daemon.pid > 0)
+		last_words_print(s);
+	json_decref(error);
+	if (s->daemon.pid > 0 && s->n_signals < 2)
+		private_daemon_end(&s->daemon);
+	json_decref(s->link);
+	explicit_bzero(&s->config, sizeof(s->config));
+	if (s->signal_fd >= 0)
+		close(s->signal_fd);
+}
+
+static int sync_prepare(struct sync *s, const struct options *o, struct failure *f)
+{
+	if (job_config(o, NULL, o->args[0], o->args[1], &s->config, f))
+		return -1;
+	if (o->state_dir) {
+		if (strlen(o->state_dir) >= sizeof(s->state_dir))
+			return failure_set(f, ERROR_STATE_DIR, "the path of the state folder is too long");
+		strcpy(s->state_dir, o->state_dir);
+	} else if (private_state_dir(s->config.name, s->state_dir, sizeof(s->state_dir), f)) {
+		return -1;
+	}
+	return signals_take(s) ? failure_set(f, ERROR_INTERNAL, "no signal descriptor") : 0;
+}
+
+// Whether the user chose fail-fast; a job that someone watches ends at a refusal by default.
+static void fail_fast_default(const struct options *o, struct sync *s)
+{
+	for (unsigned i = 0; i < o->n_settings; i++)
+		if (!strcmp(o->settings[i].name, "fail_fast"))
+			return;
+	s->config.settings.fail_fast = 1;
+}
+
+int verb_sync(const struct options *o, struct failure *f)
+{
+	struct sync s = {.options = o, .signal_fd = -1, .daemon = {.session = {.fd = -1}}};
+	progress_init(&s.progress, o->json, mono_ms());
+	int rc = sync_prepare(&s, o, f);
+	fail_fast_default(o, &s);
+	rc = rc ? rc : sync_begin(&s, f);
+	rc = rc ? rc : sync_watch(&s, f);
+	sync_finish(&s, rc, f);
+	return rc;
+}

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Where passwords come from, and where they must not stay.
+#pragma once
+
+#include <stddef.h>
+
+#include "ctrl/failure.h"
+
+#define SOURCE_PASSWORD_ENV "FLYOVER_SOURCE_PASSWORD"
+#define TARGET_PASSWORD_ENV "FLYOVER_TARGET_PASSWORD"
+
+// The first line of a file, without its end.
+//
+// @return 0, or -1: CONFIG, with the path and what is wrong
+int secret_read_file(const char *path, char *out, size_t out_len, struct failure *f);
+
+// Take a variable out of the environment: its text goes to out ("" when there is none), and the
+// bytes that /proc/self/environ shows are overwritten.
+//
+// @return 1 taken, 0 not set, -1: CONFIG, too long
+int secret_take_env(const char *name, char *out, size_t out_len, struct failure *f);
+
+// Overwrite the passwords of all URLs in argv by '*', where `ps` reads them.
+void secret_hide_args(int argc, char **argv);
