@@ -126,8 +126,8 @@ static int zset_item(struct rdb_reader *r, struct rdb_cursor *c, struct rdb_even
 }
 
 // Expiry of a hash field. 'l' (hash_metadata): 0 is none; else unix time in the release candidates,
-// since then counted from the least expiry of the hash, which is 1. '8' (Valkey's hash_2): unix time,
-// or -1.
+// since then counted from the least expiry of the hash, which is 1. '8' (Valkey's hash_2): unix
+// time, or -1.
 static int64_t field_expiry(const struct rdb_reader *r, const struct item *item)
 {
 	const char *layout = r->type->layout;

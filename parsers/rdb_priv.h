@@ -81,10 +81,12 @@ rdb_step rdb_stream_begin_step;
 rdb_step rdb_groups_step;
 
 // rdb_value.c: the key at the cursor, behind the type byte.
-int rdb_key_take(struct rdb_reader *r, struct rdb_cursor *c, const uint8_t **p, struct rdb_str *key);
+int rdb_key_take(struct rdb_reader *r, struct rdb_cursor *c, const uint8_t **p,
+		 struct rdb_str *key);
 
 // Fill in what every event of a key carries, and forget the attributes.
-void rdb_key_event(struct rdb_reader *r, struct rdb_event *ev, enum rdb_event_kind kind, uint8_t type);
+void rdb_key_event(struct rdb_reader *r, struct rdb_event *ev, enum rdb_event_kind kind,
+		   uint8_t type);
 
 // rdb_big.c: the score of a zset element into the event, with its text.
 int rdb_score_text(struct rdb_reader *r, struct rdb_cursor *c, struct rdb_event *ev, double score);

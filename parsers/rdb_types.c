@@ -3,8 +3,9 @@
 
 // Shorthands for the rows below: kind, shape, pack, entries an element.
 #define ITEMS(k)       .kind = RDB_KIND_##k, .shape = RDB_SHAPE_ITEMS
-#define NODE(k, p, n)  .kind = RDB_KIND_##k, .shape = RDB_SHAPE_NODE, .pack = RDB_PACK_##p, .n_parts = n
-#define NODES(k, p, n) .kind = RDB_KIND_##k, .shape = RDB_SHAPE_NODES, .pack = RDB_PACK_##p, .n_parts = n
+#define PACK(p, n)     .pack = RDB_PACK_##p, .n_parts = n
+#define NODE(k, p, n)  .kind = RDB_KIND_##k, .shape = RDB_SHAPE_NODE, PACK(p, n)
+#define NODES(k, p, n) .kind = RDB_KIND_##k, .shape = RDB_SHAPE_NODES, PACK(p, n)
 #define STREAM(n)      .kind = RDB_KIND_STREAM, .shape = RDB_SHAPE_STREAM, .level = n
 #define OPAQUE(k)      .kind = RDB_KIND_##k, .shape = RDB_SHAPE_OPAQUE
 

@@ -16,7 +16,8 @@ int rdb_key_take(struct rdb_reader *r, struct rdb_cursor *c, const uint8_t **p, 
 	return rdb_str_take(r, c, p, key, "key");
 }
 
-void rdb_key_event(struct rdb_reader *r, struct rdb_event *ev, enum rdb_event_kind kind, uint8_t type)
+void rdb_key_event(struct rdb_reader *r, struct rdb_event *ev, enum rdb_event_kind kind,
+		   uint8_t type)
 {
 	ev->kind = kind;
 	ev->type = type;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The RDB reader on arbitrary bytes. The first two bytes choose settings and slices; the rest is the
+// The RDB reader on arbitrary bytes. Two bytes choose settings and slices; the rest is the
 // file. The same file is read whole and in slices, and must give the same events.
 #include <stdlib.h>
 

@@ -17,8 +17,8 @@ static size_t slice_len(struct feeder *f, size_t left)
 	return n < left ? n : left;
 }
 
-// The reader sees a copy of exactly the bytes that have arrived, so that a sanitizer notices when it
-// looks further; for large files that would take too long.
+// The reader sees a copy of exactly the bytes that have arrived, so that a sanitizer notices when
+// it looks further; for large files that would take too long.
 #define COPY_LEN_MAX 8192
 
 static enum rdb_result feed_one(struct feeder *f, struct rdb_reader *r, struct span in,

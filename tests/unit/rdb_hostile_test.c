@@ -5,8 +5,8 @@
 #include "parsers/rdb_write.h"
 #include "tests/unit/rdb_feed.h"
 
-// The reader refuses header + bytes with this sentence, in both modes and however it is fed, without
-// having taken much memory.
+// The reader refuses header + bytes with this sentence, however it is fed, without having taken
+// much memory.
 static void refused(const char *header, struct span bytes, const char *error)
 {
 	char file[4096];
@@ -182,14 +182,21 @@ static void module_larger_than_the_window_is_skipped(void **state)
 
 static void settings_that_contradict_each_other_are_refused(void **state)
 {
+	static const struct {
+		struct rdb_settings set;
+		int rc;
+	} cases[] = {
+		{{.window_len = 100, .big_len = 0, .scratch_len = 100000}, -EINVAL},
+		{{.window_len = 100, .big_len = 101, .scratch_len = 100000}, -EINVAL},
+		{{.window_len = 100, .big_len = 100, .scratch_len = 8291}, -EINVAL},
+		{{.window_len = 100, .big_len = 100, .scratch_len = 8292}, 0},
+	};
 	struct rdb_reader r;
 
-	assert_int_equal(rdb_reader_init(&r, &(struct rdb_settings){100, 0, 100000, false}), -EINVAL);
-	assert_int_equal(rdb_reader_init(&r, &(struct rdb_settings){100, 101, 100000, false}),
-			 -EINVAL);
-	assert_int_equal(rdb_reader_init(&r, &(struct rdb_settings){100, 100, 8291, false}), -EINVAL);
-	assert_int_equal(rdb_reader_init(&r, &(struct rdb_settings){100, 100, 8292, false}), 0);
-	rdb_reader_fini(&r);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(rdb_reader_init(&r, &cases[i].set), cases[i].rc);
+		rdb_reader_fini(&r);
+	}
 }
 
 // The rule of the RESTORE footer: the lowest version that owns the type.

@@ -305,7 +305,8 @@ static void databases_compare(redisContext *rc, int a, int b)
 			text[j] = key_text(rc, key->str, key->len);
 		}
 		if (strcmp(text[0], text[1]) != 0)
-			fail_msg("key %s differs: %s in database %d, %s in %d", key->str, text[0], a, text[1], b);
+			fail_msg("key %s differs: %s in database %d, %s in %d", key->str, text[0],
+				 a, text[1], b);
 		free(text[0]);
 		free(text[1]);
 	}

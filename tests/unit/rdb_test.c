@@ -241,6 +241,8 @@ static void hash_fields_keep_their_expiry(void **state)
 	free(trace);
 }
 
+#define LONG_KEY SPAN_LIT("a key that is compressed, too: aaaaaaaaaaa")
+
 struct joined {
 	char text[200000];
 	size_t len;
@@ -254,7 +256,7 @@ static void join(void *arg, const struct rdb_reader *r, const struct rdb_event *
 	struct joined *j = arg;
 
 	if (ev->kind == RDB_STRING_BEGIN) {
-		assert_true(span_eq(ev->key, SPAN_LIT("a key that is compressed, too: aaaaaaaaaaa")));
+		assert_true(span_eq(ev->key, LONG_KEY));
 		j->total_len = ev->total_len;
 	}
 	if (ev->kind == RDB_STRING_PART) {
@@ -281,8 +283,7 @@ static void long_string(bool compressed, size_t big_len)
 		w.lzf_buf = lzf_buf;
 		w.lzf_cap = sizeof(lzf_buf);
 	}
-	rdb_write_key(&w, 0, SPAN_LIT("a key that is compressed, too: aaaaaaaaaaa"),
-		      &RDB_WRITE_NO_ATTRS);
+	rdb_write_key(&w, 0, LONG_KEY, &RDB_WRITE_NO_ATTRS);
 	rdb_write_str(&w, (struct span){text, sizeof(text)});
 	struct span file = end(&w);
 
