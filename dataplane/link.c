@@ -29,20 +29,22 @@ static int parts_init(struct link *link, struct core *const *lane_cores)
 {
 	const struct link_config *config = link->config;
 	const struct link_settings *set = &config->settings;
-	if (log_init(&link->log, set->memory_window) || log_init(&link->snapshot_log, set->snapshot_window))
+	if (log_init(&link->log, set->memory_window) ||
+	    log_init(&link->snapshot_log, set->snapshot_window))
 		return -1;
 	link->log_cursor = log_cursor_add(&link->log);
 	link->snapshot_cursor = log_cursor_add(&link->snapshot_log);
 	uint64_t run = random_run();
 	for (unsigned i = 0; i < link->n_lanes; i++)
-		if (lane_init(&link->lanes[i], i, link->n_lanes, link->lanes, config, &link->slot->lanes[i],
-			      lane_cores[i], link->core, &link->park, run))
+		if (lane_init(&link->lanes[i], i, link->n_lanes, link->lanes, config,
+			      &link->slot->lanes[i], lane_cores[i], link->core, &link->park, run))
 			return -1;
 	place_init(&link->place, set, link->lanes, link->n_lanes);
 	link->place.marker.epoch = 1;
 	snprintf(link->place.marker.site, sizeof(link->place.marker.site), "%s",
 		 config->site[0] ? config->site : "-");
-	source_init(&link->source, link->core, config, counters(link), &link->log, &link->snapshot_log);
+	source_init(&link->source, link->core, config, counters(link), &link->log,
+		    &link->snapshot_log);
 	probe_init(&link->probe, link->core, &config->source);
 	sweep_init(&link->sweep, link->core, &config->target, counters(link));
 	snapshot_init(&link->snapshot, &link->snapshot_log, &link->place, counters(link),
@@ -141,12 +143,14 @@ static void waiting_publish(struct link *link)
 		if (!*text)
 			continue;
 		waiting = text;
-		deadline = atomic_load_explicit(&link->lanes[i].wait_deadline_ms, memory_order_relaxed);
+		deadline = atomic_load_explicit(&link->lanes[i].wait_deadline_ms,
+						memory_order_relaxed);
 	}
 	if (!*waiting && link->stage == LINK_SWEEPING)
 		waiting = link->sweep.error;
 	shared_text_set(&state->waiting, waiting);
-	atomic_store_explicit(&state->wait_deadline_ms, *waiting ? deadline : 0, memory_order_relaxed);
+	atomic_store_explicit(&state->wait_deadline_ms, *waiting ? deadline : 0,
+			      memory_order_relaxed);
 }
 
 static void state_publish(struct link *link)
@@ -275,7 +279,8 @@ static bool sweep_is_due(const struct link *link)
 	uint64_t policy = link->config->settings.extra_keys;
 	if (policy == EXTRA_KEYS_KEEP)
 		return false;
-	bool first_into_empty = !link->n_loaded && !link->n_snapshots_lost && !link->lanes[0].n_keys;
+	bool first_into_empty =
+		!link->n_loaded && !link->n_snapshots_lost && !link->lanes[0].n_keys;
 	return !first_into_empty && (policy == EXTRA_KEYS_DELETE || link->target_was_ours);
 }
 
@@ -322,7 +327,8 @@ static void stream_starts(struct link *link)
 	link->catch_up_answers = link->probe.answers + (link->probe.asked ? 2 : 1);
 	link->catch_up_since_ns = link->now.mono_ns;
 	probe_hurry(&link->probe);
-	note(link, EVENT_INFO, "snapshot loaded: %" PRIu64 " keys; the stream goes on at offset %" PRIu64,
+	note(link, EVENT_INFO,
+	     "snapshot loaded: %" PRIu64 " keys; the stream goes on at offset %" PRIu64,
 	     counter_get(&counters(link)->snapshot_keys), link->source.snapshot_offset);
 }
 
@@ -430,7 +436,8 @@ static bool draining_turn(struct link *link)
 	if (!place_is_idle(&link->place) && !link->route.in_frame)
 		return false;
 	// A transaction of which the end never came is not begun at all.
-	if (link->route.in_frame && place_frontier(&link->place, link->route.routed) < link->route.routed)
+	if (link->route.in_frame &&
+	    place_frontier(&link->place, link->route.routed) < link->route.routed)
 		return false;
 	if (!link->final_markers) {
 		place_touch(&link->place, link->route.routed, link->route.db);
@@ -458,7 +465,8 @@ static void fullresync_consider(struct link *link)
 			return;
 		if (place_frontier(&link->place, link->route.routed) < link->route.routed)
 			return;
-		note(link, EVENT_WARN, "full sync: the source does not go on with our stream at offset %" PRIu64,
+		note(link, EVENT_WARN,
+		     "full sync: the source does not go on with our stream at offset %" PRIu64,
 		     link->log.tail);
 		place_discard(&link->place);
 		link->route.in_frame = false;
@@ -482,7 +490,9 @@ static void link_news(struct link *link)
 	if (news & SOURCE_NEWS_LOST && link->stage == LINK_LOADING && !link->snapshot_read &&
 	    s->snapshot_left) {
 		if (++link->n_snapshots_lost >= SNAPSHOTS_LOST_MAX) {
-			link_fail(link, ERROR_CONNECT, "the source has closed the connection during ten snapshots in a row");
+			link_fail(link, ERROR_CONNECT,
+				  "the source has closed the connection during ten snapshots in a "
+				  "row");
 			return;
 		}
 		link_reset(link, "the connection to the source was lost during the snapshot");
@@ -566,7 +576,8 @@ bool link_turn(void *task, const struct clock_reading *now, uint64_t *deadline_n
 	bool more = false;
 	if (link->stage < LINK_CLOSING && link->stage != LINK_RESETTING) {
 		place_collect(&link->place);
-		more = source_turn(&link->source, now, counter_get(&counters(link)->frontier_offset), deadline_ns);
+		more = source_turn(&link->source, now,
+				   counter_get(&counters(link)->frontier_offset), deadline_ns);
 		probe_turn(&link->probe, now, deadline_ns);
 		link_news(link);
 	}

@@ -63,7 +63,8 @@ struct link {
 	bool joined;                  // a source has accepted us at least once
 	bool final_markers;           // of the drain, sent
 	uint64_t touch_at_ns;         // when idle lanes get their marker again
-	uint64_t catch_up_answers;    // the probe's answer that tells the offset to reach, 0: not asked
+	uint64_t
+		catch_up_answers; // the probe's answer that tells the offset to reach, 0: not asked
 	uint64_t catch_up_since_ns;
 	struct clock_reading now;
 };

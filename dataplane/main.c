@@ -32,8 +32,10 @@ static struct contract *contract_map(void)
 	struct contract *c =
 		mmap(NULL, sizeof(*c), PROT_READ | PROT_WRITE, MAP_SHARED, CONTRACT_FD, 0);
 	if (c == MAP_FAILED) {
-		fprintf(stderr, "flyover-dataplane: no shared memory on descriptor %d: %s; "
-				"it is started by flyoverd, not by hand\n", CONTRACT_FD, strerror(errno));
+		fprintf(stderr,
+			"flyover-dataplane: no shared memory on descriptor %d: %s; "
+			"it is started by flyoverd, not by hand\n",
+			CONTRACT_FD, strerror(errno));
 		return NULL;
 	}
 	if (contract_check(c)) {
@@ -166,7 +168,8 @@ static int cores_open(struct dataplane *d, const int *cpus, unsigned n, unsigned
 	d->cores[0].owner = d;
 	for (unsigned i = 0; i < LINKS_MAX; i++)
 		shared_text_set(&d->contract->links[i].state.io, text);
-	core_log(&d->cores[0], EVENT_INFO, LINKS_MAX, "%u core%s, sockets by %s", n, n > 1 ? "s" : "", text);
+	core_log(&d->cores[0], EVENT_INFO, LINKS_MAX, "%u core%s, sockets by %s", n,
+		 n > 1 ? "s" : "", text);
 	return 0;
 }
 
@@ -175,7 +178,8 @@ static int cores_go(struct dataplane *d)
 	for (unsigned i = 1; i < d->n_cores; i++) {
 		char name[24];
 		snprintf(name, sizeof(name), "flyover:%u", i & 0xff);
-		int rc = cores_start(&d->threads[i], name, d->cores[i].cpu, core_thread, &d->cores[i]);
+		int rc = cores_start(&d->threads[i], name, d->cores[i].cpu, core_thread,
+				     &d->cores[i]);
 		if (rc)
 			return rc;
 	}
@@ -238,7 +242,8 @@ int main(int argc, char **argv)
 			n = -EINVAL;
 	}
 	if (n < 1 || optind != argc) {
-		fprintf(stderr, "usage: flyover-dataplane [--cores=LIST] [--io=auto|epoll|io_uring]\n");
+		fprintf(stderr,
+			"usage: flyover-dataplane [--cores=LIST] [--io=auto|epoll|io_uring]\n");
 		return 2;
 	}
 	static struct dataplane d = {.log_lock = PTHREAD_MUTEX_INITIALIZER};

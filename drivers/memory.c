@@ -13,7 +13,8 @@ static int ring_map(struct memory_ring *r, int fd)
 		return -errno;
 	for (int half = 0; half < 2; half++) {
 		char *at = both + (size_t)half * r->size;
-		if (mmap(at, r->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED) {
+		if (mmap(at, r->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) ==
+		    MAP_FAILED) {
 			int rc = -errno;
 			munmap(both, 2 * r->size);
 			return rc;

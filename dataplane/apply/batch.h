@@ -5,8 +5,8 @@
 // A batch holds no copy of what it sends where it can help it: segments point into the log, whose
 // bytes stay until the batch is answered; only what we compose ourselves lies in its own text.
 //
-//   framed:  MULTI [SELECT db] item... [SELECT 0] SET marker EXEC     the stream; pieces of big values
-//   plain:   [SELECT db] item...                                     keys of a snapshot
+//   framed:  MULTI [SELECT db] item... [SELECT 0] SET marker EXEC     the stream; pieces of big
+//   values plain:   [SELECT db] item...                                     keys of a snapshot
 #pragma once
 
 #include "dataplane/apply/marker.h"
@@ -32,10 +32,11 @@ struct batch {
 	uint64_t seq;         // 1, 2, ... of the lane in this run
 	uint64_t begin, end;  // everything of this lane in [begin, end) of the log is in here
 	uint64_t received_ns; // when the first of it arrived, core clock
-	uint32_t n_commands;  // commands of the source that get their fate with it, MULTI and EXEC too
+	uint32_t n_commands;  // commands of the source that get their fate with it, MULTI and EXEC
+			      // too
 	bool framed;
 	bool idempotent;      // sending it again after later ones does no harm
-	bool marker_all;      // markers of all lanes are to be written again (FLUSHALL and the like)
+	bool marker_all; // markers of all lanes are to be written again (FLUSHALL and the like)
 	bool closed;          // handed over
 	int32_t db_first;     // selected when the first item runs, -1: no items yet
 	int32_t db_last;      // selected after the last item

@@ -58,10 +58,11 @@ struct lane {
 	struct ring to_lane, from_lane;
 
 	// Between the cores.
-	_Atomic uint64_t done_seq __attribute__((aligned(64))); // writer: lane. all up to it are answered
-	_Atomic uint64_t waiters;        // lanes that wait for done_seq: they set their bit, we clear
+	_Atomic uint64_t done_seq
+		__attribute__((aligned(64))); // writer: lane. all up to it are answered
+	_Atomic uint64_t waiters; // lanes that wait for done_seq: they set their bit, we clear
 	_Atomic uint32_t state;          // enum lane_state; writer: lane
-	_Atomic uint32_t verdict;        // enum lane_verdict; writer: lane, once error and text are set
+	_Atomic uint32_t verdict; // enum lane_verdict; writer: lane, once error and text are set
 	_Atomic uint32_t generation;     // writer: lane. the wish it has carried out
 	struct shared_text waiting;      // writer: lane. what it waits for, "" when nothing
 	_Atomic uint64_t wait_deadline_ms;

@@ -137,7 +137,8 @@ static void db_begin(struct sweep *s)
 static void keyspace_take(struct sweep *s, struct span info)
 {
 	s->n_dbs = s->db = 0;
-	for (const char *p = info.p, *end = info.p + info.len; p + 2 < end && s->n_dbs < SWEEP_DBS_MAX;) {
+	for (const char *p = info.p, *end = info.p + info.len;
+	     p + 2 < end && s->n_dbs < SWEEP_DBS_MAX;) {
 		if (p[0] == 'd' && p[1] == 'b')
 			s->dbs[s->n_dbs++] = (int32_t)strtol(p + 2, NULL, 10);
 		p = memchr(p, '\n', (size_t)(end - p));
@@ -203,7 +204,8 @@ static void sweep_read(struct sweep *s, const struct clock_reading *now)
 		unsigned n_values;
 		enum resp_verdict verdict = RESP_BAD;
 		if (n > 0 && !resp_replies_feed(s->replies, in, (size_t)n))
-			while (s->replies && (verdict = resp_replies_next(s->replies, &v, &n_values)) == RESP_OK)
+			while (s->replies &&
+			       (verdict = resp_replies_next(s->replies, &v, &n_values)) == RESP_OK)
 				reply_take(s, now, v, n_values);
 		if (s->stream && verdict == RESP_BAD)
 			sweep_retry(s, now, "the connection to the target was lost");

@@ -113,7 +113,8 @@ static void core_sleep(struct core *c, uint64_t deadline_ns)
 	uint64_t limit = c->now.mono_ns + TICK_NS;
 	if (deadline_ns > limit)
 		deadline_ns = limit;
-	int64_t wait_ns = deadline_ns > c->now.mono_ns ? (int64_t)(deadline_ns - c->now.mono_ns) : 0;
+	int64_t wait_ns =
+		deadline_ns > c->now.mono_ns ? (int64_t)(deadline_ns - c->now.mono_ns) : 0;
 	stream_loop_wait(c->loop, wait_ns);
 	atomic_store_explicit(&c->asleep, 0, memory_order_relaxed);
 }

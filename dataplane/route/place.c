@@ -114,7 +114,8 @@ void place_flush(struct place *p, uint64_t end, int32_t db, bool all, int except
 {
 	for (unsigned i = 0; i < p->n_lanes; i++) {
 		struct feed *f = &p->feeds[i];
-		if (f->open && f->open->n_items && (all || f->n_out < EAGER_BATCHES) && (int)i != except)
+		if (f->open && f->open->n_items && (all || f->n_out < EAGER_BATCHES) &&
+		    (int)i != except)
 			place_close(p, i, end, db);
 	}
 }
@@ -124,7 +125,8 @@ void place_touch(struct place *p, uint64_t end, int32_t db)
 	if (p->settings->delivery != DELIVERY_EXACTLY_ONCE)
 		return;
 	for (unsigned i = 0; i < p->n_lanes; i++)
-		if (!p->feeds[i].open && p->feeds[i].marked_offset < end && place_open(p, i, end, 0, true))
+		if (!p->feeds[i].open && p->feeds[i].marked_offset < end &&
+		    place_open(p, i, end, 0, true))
 			place_close(p, i, end, db);
 }
 
@@ -133,7 +135,8 @@ uint64_t place_frontier(const struct place *p, uint64_t routed)
 	uint64_t frontier = routed;
 	for (unsigned i = 0; i < p->n_lanes; i++) {
 		const struct feed *f = &p->feeds[i];
-		const struct batch *oldest = f->n_out ? &f->lane->pool[f->out[f->out_head % LANE_BATCHES]] : f->open;
+		const struct batch *oldest =
+			f->n_out ? &f->lane->pool[f->out[f->out_head % LANE_BATCHES]] : f->open;
 		if (oldest && oldest->begin < frontier)
 			frontier = oldest->begin;
 	}

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Place: which lane a command goes to, and the batches being filled for each lane.
 //
-// Order. A key always goes to one lane, so commands of one key keep their order. What touches several
-// lanes runs on one of them and is a barrier for just those: its batch waits until the others have
-// answered all that came before (`after`), and their next batches wait for it. A batch only ever
-// waits for batches that were handed over earlier, so nothing can wait in a circle.
+// Order. A key always goes to one lane, so commands of one key keep their order. What touches
+// several lanes runs on one of them and is a barrier for just those: its batch waits until the
+// others have answered all that came before (`after`), and their next batches wait for it. A batch
+// only ever waits for batches that were handed over earlier, so nothing can wait in a circle.
 //
 // Owner: the core that routes.
 #pragma once

@@ -83,8 +83,8 @@ static int argv_fill(struct route *r)
 	return 1;
 }
 
-// Give the reader another slice. Small ones keep the reader from moving what is left; a long command
-// gets long ones.
+// Give the reader another slice. Small ones keep the reader from moving what is left; a long
+// command gets long ones.
 //
 // @return bytes given, 0 when the log has no more, -1 out of memory
 static long reader_feed(struct route *r)
@@ -272,8 +272,8 @@ static int no_memory(struct route *r)
 }
 
 // Give a command to its lane. @return 1 done, 0 no free batch, -1 error
-static int command_place(struct route *r, const struct command *c, const struct span *argv, int argc,
-			 const struct rewrite *w)
+static int command_place(struct route *r, const struct command *c, const struct span *argv,
+			 int argc, const struct rewrite *w)
 {
 	unsigned lane;
 	uint32_t mask = lanes_of(r, c, argv, argc, &lane);
@@ -282,7 +282,8 @@ static int command_place(struct route *r, const struct command *c, const struct 
 	struct batch *b = batch_for(r, lane, w ? text_needed(argv, argc) : TEXT_OF_SELECT);
 	if (!b)
 		return 0;
-	if (w && !batch_has_text(b, text_needed(argv, argc)) && !batch_text_grow(b, text_needed(argv, argc)))
+	if (w && !batch_has_text(b, text_needed(argv, argc)) &&
+	    !batch_text_grow(b, text_needed(argv, argc)))
 		return no_memory(r);
 	if (r->in_frame && r->frame_lane < 0) {
 		r->frame_lane = (int)lane;
@@ -346,7 +347,8 @@ static int state_take(struct route *r, const struct command *c)
 	switch (c->name[0]) {
 	case 'S': // SELECT
 		if (r->frame.argc != 2)
-			return route_bad(r, ERROR_STREAM_GARBAGE, "SELECT without a database", r->frame.begin);
+			return route_bad(r, ERROR_STREAM_GARBAGE, "SELECT without a database",
+					 r->frame.begin);
 		r->db = database_of(r->argv[1]);
 		return command_filter(r);
 	case 'M': // MULTI; the count of it was taken as of a command outside
@@ -373,7 +375,8 @@ static int command_forward(struct route *r, const struct command *c)
 	int argc = (int)r->frame.argc;
 	if (!c)
 		counter_add(&r->counters->unknown_commands, 1);
-	if (!c || !(c->flags & COMMAND_REWRITE))
+	bool plain_set = c && c->rewrite == REWRITE_SET && argc == 3; // most of most streams
+	if (!c || !(c->flags & COMMAND_REWRITE) || plain_set)
 		return command_place(r, c, r->argv, argc, NULL);
 	struct rewrite_rules rules = {
 		.received_ms = (int64_t)log_stamp_at(r->log, r->frame.begin).wall_ms,
@@ -381,7 +384,8 @@ static int command_forward(struct route *r, const struct command *c)
 	};
 	struct rewrite w = {.argv = r->argv_new, .room = argc + REWRITE_GROWTH};
 	if (rewrite_command(c, r->argv, argc, &rules, &w) != REWRITE_CHANGED)
-		return command_place(r, c, r->argv, argc, NULL); // the target says what it thinks of it
+		return command_place(r, c, r->argv, argc,
+				     NULL); // the target says what it thinks of it
 	int rc = command_place(r, w.command, w.argv, w.argc, &w);
 	if (rc > 0)
 		counter_add(&r->counters->rewritten_commands, 1);
@@ -394,7 +398,8 @@ static int command_route(struct route *r)
 	int argc = (int)r->frame.argc;
 	if (!argc)
 		return 1; // a bare newline
-	const struct command *c = command_find(r->argv[0], argc > 1 ? r->argv[1] : (struct span){"", 0});
+	const struct command *c =
+		command_find(r->argv[0], argc > 1 ? r->argv[1] : (struct span){"", 0});
 	int rc;
 	if (c && c->flags & COMMAND_FRAME)
 		rc = state_take(r, c);
@@ -405,8 +410,8 @@ static int command_route(struct route *r)
 	return rc;
 }
 
-// A frame of which the end has not come holds up what stands before it in its batch: put that on its
-// way and read the frame again when there is more of it.
+// A frame of which the end has not come holds up what stands before it in its batch: put that on
+// its way and read the frame again when there is more of it.
 static int frame_wait(struct route *r)
 {
 	if (!r->in_frame || r->frame_lane < 0 || !r->frame_mark.n_items)

@@ -3,9 +3,9 @@
 //
 //   route_turn() -> frame_next() -> command_route() -> filter | command_place() -> place_*()
 //
-// A command is forwarded as the bytes of the log that it came in, unless its form has to change. What
-// the source wrapped in MULTI .. EXEC goes into one batch, which is a transaction itself. Offsets
-// are given out at frame boundaries only: a command, or a whole MULTI .. EXEC.
+// A command is forwarded as the bytes of the log that it came in, unless its form has to change.
+// What the source wrapped in MULTI .. EXEC goes into one batch, which is a transaction itself.
+// Offsets are given out at frame boundaries only: a command, or a whole MULTI .. EXEC.
 //
 // Owner: the core that reads the source.
 #pragma once

@@ -39,8 +39,9 @@ int snapshot_begin(struct snapshot *s, const struct link_settings *set)
 	struct source_counters *counters = s->counters;
 	snapshot_fini(s);
 	snapshot_init(s, s->log, s->place, counters, s->keys);
-	const struct rdb_settings reader = {
-		.window_len = s->log->ring.size, .big_len = set->big_value, .scratch_len = SCRATCH_MAX};
+	const struct rdb_settings reader = {.window_len = s->log->ring.size,
+					    .big_len = set->big_value,
+					    .scratch_len = SCRATCH_MAX};
 	int rc = rdb_reader_init(&s->reader, &reader);
 	s->reader_open = !rc;
 	s->stream_db = -1;
@@ -65,7 +66,8 @@ static int string_put(struct snapshot *s, const struct rdb_event *ev)
 	bool expires = ev->expire_at_ms >= 0;
 	if (expires)
 		words[4].len = decimal_write(at_ms, (uint64_t)ev->expire_at_ms);
-	return snapshot_put(s, place_lane_of(s->place, ev->key), false, words, expires ? 5 : 3, true);
+	return snapshot_put(s, place_lane_of(s->place, ev->key), false, words, expires ? 5 : 3,
+			    true);
 }
 
 static int restore_add(struct snapshot *s, struct batch *b, const struct rdb_event *ev)
@@ -99,7 +101,8 @@ static int restore_add(struct snapshot *s, struct batch *b, const struct rdb_eve
 static int raw_put(struct snapshot *s, const struct rdb_event *ev)
 {
 	unsigned lane = place_lane_of(s->place, ev->key);
-	struct batch *b = snapshot_batch(s, lane, false, 10 * BATCH_HEAD_LEN + ev->key.len + BATCH_COPY_MAX);
+	struct batch *b =
+		snapshot_batch(s, lane, false, 10 * BATCH_HEAD_LEN + ev->key.len + BATCH_COPY_MAX);
 	if (!b)
 		return s->error ? -1 : 0;
 	if (batch_item_begin(b, s->position, s->db, ITEM_COMMAND) || restore_add(s, b, ev))
@@ -125,7 +128,8 @@ static int key_put(struct snapshot *s, const struct rdb_event *ev)
 
 static int aux_take(struct snapshot *s, const struct rdb_event *ev)
 {
-	if (!span_eq(ev->key, SPAN_LIT("repl-stream-db")) || !ev->value.len || ev->value.p[0] == '-')
+	if (!span_eq(ev->key, SPAN_LIT("repl-stream-db")) || !ev->value.len ||
+	    ev->value.p[0] == '-')
 		return 1;
 	s->stream_db = 0;
 	for (size_t i = 0; i < ev->value.len && i < 8; i++)
@@ -135,7 +139,8 @@ static int aux_take(struct snapshot *s, const struct rdb_event *ev)
 
 static int function_put(struct snapshot *s, const struct rdb_event *ev)
 {
-	struct span words[4] = {SPAN_LIT("FUNCTION"), SPAN_LIT("LOAD"), SPAN_LIT("REPLACE"), ev->value};
+	struct span words[4] = {SPAN_LIT("FUNCTION"), SPAN_LIT("LOAD"), SPAN_LIT("REPLACE"),
+				ev->value};
 	return snapshot_put(s, 0, true, words, 4, true);
 }
 
@@ -144,7 +149,8 @@ static int skipped_take(struct snapshot *s, const struct rdb_event *ev)
 {
 	if (!ev->key.len)
 		return 1;
-	return snapshot_bad(s, ERROR_RDB_UNSUPPORTED, "the module value of a key is larger than snapshot-window");
+	return snapshot_bad(s, ERROR_RDB_UNSUPPORTED,
+			    "the module value of a key is larger than snapshot-window");
 }
 
 static int eof_take(struct snapshot *s, const struct rdb_event *ev)
@@ -184,8 +190,9 @@ static int event_route(struct snapshot *s)
 
 static enum error_id error_of_reader(const struct snapshot *s)
 {
-	return strstr(s->reader.error, "unknown") || strstr(s->reader.error, "newer") ? ERROR_RDB_UNSUPPORTED
-										       : ERROR_RDB_CORRUPT;
+	return strstr(s->reader.error, "unknown") || strstr(s->reader.error, "newer")
+		       ? ERROR_RDB_UNSUPPORTED
+		       : ERROR_RDB_CORRUPT;
 }
 
 // @return 1 an event is at hand, 0 no bytes or the end, -1 error

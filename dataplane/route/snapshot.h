@@ -7,8 +7,8 @@
 //   big-value            [PEXPIREAT]; RENAME temporary key
 //   functions          FUNCTION LOAD REPLACE
 //
-// All of it may be sent again but the pieces: those go in framed batches, whose marker tells how far
-// they came. Keys that have expired are counted and not made.
+// All of it may be sent again but the pieces: those go in framed batches, whose marker tells how
+// far they came. Keys that have expired are counted and not made.
 //
 // Owner: the core that reads the source.
 #pragma once
@@ -64,5 +64,6 @@ int snapshot_begin(struct snapshot *s, const struct link_settings *set);
 
 // Take apart what the log holds, until the lanes are full or a slice of work is done.
 //
-// @return 1 more to do at once, 0 waits for bytes or lanes (or `done`), -1 error and text are filled
+// @return 1 more to do at once, 0 waits for bytes or lanes (or `done`), -1 error and text are
+// filled
 int snapshot_turn(struct snapshot *s, uint64_t now_ms);

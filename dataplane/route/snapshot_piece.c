@@ -3,8 +3,8 @@
 //
 //   begin: DEL temporary -> elements, some 32 KB a command -> end: [PEXPIREAT] RENAME temporary key
 //
-// Readers of the target see the old value or the whole new one. Pieces go in framed batches, so that
-// after a lost connection the marker tells which of them the target has.
+// Readers of the target see the old value or the whole new one. Pieces go in framed batches, so
+// that after a lost connection the marker tells which of them the target has.
 #include "dataplane/route/snapshot_put.h"
 
 #include <stdio.h>
@@ -158,8 +158,9 @@ static int end(struct snapshot *s)
 
 static struct span id_text(char *out, size_t out_len, struct rdb_stream_id id)
 {
-	return (struct span){out, (size_t)snprintf(out, out_len, "%llu-%llu", (unsigned long long)id.ms,
-						   (unsigned long long)id.seq)};
+	return (struct span){out,
+			     (size_t)snprintf(out, out_len, "%llu-%llu", (unsigned long long)id.ms,
+					      (unsigned long long)id.seq)};
 }
 
 static struct span number_text(char *out, uint64_t v)
@@ -188,19 +189,28 @@ static int meta_put(struct snapshot *s, const struct rdb_event *ev)
 	const struct rdb_stream_meta *m = &ev->stream;
 	int rc = 1;
 	if (!m->length) {
-		struct span words[7] = {SPAN_LIT("XADD"), temporary(s), SPAN_LIT("MAXLEN"), SPAN_LIT("0"),
-					m->last.ms || m->last.seq ? id_text(last, sizeof(last), m->last)
-								  : SPAN_LIT("0-1"),
-					SPAN_LIT("x"), SPAN_LIT("y")};
+		struct span words[7] = {SPAN_LIT("XADD"),
+					temporary(s),
+					SPAN_LIT("MAXLEN"),
+					SPAN_LIT("0"),
+					m->last.ms || m->last.seq
+						? id_text(last, sizeof(last), m->last)
+						: SPAN_LIT("0-1"),
+					SPAN_LIT("x"),
+					SPAN_LIT("y")};
 		rc = step_put(s, 0, words, 7, false);
 	} else if (!s->step) {
 		s->step = 1;
 	}
 	if (rc <= 0)
 		return rc;
-	struct span words[7] = {SPAN_LIT("XSETID"), temporary(s), id_text(last, sizeof(last), m->last),
-				SPAN_LIT("ENTRIESADDED"), number_text(added, m->entries_added),
-				SPAN_LIT("MAXDELETEDID"), id_text(deleted, sizeof(deleted), m->max_deleted)};
+	struct span words[7] = {SPAN_LIT("XSETID"),
+				temporary(s),
+				id_text(last, sizeof(last), m->last),
+				SPAN_LIT("ENTRIESADDED"),
+				number_text(added, m->entries_added),
+				SPAN_LIT("MAXDELETEDID"),
+				id_text(deleted, sizeof(deleted), m->max_deleted)};
 	return step_put(s, 1, words, m->full ? 7 : 3, false);
 }
 
@@ -208,8 +218,13 @@ static int group_put(struct snapshot *s, const struct rdb_event *ev)
 {
 	char id[48], read[24];
 	bool has_read = ev->entries_read >= 0;
-	struct span words[7] = {SPAN_LIT("XGROUP"), SPAN_LIT("CREATE"), temporary(s), ev->group,
-				id_text(id, sizeof(id), ev->id), SPAN_LIT("ENTRIESREAD"), {read, 0}};
+	struct span words[7] = {SPAN_LIT("XGROUP"),
+				SPAN_LIT("CREATE"),
+				temporary(s),
+				ev->group,
+				id_text(id, sizeof(id), ev->id),
+				SPAN_LIT("ENTRIESREAD"),
+				{read, 0}};
 	if (has_read)
 		words[6] = number_text(read, (uint64_t)ev->entries_read);
 	return step_put(s, 0, words, has_read ? 7 : 5, false);
@@ -217,8 +232,8 @@ static int group_put(struct snapshot *s, const struct rdb_event *ev)
 
 static int consumer_put(struct snapshot *s, const struct rdb_event *ev)
 {
-	struct span words[5] = {SPAN_LIT("XGROUP"), SPAN_LIT("CREATECONSUMER"), temporary(s), ev->group,
-				ev->consumer};
+	struct span words[5] = {SPAN_LIT("XGROUP"), SPAN_LIT("CREATECONSUMER"), temporary(s),
+				ev->group, ev->consumer};
 	return step_put(s, 0, words, 5, false);
 }
 
@@ -226,10 +241,18 @@ static int pending_put(struct snapshot *s, const struct rdb_event *ev)
 {
 	char id[48], at_ms[24], n[24];
 	struct span words[12] = {
-		SPAN_LIT("XCLAIM"), temporary(s), ev->group, ev->consumer, SPAN_LIT("0"),
-		id_text(id, sizeof(id), ev->id), SPAN_LIT("TIME"),
+		SPAN_LIT("XCLAIM"),
+		temporary(s),
+		ev->group,
+		ev->consumer,
+		SPAN_LIT("0"),
+		id_text(id, sizeof(id), ev->id),
+		SPAN_LIT("TIME"),
 		number_text(at_ms, ev->delivered_at_ms > 0 ? (uint64_t)ev->delivered_at_ms : 0),
-		SPAN_LIT("RETRYCOUNT"), number_text(n, ev->n_delivered), SPAN_LIT("FORCE"), SPAN_LIT("JUSTID"),
+		SPAN_LIT("RETRYCOUNT"),
+		number_text(n, ev->n_delivered),
+		SPAN_LIT("FORCE"),
+		SPAN_LIT("JUSTID"),
 	};
 	return step_put(s, 0, words, 12, false);
 }
@@ -247,9 +270,12 @@ static int field_put(struct snapshot *s, const struct rdb_event *ev)
 	struct span set[4] = {SPAN_LIT("HSET"), temporary(s), ev->field, ev->value};
 	if (rc > 0)
 		rc = step_put(s, 0, set, 4, false);
-	struct span expire[6] = {SPAN_LIT("HPEXPIREAT"), temporary(s),
-				 number_text(at_ms, (uint64_t)ev->field_expire_at_ms), SPAN_LIT("FIELDS"),
-				 SPAN_LIT("1"), ev->field};
+	struct span expire[6] = {SPAN_LIT("HPEXPIREAT"),
+				 temporary(s),
+				 number_text(at_ms, (uint64_t)ev->field_expire_at_ms),
+				 SPAN_LIT("FIELDS"),
+				 SPAN_LIT("1"),
+				 ev->field};
 	return rc > 0 ? step_put(s, 1, expire, 6, false) : rc;
 }
 

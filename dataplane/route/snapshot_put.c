@@ -6,7 +6,8 @@
 int snapshot_bad(struct snapshot *s, enum error_id error, const char *what)
 {
 	s->error = error;
-	snprintf(s->text, sizeof(s->text), "the snapshot of the source cannot be read: %.180s", what);
+	snprintf(s->text, sizeof(s->text), "the snapshot of the source cannot be read: %.180s",
+		 what);
 	return -1;
 }
 
@@ -64,7 +65,8 @@ int snapshot_key_done(struct snapshot *s, struct span key)
 		return 1;
 	int rc = keyset_add(s->keys, s->db, key);
 	if (rc)
-		snprintf(s->text, sizeof(s->text), "the state folder cannot hold the keys of the snapshot: %s",
+		snprintf(s->text, sizeof(s->text),
+			 "the state folder cannot hold the keys of the snapshot: %s",
 			 strerror(-rc));
 	if (rc)
 		s->error = ERROR_DISK;

@@ -5,8 +5,8 @@
 //     +FULLRESYNC id offset -> $len | $EOF:mark -> the snapshot's bytes
 //     +CONTINUE [id]        -> the stream's bytes
 //
-// We announce no listening-port and no other capability, so that every server from 2.8 on speaks the
-// one classic protocol and Sentinel has no address to elect. Bare newlines are keepalives.
+// We announce no listening-port and no other capability, so that every server from 2.8 on speaks
+// the one classic protocol and Sentinel has no address to elect. Bare newlines are keepalives.
 #pragma once
 
 #include "dataplane/contract/contract.h"
@@ -39,7 +39,7 @@ struct handshake {
 	enum handshake_step step;
 	const struct endpoint *endpoint;
 	char replid[REPLID_LEN + 1];   // in: asked for, "?" for none; out: of the stream
-	uint64_t offset;               // in: bytes of the stream that we have; out: where it goes on
+	uint64_t offset; // in: bytes of the stream that we have; out: where it goes on
 	uint64_t snapshot_len;         // 0 with eof_mark
 	char eof_mark[EOF_MARK_LEN + 1]; // "" with snapshot_len
 	char out[1400];

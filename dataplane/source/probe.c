@@ -58,7 +58,8 @@ static size_t word_put(char *out, size_t len, const char *word)
 
 static size_t auth_put(const struct endpoint *e, char *out, size_t len)
 {
-	size_t n = (size_t)snprintf(out, len, e->user[0] ? "*3\r\n$4\r\nAUTH\r\n" : "*2\r\n$4\r\nAUTH\r\n");
+	size_t n = (size_t)snprintf(out, len,
+				    e->user[0] ? "*3\r\n$4\r\nAUTH\r\n" : "*2\r\n$4\r\nAUTH\r\n");
 	if (e->user[0])
 		n += word_put(out + n, len - n, e->user);
 	return n + word_put(out + n, len - n, e->password);
@@ -87,7 +88,8 @@ static void info_take(struct probe *p, struct span info)
 	char text[32];
 	bool valkey = info_field(info, "valkey_version", text, sizeof(text));
 	if (valkey || info_field(info, "redis_version", text, sizeof(text)))
-		snprintf(p->version, sizeof(p->version), "%s %.20s", valkey ? "valkey" : "redis", text);
+		snprintf(p->version, sizeof(p->version), "%s %.20s", valkey ? "valkey" : "redis",
+			 text);
 	if (info_field(info, "master_repl_offset", text, sizeof(text)))
 		p->offset = strtoull(text, NULL, 10);
 	p->answers++;

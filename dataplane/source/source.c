@@ -91,7 +91,8 @@ static void source_back_off(struct source *s, enum error_id error, uint64_t limi
 		s->waiting_since_ns = s->now.mono_ns;
 		s->wait_deadline_ms = s->now.wall_ms + limit_ms;
 	}
-	bool give_up = s->config->settings.fail_fast && !s->was_connected && error != ERROR_DEADLINE;
+	bool give_up =
+		s->config->settings.fail_fast && !s->was_connected && error != ERROR_DEADLINE;
 	if (give_up || s->now.mono_ns - s->waiting_since_ns > limit_ms * MS_NS) {
 		source_fail(s, give_up ? error : ERROR_DEADLINE, why);
 		return;
@@ -120,8 +121,9 @@ static void source_connect(struct source *s)
 	s->deadline_ns = s->now.mono_ns + set->connect_timeout * MS_NS;
 	s->state = SOURCE_CONNECTING;
 	if (rc)
-		source_back_off(s, rc == -EHOSTUNREACH ? ERROR_RESOLVE : ERROR_CONNECT, set->wait_timeout,
-				"cannot connect to the source %s%s: %s", e->host, e->path,
+		source_back_off(s, rc == -EHOSTUNREACH ? ERROR_RESOLVE : ERROR_CONNECT,
+				set->wait_timeout, "cannot connect to the source %s%s: %s", e->host,
+				e->path,
 				rc == -EHOSTUNREACH ? "the name does not resolve" : strerror(-rc));
 }
 
@@ -141,8 +143,8 @@ static void source_connecting(struct source *s)
 	const struct endpoint *e = &s->config->source;
 	if (s->stream->flags & STREAM_FAILED) {
 		source_back_off(s, ERROR_CONNECT, s->config->settings.wait_timeout,
-				"cannot connect to the source %s%s:%u: %s", e->host, e->path, e->port,
-				strerror(s->stream->error));
+				"cannot connect to the source %s%s:%u: %s", e->host, e->path,
+				e->port, strerror(s->stream->error));
 	} else if (s->stream->flags & STREAM_OPEN) {
 		handshake_begin(&s->handshake, e, s->replid[0] ? s->replid : NULL, s->log->tail);
 		s->state = SOURCE_HANDSHAKE;
@@ -175,7 +177,8 @@ static void snapshot_begins(struct source *s, size_t at)
 	s->snapshot_left = h->eof_mark[0] ? UINT64_MAX : h->snapshot_len;
 	counter_set(&s->counters->snapshot_total_bytes, h->snapshot_len);
 	counter_add(&s->counters->snapshots, 1);
-	size_t rest = s->n_in - at, mine = rest < s->snapshot_left ? rest : (size_t)s->snapshot_left;
+	size_t rest = s->n_in - at,
+	       mine = rest < s->snapshot_left ? rest : (size_t)s->snapshot_left;
 	size_t n_in = s->n_in;
 	s->n_in = at + mine;
 	rest_move(s, s->snapshot_log, at);
@@ -203,7 +206,8 @@ static void stream_goes_on(struct source *s, size_t at)
 	waiting_is_over(s);
 }
 
-// The source has accepted us and saves its data: that may take its time, and it says so by newlines.
+// The source has accepted us and saves its data: that may take its time, and it says so by
+// newlines.
 static void snapshot_awaited(struct source *s)
 {
 	s->holding = true;
@@ -262,7 +266,8 @@ static void handshake_lines(struct source *s)
 static void source_lost(struct source *s, ssize_t n)
 {
 	source_back_off(s, s->state == SOURCE_HANDSHAKE ? ERROR_NOT_REDIS : ERROR_CONNECT,
-			s->config->settings.wait_timeout, "the connection to the source was lost: %s",
+			s->config->settings.wait_timeout,
+			"the connection to the source was lost: %s",
 			n ? strerror((int)-n) : "closed by the source");
 }
 
@@ -270,7 +275,8 @@ static void handshake_step(struct source *s)
 {
 	if (!s->holding)
 		handshake_lines(s);
-	while (s->state == SOURCE_HANDSHAKE && !s->holding && (s->stream->flags & STREAM_READABLE)) {
+	while (s->state == SOURCE_HANDSHAKE && !s->holding &&
+	       (s->stream->flags & STREAM_READABLE)) {
 		ssize_t n = stream_read(s->stream, s->in + s->n_in, sizeof(s->in) - s->n_in);
 		if (n == -EAGAIN)
 			return;
@@ -316,7 +322,8 @@ static void bytes_received(struct source *s, struct log *log, size_t n)
 // @return true when there is more to read at once
 static bool source_receive(struct source *s)
 {
-	for (int i = 0; i < READS_PER_TURN && s->stream && (s->stream->flags & STREAM_READABLE); i++) {
+	for (int i = 0; i < READS_PER_TURN && s->stream && (s->stream->flags & STREAM_READABLE);
+	     i++) {
 		struct log *log;
 		size_t len;
 		char *at = receive_place(s, &log, &len);
@@ -352,7 +359,8 @@ int source_snapshot_end(struct source *s, uint64_t position)
 		return 0;
 	if (memcmp(p, s->handshake.eof_mark, EOF_MARK_LEN)) {
 		s->error = ERROR_RDB_CORRUPT;
-		snprintf(s->text, sizeof(s->text), "the snapshot of the source does not end with its mark");
+		snprintf(s->text, sizeof(s->text),
+			 "the snapshot of the source does not end with its mark");
 		return -1;
 	}
 	p += EOF_MARK_LEN;
@@ -379,7 +387,8 @@ static void ack_send(struct source *s, uint64_t frontier)
 	uint64_t offset = s->config->settings.ack == ACK_APPLIED ? frontier : s->ack_offset;
 	char number[24], out[96];
 	int len = snprintf(number, sizeof(number), "%" PRIu64, offset);
-	len = snprintf(out, sizeof(out), "*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$%d\r\n%s\r\n", len, number);
+	len = snprintf(out, sizeof(out), "*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$%d\r\n%s\r\n", len,
+		       number);
 	s->ack_at_ns = s->now.mono_ns + ACK_EVERY_NS;
 	source_write(s, out, (size_t)len);
 }
@@ -391,8 +400,8 @@ static void timers_check(struct source *s, uint64_t frontier)
 	if ((s->state == SOURCE_CONNECTING || s->state == SOURCE_HANDSHAKE) &&
 	    s->now.mono_ns >= s->deadline_ns)
 		source_back_off(s, ERROR_CONNECT, set->wait_timeout,
-				"the source %s%s:%u does not answer within connect-timeout", e->host, e->path,
-				e->port);
+				"the source %s%s:%u does not answer within connect-timeout",
+				e->host, e->path, e->port);
 	if (s->state == SOURCE_STREAM && s->now.mono_ns >= s->ack_at_ns)
 		ack_send(s, frontier);
 	if (s->state >= SOURCE_SNAPSHOT && s->now.mono_ns > s->heard_ns + set->repl_timeout * MS_NS)

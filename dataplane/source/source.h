@@ -25,12 +25,13 @@ enum source_state {
 
 // What happened since source_turn() was called last; the link acts on it and clears it.
 enum source_news {
-	SOURCE_NEWS_FULLRESYNC = 16, // a full sync is offered: it begins once source_accept() is called
-	SOURCE_NEWS_SNAPSHOT = 1,  // the snapshot begins, at source->replid and snapshot_offset; both
-	                           // logs are begun anew
-	SOURCE_NEWS_CONTINUE = 2,  // the stream goes on; replid may be another
-	SOURCE_NEWS_LOST = 4,      // the connection was lost
-	SOURCE_NEWS_FAILED = 8,    // error and text say why; the source stays closed
+	SOURCE_NEWS_FULLRESYNC =
+		16, // a full sync is offered: it begins once source_accept() is called
+	SOURCE_NEWS_SNAPSHOT = 1, // the snapshot begins, at source->replid and snapshot_offset;
+				  // both logs are begun anew
+	SOURCE_NEWS_CONTINUE = 2, // the stream goes on; replid may be another
+	SOURCE_NEWS_LOST = 4,     // the connection was lost
+	SOURCE_NEWS_FAILED = 8,   // error and text say why; the source stays closed
 };
 
 struct source {
