@@ -115,7 +115,7 @@ static void result_print(const struct check_result *r)
 	for (unsigned i = 0; i < r->n_found; i++) {
 		const struct found *found = &r->found[i];
 		char *key = escape_text(found->key, found->key_len);
-		printf("db%d %s %s\n", found->db, key ? key : "?", difference_sentence(found->difference));
+		printf("db%d \"%s\" %s\n", found->db, key ? key : "?", difference_sentence(found->difference));
 		free(key);
 	}
 	if (r->count[DIFF_FUNCTIONS])
