@@ -13,7 +13,8 @@ static int ring_map(struct memory_ring *r, int fd)
 		return -errno;
 	for (int half = 0; half < 2; half++) {
 		char *at = both + (size_t)half * r->size;
-		if (mmap(at, r->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED) {
+		if (mmap(at, r->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) ==
+		    MAP_FAILED) {
 			int rc = -errno;
 			munmap(both, 2 * r->size);
 			return rc;
@@ -47,4 +48,26 @@ void memory_ring_clear(struct memory_ring *r)
 {
 	// Shared pages live until they are removed from the file itself.
 	madvise(r->base, r->size, MADV_REMOVE);
+}
+
+void *memory_file_map(const char *folder, size_t len)
+{
+	int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (fd < 0) // some file systems have no unnamed files
+		fd = memfd_create("flyover-table", MFD_CLOEXEC);
+	if (fd < 0)
+		return NULL;
+	void *p = MAP_FAILED;
+	if (!posix_fallocate(fd, 0, (off_t)len))
+		p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	else
+		errno = ENOSPC;
+	close(fd);
+	return p == MAP_FAILED ? NULL : p;
+}
+
+void memory_file_unmap(void *p, size_t len)
+{
+	if (p)
+		munmap(p, len);
 }

@@ -20,3 +20,11 @@ void memory_ring_fini(struct memory_ring *r);
 
 // Hand the pages back to the system but keep the mapping; the contents are lost.
 void memory_ring_clear(struct memory_ring *r);
+
+// Memory that lies in an unnamed file of a folder, so that the kernel can write it out and forget
+// it when it wants the pages.
+//
+// @param folder  on a real disk, for the memory to count as cache
+// @return the bytes, all zero, or NULL with errno set
+void *memory_file_map(const char *folder, size_t len);
+void memory_file_unmap(void *p, size_t len);

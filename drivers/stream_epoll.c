@@ -93,7 +93,8 @@ static int epoll_wait_streams(struct stream_loop *base, int64_t timeout_ns)
 	struct epoll_loop *l = (struct epoll_loop *)base;
 	struct epoll_event events[EVENTS_PER_WAIT];
 	struct timespec t = {timeout_ns / 1000000000, timeout_ns % 1000000000};
-	int n = epoll_pwait2(l->epoll_fd, events, EVENTS_PER_WAIT, timeout_ns < 0 ? NULL : &t, NULL);
+	int n = epoll_pwait2(l->epoll_fd, events, EVENTS_PER_WAIT, timeout_ns < 0 ? NULL : &t,
+			     NULL);
 	if (n < 0 && errno == ENOSYS) // before Linux 5.11: whole milliseconds, rounded up
 		n = epoll_wait(l->epoll_fd, events, EVENTS_PER_WAIT,
 			       timeout_ns < 0 ? -1 : (int)((timeout_ns + 999999) / 1000000));

@@ -56,7 +56,9 @@ static uint32_t hash_of(struct name_words w, size_t len, uint64_t parent)
 static bool row_is(
 	const struct command *c, struct name_words w, struct span name, unsigned int parent)
 {
-	if (c->head != w.head || c->tail != w.tail || c->name_len != name.len || c->parent != parent)
+	if (c->head != w.head || c->tail != w.tail)
+		return false;
+	if (c->name_len != name.len || c->parent != parent)
 		return false;
 	if (name.len <= 16)
 		return true;
@@ -88,8 +90,8 @@ const struct command *command_find(struct span name, struct span sub)
 const char *command_class_name(enum command_class class)
 {
 	static const char *const names[CLASS_COUNT] = {
-		"ABS", "ELADD", "ELREM", "TTL", "DELKEY", "DELTA", "POS", "DERIVED", "GLOBAL", "FUNC",
-		"MSG", "CONTROL", "SCRIPT", "READ",
+		"ABS", "ELADD", "ELREM", "TTL", "DELKEY", "DELTA", "POS", "DERIVED", "GLOBAL",
+		"FUNC", "MSG", "CONTROL", "SCRIPT", "READ",
 	};
 	return names[class];
 }

@@ -53,7 +53,7 @@ enum command_keyspec {
 	KEYS_NONE,
 	KEYS_RANGE,   // every step-th argument of first..last; a negative last counts from the end
 	KEYS_NUMKEYS, // argument `count` counts the keys after it; `first` > 0 is one key more
-	KEYS_STORE,   // `first`, and what follows the last STORE or STOREDIST from argument `count` on
+	KEYS_STORE,   // `first`, and what follows the last STORE or STOREDIST from `count` on
 	KEYS_SORT,    // the same for SORT, where BY, GET and LIMIT take arguments
 	KEYS_STREAMS, // the first half of what follows STREAMS: XREAD, XREADGROUP
 	KEYS_MIGRATE, // argument 3 or, when that is empty, all that follow KEYS
@@ -159,8 +159,8 @@ int command_keys(
 int command_other_db(const struct command *c, const struct span *argv, int argc);
 
 // How far this call of a command reaches: its row's scope, narrowed or widened by its arguments. A
-// COPY without DB stays in its database, a DEL of one key is SCOPE_KEY, a SORT whose BY or GET names
-// keys by pattern reads the whole database.
+// COPY without DB stays in its database, a DEL of one key is SCOPE_KEY, a SORT whose BY or GET
+// names keys by pattern reads the whole database.
 //
 // @param run  from command_key_run() for the same words
 enum command_scope command_reach(

@@ -78,7 +78,7 @@ static int keys_sort(const struct span *argv, int argc, struct key_run *run)
 	return keys_with_store(argc, store, run);
 }
 
-// XREAD [COUNT n] [BLOCK ms] STREAMS k.. id..; XREADGROUP GROUP g c .. [NOACK] [CLAIM ms] STREAMS ..
+// XREAD [COUNT n] [BLOCK ms] STREAMS k.. id..; XREADGROUP has GROUP g c, NOACK and CLAIM ms, too.
 static int keys_streams(const struct span *argv, int argc, struct key_run *run)
 {
 	int i = 1;

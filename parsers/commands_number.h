@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Integers inside commands, as strictly as the server reads them. Private to commands* and rewrite*.
+// Integers inside commands, as strictly as the server reads them. Private to this table.
 #pragma once
 
 #include "parsers/span.h"

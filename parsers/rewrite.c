@@ -18,7 +18,7 @@ void begin_as(struct rewrite *w, const char *name)
 	put(w, span_of(name));
 }
 
-// Another name in front of the first `keep` words, 0 for all: what follows was a condition or a wait.
+// Another name in front of the first `keep` words, 0 for all: the rest was a condition or a wait.
 static enum rewrite_reason rewrite_name(const struct call *in, struct rewrite *w)
 {
 	static const struct {
@@ -33,7 +33,7 @@ static enum rewrite_reason rewrite_name(const struct call *in, struct rewrite *w
 		[REWRITE_TO_RPUSH] = {"RPUSH", 0},         // RPUSHX
 		[REWRITE_TO_RPOPLPUSH] = {"RPOPLPUSH", 3}, // BRPOPLPUSH from to timeout
 		[REWRITE_TO_LMOVE] = {"LMOVE", 5},         // BLMOVE from to side side timeout
-		[REWRITE_TO_DEL] = {"DEL", 2},             // GETDEL key, DELEX key .., DELIFEQ key value
+		[REWRITE_TO_DEL] = {"DEL", 2},             // GETDEL, DELEX, DELIFEQ key ..
 	};
 	int keep = names[in->c->rewrite].keep;
 	begin_as(w, names[in->c->rewrite].name);
@@ -84,17 +84,22 @@ static int xadd_option_words(const struct call *in, int at)
 // XADD key [options, NOMKSTREAM among them] id field value ..: the stream was there.
 static enum rewrite_reason rewrite_xadd(const struct call *in, struct rewrite *w)
 {
-	int words, i = 2;
-	for (; i < in->argc && (words = xadd_option_words(in, i)) > 0; i += words)
-		if (span_caseeq(in->argv[i], "NOMKSTREAM"))
-			break;
-	if (i >= in->argc)
+	int words, id = 2, n_dropped = 0;
+	for (; id < in->argc && (words = xadd_option_words(in, id)) > 0; id += words)
+		n_dropped += span_caseeq(in->argv[id], "NOMKSTREAM");
+	if (id >= in->argc)
 		return REWRITE_MALFORMED;
-	if (words == 0)
+	if (n_dropped == 0)
 		return REWRITE_OK;
-	for (int k = 0; k < i; k++)
-		put(w, in->argv[k]);
-	put_rest(w, in, i + 1);
+	for (int i = 0; i < 2; i++)
+		put(w, in->argv[i]);
+	for (int i = 2; i < id; i += words) {
+		words = xadd_option_words(in, i);
+		if (!span_caseeq(in->argv[i], "NOMKSTREAM"))
+			for (int k = 0; k < words; k++)
+				put(w, in->argv[i + k]);
+	}
+	put_rest(w, in, id);
 	return REWRITE_OK;
 }
 
@@ -177,7 +182,7 @@ static enum rewrite_reason footer_apply(const struct rewrite_rules *rules, struc
 	int at = payload_at(w);
 	if (!at || !rules->footer)
 		return REWRITE_OK;
-	if (w->argv[at].len < REWRITE_FOOTER_LEN)
+	if (w->argv[at].len < RDB_FOOTER_LEN)
 		return REWRITE_MALFORMED;
 	int rc = rules->footer(rules->footer_arg, w->argv[at], w->footer);
 	if (rc < 0)
@@ -197,8 +202,8 @@ static bool differs(const struct call *in, const struct rewrite *w)
 }
 
 enum rewrite_result rewrite_apply(
-	const struct command *c, const struct span *argv, int argc, const struct rewrite_rules *rules,
-	struct rewrite *out)
+	const struct command *c, const struct span *argv, int argc,
+	const struct rewrite_rules *rules, struct rewrite *out)
 {
 	const struct call in = {c, argv, argc, rules};
 	assert(out->room >= argc + REWRITE_GROWTH);
@@ -206,12 +211,15 @@ enum rewrite_result rewrite_apply(
 	out->footer_at = 0;
 	out->command = c;
 	out->reason = command_arity_fits(c, argc) ? rewrite_kind(&in, out) : REWRITE_MALFORMED;
-	// A kind that puts no word leaves the command as it is.
-	if (out->reason == REWRITE_OK && out->argc > 0)
+	if (out->reason == REWRITE_OK && out->argc == 0) // a kind puts no word to change nothing
+		return REWRITE_UNCHANGED;
+	if (out->reason == REWRITE_OK && !command_arity_fits(out->command, out->argc))
+		out->reason = REWRITE_MALFORMED;
+	if (out->reason == REWRITE_OK)
 		out->reason = footer_apply(rules, out);
 	if (out->reason)
 		return REWRITE_REFUSED;
-	return out->argc > 0 && differs(&in, out) ? REWRITE_CHANGED : REWRITE_UNCHANGED;
+	return differs(&in, out) ? REWRITE_CHANGED : REWRITE_UNCHANGED;
 }
 
 const char *rewrite_reason_text(enum rewrite_reason reason)

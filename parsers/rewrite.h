@@ -5,10 +5,11 @@
 // would just make a replay differ: SETNX becomes SET, NX, XX and the like go, RESTORE gets REPLACE.
 // ZADD keeps its conditions, which hold member by member. Relative expiries (sources before 7.0)
 // become absolute, counted from when the bytes came in; what has expired already becomes a DEL.
-// Blocking forms lose the wait. Pure: no clock, no allocation; rewriting a result leaves it as it is.
+// Blocking forms lose the wait. Pure: no clock, no allocation; rewriting a result changes nothing.
 #pragma once
 
 #include "parsers/commands.h"
+#include "parsers/rdb_footer.h"
 
 // The `rewrite` column of commands.tsv.
 enum rewrite_kind {
@@ -62,23 +63,37 @@ enum rewrite_reason {
 	REWRITE_REASON_COUNT
 };
 
-#define REWRITE_GROWTH     2  // words that a rewrite may add
-#define REWRITE_FOOTER_LEN 10 // RDB version (2 bytes) and CRC64 that end a DUMP payload
+#define REWRITE_GROWTH 2 // words that a rewrite may add
 
 // Decides over the footer of a DUMP payload (RESTORE, FUNCTION RESTORE): a target refuses versions
 // newer than its own and a CRC of zero.
 //
-// @param payload  at least REWRITE_FOOTER_LEN bytes
+// @param payload  at least RDB_FOOTER_LEN bytes
 // @param footer   filled when the payload's own will not do
 //
 // @return 0 keep it, 1 replace it by footer, -errno when the target cannot load such a payload
 typedef int rewrite_footer_fn(
-	const void *arg, struct span payload, uint8_t footer[REWRITE_FOOTER_LEN]);
+	const void *arg, struct span payload, uint8_t footer[RDB_FOOTER_LEN]);
+
+// What RESTORE of a target takes.
+struct rewrite_target {
+	uint16_t rdb_version_max; // the RDB version that it writes itself
+	bool valkey;              // refuses 12 to 79, the versions of Redis after the fork
+};
+
+// The footer function for a known target: keeps what that takes, writes the lowest version that
+// owns the value's type where its own is too new, of the other family, or has a CRC of zero. Reads
+// the whole payload only then.
+//
+// @param target  struct rewrite_target
+//
+// @return as rewrite_footer_fn; -ENOTSUP when the target does not know the type
+int rewrite_footer(const void *target, struct span payload, uint8_t footer[RDB_FOOTER_LEN]);
 
 // What holds for all commands of a moment. Times are Unix time, ms.
 struct rewrite_rules {
 	int64_t received_ms; // when the command's bytes came in; 0: not known
-	int64_t now_ms;      // expiries up to here have passed; 0: leave all expired writes as they are
+	int64_t now_ms;      // expiries up to here have passed; 0: leave expired writes as they are
 	rewrite_footer_fn *footer; // NULL: leave all footers
 	const void *footer_arg;
 };
@@ -89,17 +104,17 @@ struct rewrite {
 	struct span *argv; // in: room for the words; must not overlap the original's
 	int room;          // in: at least the original's argc + REWRITE_GROWTH
 	int argc;          // out
-	int footer_at;     // out: the word whose last REWRITE_FOOTER_LEN bytes `footer` replaces; 0: none
+	int footer_at;     // out: the word whose last RDB_FOOTER_LEN bytes `footer` replaces, or 0
 	enum rewrite_reason reason;    // out, when refused
 	const struct command *command; // out: the row of the new name
-	uint8_t footer[REWRITE_FOOTER_LEN];
+	uint8_t footer[RDB_FOOTER_LEN];
 	char number[20];
 };
 
 // Behind rewrite_command(), for commands that may need a change.
 enum rewrite_result rewrite_apply(
-	const struct command *c, const struct span *argv, int argc, const struct rewrite_rules *rules,
-	struct rewrite *out);
+	const struct command *c, const struct span *argv, int argc,
+	const struct rewrite_rules *rules, struct rewrite *out);
 
 // Rewrite one command.
 //
@@ -109,8 +124,8 @@ enum rewrite_result rewrite_apply(
 //
 // @return see enum rewrite_result
 static inline enum rewrite_result rewrite_command(
-	const struct command *c, const struct span *argv, int argc, const struct rewrite_rules *rules,
-	struct rewrite *out)
+	const struct command *c, const struct span *argv, int argc,
+	const struct rewrite_rules *rules, struct rewrite *out)
 {
 	if (!(c->flags & COMMAND_REWRITE) || (c->rewrite == REWRITE_SET && argc == 3))
 		return REWRITE_UNCHANGED;

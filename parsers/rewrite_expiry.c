@@ -89,13 +89,14 @@ static enum rewrite_reason put_options(
 	static const char *const comparisons[] = {"IFEQ", "IFNE", "IFDEQ", "IFDNE", NULL};
 	*e = (struct expiry){0};
 	for (int i = from; i < to; i++) {
+		bool again = e->unit_ms != 0;
 		if (word_among(in->argv[i], drop))
 			continue;
 		if (word_among(in->argv[i], comparisons)) {
 			if (++i >= to)
 				return REWRITE_MALFORMED;
 		} else if (expiry_option(in->argv[i], e)) {
-			if (i + 1 >= to)
+			if (again || i + 1 >= to)
 				return REWRITE_MALFORMED;
 			enum rewrite_reason reason = expiry_resolve(e, in->argv[i + 1], in->rules);
 			if (reason)
@@ -188,7 +189,10 @@ enum rewrite_reason rewrite_hexpire(const struct call *in, struct rewrite *w)
 		for (int i = 0; i < 3; i++)
 			put(w, in->argv[i]);
 	}
-	put_rest(w, in, word_among(in->argv[3], key_conditions) ? 4 : 3);
+	int rest = 3;
+	while (rest < in->argc && word_among(in->argv[rest], key_conditions))
+		rest++;
+	put_rest(w, in, rest);
 	return REWRITE_OK;
 }
 
@@ -239,9 +243,12 @@ enum rewrite_reason rewrite_hgetex(const struct call *in, struct rewrite *w)
 	struct expiry e = {0};
 	int rest;
 	enum rewrite_reason reason = getex_option(in, w, "HPEXPIREAT", "HPERSIST", &e, &rest);
-	if (!reason && rest)
-		put_rest(w, in, rest);
-	return reason;
+	if (reason || !rest)
+		return reason;
+	if (!span_caseeq(in->argv[rest], "FIELDS"))
+		return REWRITE_MALFORMED;
+	put_rest(w, in, rest);
+	return REWRITE_OK;
 }
 
 // HSETEX key [FNX|FXX] [EX s|PX ms|EXAT s|PXAT ms|KEEPTTL] FIELDS n field value ..

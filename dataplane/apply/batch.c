@@ -8,6 +8,39 @@
 
 #define SEGMENTS_FIRST 64
 
+// Behind the text that a batch begins with: what was in use when this chunk took over.
+struct text_chunk {
+	struct text_chunk *older;
+	char *older_text;
+	size_t n_older, older_max;
+	char bytes[];
+};
+
+bool batch_text_grow(struct batch *b, size_t text_len)
+{
+	struct text_chunk *c = malloc(sizeof(*c) + text_len);
+	if (!c)
+		return false;
+	*c = (struct text_chunk){b->chunks, b->text, b->n_text, b->text_max};
+	b->chunks = c;
+	b->text = c->bytes;
+	b->n_text = 0;
+	b->text_max = text_len;
+	return true;
+}
+
+static void chunks_drop(struct batch *b, const struct text_chunk *until)
+{
+	while (b->chunks != until) {
+		struct text_chunk *c = b->chunks;
+		b->text = c->older_text;
+		b->n_text = c->n_older;
+		b->text_max = c->older_max;
+		b->chunks = c->older;
+		free(c);
+	}
+}
+
 int batch_init(struct batch *b, size_t text_len, unsigned n_items)
 {
 	memset(b, 0, sizeof(*b));
@@ -25,6 +58,7 @@ int batch_init(struct batch *b, size_t text_len, unsigned n_items)
 
 void batch_fini(struct batch *b)
 {
+	chunks_drop(b, NULL);
 	free(b->text);
 	free(b->items);
 	free(b->segments);
@@ -43,6 +77,8 @@ void batch_reset(struct batch *b, uint64_t seq, uint64_t begin, bool framed)
 	b->marker_all = b->closed = false;
 	b->db_first = b->db_last = -1;
 	b->after_mask = 0;
+	memset(b->after, 0, sizeof(b->after));
+	chunks_drop(b, NULL);
 	b->n_segments = b->n_items = 0;
 	b->n_text = b->len = 0;
 	b->n_prefix = b->n_suffix = 0;
@@ -170,11 +206,13 @@ struct batch_mark batch_mark(const struct batch *b)
 		.db_first = b->db_first,
 		.db_last = b->db_last,
 		.idempotent = b->idempotent,
+		.chunks = b->chunks,
 	};
 }
 
 void batch_back(struct batch *b, const struct batch_mark *m)
 {
+	chunks_drop(b, m->chunks);
 	b->n_segments = m->n_segments;
 	b->n_items = m->n_items;
 	b->n_text = m->n_text;

@@ -5,8 +5,8 @@
 // A batch holds no copy of what it sends where it can help it: segments point into the log, whose
 // bytes stay until the batch is answered; only what we compose ourselves lies in its own text.
 //
-//   framed:  MULTI [SELECT db] item... [SELECT 0] SET marker EXEC     the stream; pieces of big values
-//   plain:   [SELECT db] item...                                     keys of a snapshot
+//   framed:  MULTI [SELECT db] item... [SELECT 0] SET marker EXEC     the stream; pieces of big
+//   values plain:   [SELECT db] item...                                     keys of a snapshot
 #pragma once
 
 #include "dataplane/apply/marker.h"
@@ -32,10 +32,11 @@ struct batch {
 	uint64_t seq;         // 1, 2, ... of the lane in this run
 	uint64_t begin, end;  // everything of this lane in [begin, end) of the log is in here
 	uint64_t received_ns; // when the first of it arrived, core clock
-	uint32_t n_commands;  // commands of the source that get their fate with it, MULTI and EXEC too
+	uint32_t n_commands;  // commands of the source that get their fate with it, MULTI and EXEC
+			      // too
 	bool framed;
 	bool idempotent;      // sending it again after later ones does no harm
-	bool marker_all;      // markers of all lanes are to be written again (FLUSHALL and the like)
+	bool marker_all; // markers of all lanes are to be written again (FLUSHALL and the like)
 	bool closed;          // handed over
 	int32_t db_first;     // selected when the first item runs, -1: no items yet
 	int32_t db_last;      // selected after the last item
@@ -49,6 +50,7 @@ struct batch {
 	unsigned n_items, items_max;
 	char *text;
 	size_t n_text, text_max;
+	struct text_chunk *chunks; // more text, for what is larger than usual; newest first
 	size_t len; // bytes of all segments
 
 	// Written by the lane.
@@ -73,6 +75,11 @@ static inline bool batch_has_text(const struct batch *b, size_t text_len)
 {
 	return b->text_max - b->n_text >= text_len;
 }
+
+// Make room for this much more text. What was added stays where it is.
+//
+// @return false when out of memory
+bool batch_text_grow(struct batch *b, size_t text_len);
 
 // Begin an item; what is added until the next one belongs to it. Adds a SELECT before it when its
 // database is not the one selected.
@@ -103,6 +110,7 @@ static inline size_t batch_arg_len(struct span arg, bool stable)
 struct batch_mark {
 	unsigned n_segments, n_items;
 	size_t n_text, len, last_segment_len;
+	const struct text_chunk *chunks;
 	uint32_t n_commands;
 	int32_t db_first, db_last;
 	bool idempotent;

@@ -22,7 +22,8 @@ static int pool_init(struct lane *l)
 		return -ENOMEM;
 	const struct link_settings *set = &l->config->settings;
 	for (unsigned i = 0; i < LANE_BATCHES; i++)
-		if (batch_init(&l->pool[i], set->batch_bytes + TEXT_SPARE, (unsigned)set->batch_commands + 8))
+		if (batch_init(&l->pool[i], set->batch_bytes + TEXT_SPARE,
+			       (unsigned)set->batch_commands + 8))
 			return -ENOMEM;
 	return 0;
 }
@@ -44,7 +45,8 @@ int lane_init(struct lane *l, unsigned index, unsigned n_lanes, struct lane *all
 	l->marker_key_span.len = marker_key(l->marker_key, config->name, first, end - 1);
 	l->marker_key_span.p = l->marker_key;
 	l->hello = NULL;
-	if (pool_init(l) || ring_init(&l->to_lane, LANE_BATCHES) || ring_init(&l->from_lane, LANE_BATCHES))
+	if (pool_init(l) || ring_init(&l->to_lane, LANE_BATCHES) ||
+	    ring_init(&l->from_lane, LANE_BATCHES))
 		return -ENOMEM;
 	return 0;
 }
@@ -228,8 +230,8 @@ static void lane_connecting(struct lane *l)
 {
 	const struct endpoint *e = &l->config->target;
 	if (l->stream->flags & STREAM_FAILED)
-		lane_back_off(l, ERROR_CONNECT, "cannot connect to the target %s%s:%u: %s", e->host, e->path,
-			      e->port, strerror(l->stream->error));
+		lane_back_off(l, ERROR_CONNECT, "cannot connect to the target %s%s:%u: %s", e->host,
+			      e->path, e->port, strerror(l->stream->error));
 	else if (l->stream->flags & STREAM_OPEN)
 		lane_hello_begin(l);
 }
@@ -239,8 +241,9 @@ static void lane_check_hello_deadline(struct lane *l)
 	const struct endpoint *e = &l->config->target;
 	uint32_t state = atomic_load_explicit(&l->state, memory_order_relaxed);
 	if (state != LANE_CLOSED && state != LANE_READY && l->now.mono_ns >= l->hello_deadline_ns)
-		lane_back_off(l, ERROR_CONNECT, "the target %s%s:%u does not answer within connect-timeout",
-			      e->host, e->path, e->port);
+		lane_back_off(l, ERROR_CONNECT,
+			      "the target %s%s:%u does not answer within connect-timeout", e->host,
+			      e->path, e->port);
 }
 
 static bool lane_step(struct lane *l)

@@ -26,7 +26,14 @@
 enum lane_state { LANE_CLOSED, LANE_CONNECTING, LANE_HELLO, LANE_MARKER, LANE_READY };
 
 // Which reply comes next.
-enum lane_stage { STAGE_MULTI, STAGE_QUEUED, STAGE_EXEC, STAGE_ELEMENTS, STAGE_PLAIN };
+enum lane_stage {
+	STAGE_FIRST, // of the batch at hand, whichever form it has
+	STAGE_MULTI,
+	STAGE_QUEUED,
+	STAGE_EXEC,
+	STAGE_ELEMENTS,
+	STAGE_PLAIN,
+};
 
 // What a lane wants from its link when it cannot go on.
 enum lane_verdict {
@@ -51,10 +58,11 @@ struct lane {
 	struct ring to_lane, from_lane;
 
 	// Between the cores.
-	_Atomic uint64_t done_seq __attribute__((aligned(64))); // writer: lane. all up to it are answered
-	_Atomic uint64_t waiters;        // lanes that wait for done_seq: they set their bit, we clear
+	_Atomic uint64_t done_seq
+		__attribute__((aligned(64))); // writer: lane. all up to it are answered
+	_Atomic uint64_t waiters; // lanes that wait for done_seq: they set their bit, we clear
 	_Atomic uint32_t state;          // enum lane_state; writer: lane
-	_Atomic uint32_t verdict;        // enum lane_verdict; writer: lane, once error and text are set
+	_Atomic uint32_t verdict; // enum lane_verdict; writer: lane, once error and text are set
 	_Atomic uint32_t generation;     // writer: lane. the wish it has carried out
 	struct shared_text waiting;      // writer: lane. what it waits for, "" when nothing
 	_Atomic uint64_t wait_deadline_ms;

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The handshake of a lane:
 //
-//   [AUTH] CLIENT SETNAME, CLIENT ID, INFO, MULTI, EXEC   -> who is there, and may we do what we need
-//   [CLIENT KILL ID old] GET marker                      -> what does it hold
+//   [AUTH] CLIENT SETNAME, CLIENT ID, INFO, MULTI, EXEC   -> who is there, and may we do what we
+//   need [CLIENT KILL ID old] GET marker                      -> what does it hold
 #include "dataplane/apply/lane.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "parsers/info.h"
 
 enum hello_step {
 	STEP_AUTH,
@@ -88,27 +90,6 @@ static void marker_ask(struct lane *l)
 
 // ---- INFO
 
-// The value of "name:value\r\n". @return false when there is none
-static bool info_field(struct span info, const char *name, char *out, size_t out_len)
-{
-	size_t name_len = strlen(name);
-	const char *p = info.p, *end = info.p + info.len;
-	while (p < end) {
-		const char *line_end = memchr(p, '\n', (size_t)(end - p));
-		if (!line_end)
-			line_end = end;
-		if ((size_t)(line_end - p) > name_len && !memcmp(p, name, name_len) && p[name_len] == ':') {
-			size_t len = (size_t)(line_end - p) - name_len - 1;
-			while (len && (p[name_len + len] == '\r'))
-				len--;
-			snprintf(out, out_len, "%.*s", (int)len, p + name_len + 1);
-			return true;
-		}
-		p = line_end + 1;
-	}
-	return false;
-}
-
 static uint64_t info_keys(struct span info)
 {
 	uint64_t keys = 0;
@@ -116,7 +97,8 @@ static uint64_t info_keys(struct span info)
 	for (int db = 0; db < 64; db++) {
 		unsigned long long n;
 		snprintf(name, sizeof(name), "db%d", db);
-		if (info_field(info, name, value, sizeof(value)) && sscanf(value, "keys=%llu", &n) == 1)
+		if (info_field(info, name, value, sizeof(value)) &&
+		    sscanf(value, "keys=%llu", &n) == 1)
 			keys += n;
 	}
 	return keys;
@@ -160,11 +142,12 @@ static void hello_settle(struct lane *l)
 {
 	const struct endpoint *e = &l->config->target;
 	if (l->is_cluster)
-		lane_fail(l, ERROR_CONFIG, "the target %s%s:%u is a cluster node, which redis:// does not write to",
+		lane_fail(l, ERROR_CONFIG,
+			  "the target %s%s:%u is a cluster node, which redis:// does not write to",
 			  e->host, e->path, e->port);
 	else if (l->is_replica)
-		lane_back_off(l, ERROR_TARGET_READONLY, "the target %s%s:%u is a replica", e->host, e->path,
-			      e->port);
+		lane_back_off(l, ERROR_TARGET_READONLY, "the target %s%s:%u is a replica", e->host,
+			      e->path, e->port);
 	else
 		marker_ask(l);
 }
@@ -220,13 +203,15 @@ static void marker_take(struct lane *l, const struct resp_value *v)
 	else if (v->type == RESP_STRING && !marker_parse(&m, v->text))
 		lane_open(l, &m);
 	else
-		lane_fail(l, ERROR_MARKER, "the key %s of the target is not a marker of ours", l->marker_key);
+		lane_fail(l, ERROR_MARKER, "the key %s of the target is not a marker of ours",
+			  l->marker_key);
 }
 
 static void hello_step(struct lane *l, const struct resp_value *v)
 {
 	unsigned step = l->hello_step++;
-	if (v->type == RESP_ERROR && step != STEP_SETNAME && step != STEP_CLIENT_ID && step != STEP_KILL) {
+	if (v->type == RESP_ERROR && step != STEP_SETNAME && step != STEP_CLIENT_ID &&
+	    step != STEP_KILL) {
 		hello_error(l, v->text);
 		return;
 	}
@@ -257,7 +242,8 @@ void lane_hello_replies(struct lane *l)
 		if (n == -EAGAIN)
 			return;
 		if (n <= 0) {
-			lane_back_off(l, ERROR_CONNECT, "the target closed the connection in the handshake%s%s",
+			lane_back_off(l, ERROR_CONNECT,
+				      "the target closed the connection in the handshake%s%s",
 				      n ? ": " : "", n ? strerror((int)-n) : "");
 			return;
 		}
@@ -268,9 +254,11 @@ void lane_hello_replies(struct lane *l)
 		const struct resp_value *v;
 		unsigned n_values;
 		enum resp_verdict verdict = RESP_MORE;
-		while (l->hello && (verdict = resp_replies_next(l->hello, &v, &n_values)) == RESP_OK)
+		while (l->hello &&
+		       (verdict = resp_replies_next(l->hello, &v, &n_values)) == RESP_OK)
 			hello_step(l, v);
 		if (l->hello && verdict == RESP_BAD)
-			lane_fail(l, ERROR_NOT_REDIS, "what answers at the target does not speak RESP");
+			lane_fail(l, ERROR_NOT_REDIS,
+				  "what answers at the target does not speak RESP");
 	}
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // lane_replies() -> replies_eat() -> run_eat() | reply_take() -> batch_answered()
 //
-// Replies come in the order of the commands. Of a framed batch: +OK, +QUEUED for each command inside,
-// then one array with a reply for each. Of a plain batch: one reply a command.
+// Replies come in the order of the commands. Of a framed batch: +OK, +QUEUED for each command
+// inside, then one array with a reply for each. Of a plain batch: one reply a command.
 #include "dataplane/apply/lane.h"
 
 #include <errno.h>
@@ -23,13 +23,13 @@ static struct batch *batch_at_hand(struct lane *l)
 	return lane_batch(l, l->n_passed);
 }
 
+// The next reply is the first of a batch, which need not have been sent yet.
 static void stage_begin(struct lane *l)
 {
 	l->n_seen = 0;
 	l->n_parked = 0;
 	l->refused_here = false;
-	if (l->n_passed < l->n_sent)
-		l->stage = batch_at_hand(l)->framed ? STAGE_MULTI : STAGE_PLAIN;
+	l->stage = STAGE_FIRST;
 }
 
 void lane_replies_reset(struct lane *l)
@@ -114,8 +114,8 @@ static void refusal_begin(struct lane *l)
 	}
 }
 
-// All that was in flight is answered. Batches behind the refused one may have been accepted; sending
-// all of them again in order is right only when every one of them may be repeated.
+// All that was in flight is answered. Batches behind the refused one may have been accepted;
+// sending all of them again in order is right only when every one of them may be repeated.
 static void refusal_end(struct lane *l)
 {
 	if (l->applied_after && !l->refused_safe) {
@@ -127,10 +127,12 @@ static void refusal_end(struct lane *l)
 	if (!l->waiting_since_ns) {
 		l->waiting_since_ns = l->now.mono_ns;
 		l->wait_limit_ns = l->config->settings.wait_timeout * MS_NS;
-		atomic_store(&l->wait_deadline_ms, l->now.wall_ms + l->config->settings.wait_timeout);
+		atomic_store(&l->wait_deadline_ms,
+			     l->now.wall_ms + l->config->settings.wait_timeout);
 	}
 	if (l->now.mono_ns - l->waiting_since_ns > l->wait_limit_ns) {
-		lane_fail(l, ERROR_DEADLINE, "the target refuses for longer than wait-timeout: %s", l->refusal);
+		lane_fail(l, ERROR_DEADLINE, "the target refuses for longer than wait-timeout: %s",
+			  l->refusal);
 		return;
 	}
 	char why[TEXT_LEN];
@@ -205,10 +207,11 @@ static void item_park(struct lane *l, int item, struct span line)
 		return;
 	}
 	bool snapshot = b->marker.phase == MARKER_SNAPSHOT;
-	int rc = park_item(l->park, b, (unsigned)item, snapshot ? "snapshot" : "stream", l->now.wall_ms,
-			   line);
+	int rc = park_item(l->park, b, (unsigned)item, snapshot ? "snapshot" : "stream",
+			   l->now.wall_ms, line);
 	if (rc)
-		lane_fail(l, ERROR_DISK, "cannot park a command in %s: %s", l->park->path, strerror(-rc));
+		lane_fail(l, ERROR_DISK, "cannot park a command in %s: %s", l->park->path,
+			  strerror(-rc));
 	l->n_parked++;
 }
 
@@ -257,8 +260,8 @@ static int item_of(const struct lane *l, const struct batch *b)
 static void reply_unexpected(struct lane *l, const struct reply *r)
 {
 	int len = r->line.len < 60 ? (int)r->line.len : 60;
-	lane_fail(l, ERROR_REPLY_GARBAGE, "the target answered '%c%.*s' where that cannot be", r->type, len,
-		  r->line.p);
+	lane_fail(l, ERROR_REPLY_GARBAGE, "the target answered '%c%.*s' where that cannot be",
+		  r->type, len, r->line.p);
 }
 
 static void exec_take(struct lane *l, const struct reply *r)
@@ -283,6 +286,8 @@ static void reply_take(struct lane *l, const struct reply *r)
 {
 	struct batch *b = batch_at_hand(l);
 	switch (l->stage) {
+	case STAGE_FIRST:
+		break;
 	case STAGE_MULTI:
 		if (r->type == '-')
 			error_at_queueing(l, -1, r->line);
@@ -336,20 +341,25 @@ static size_t replies_eat(struct lane *l, struct span in)
 	size_t at = 0;
 	struct reply r;
 	while (l->stream && l->n_passed < l->n_sent) {
+		if (l->stage == STAGE_FIRST)
+			l->stage = batch_at_hand(l)->framed ? STAGE_MULTI : STAGE_PLAIN;
 		at += run_eat(l, (struct span){in.p + at, in.len - at});
 		struct span rest = {in.p + at, in.len - at};
-		enum reply_verdict v = l->stage == STAGE_EXEC ? reply_scan_line(rest, &r) : reply_scan(rest, &r);
+		enum reply_verdict v =
+			l->stage == STAGE_EXEC ? reply_scan_line(rest, &r) : reply_scan(rest, &r);
 		if (v == REPLY_MORE)
 			return at;
 		if (v == REPLY_BAD) {
-			lane_fail(l, ERROR_REPLY_GARBAGE, "the target sent a reply that is not RESP");
+			lane_fail(l, ERROR_REPLY_GARBAGE,
+				  "the target sent a reply that is not RESP");
 			return at;
 		}
 		at += r.len;
 		reply_take(l, &r);
 	}
 	if (l->stream && at < in.len)
-		lane_fail(l, ERROR_REPLY_GARBAGE, "the target sent a reply that nothing was asked for");
+		lane_fail(l, ERROR_REPLY_GARBAGE,
+			  "the target sent a reply that nothing was asked for");
 	return at;
 }
 
@@ -403,7 +413,8 @@ static void replies_received(struct lane *l, size_t n)
 bool lane_replies(struct lane *l)
 {
 	uint64_t done = atomic_load_explicit(&l->done_seq, memory_order_relaxed);
-	for (int i = 0; i < READS_PER_TURN && l->stream && (l->stream->flags & STREAM_READABLE); i++) {
+	for (int i = 0; i < READS_PER_TURN && l->stream && (l->stream->flags & STREAM_READABLE);
+	     i++) {
 		char *at;
 		size_t len;
 		replies_place(l, &at, &len);

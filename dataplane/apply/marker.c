@@ -11,8 +11,8 @@ static const char *const phase_words[] = {"snapshot", "stream"};
 
 size_t marker_key(char *out, const char *link, unsigned first_slot, unsigned last_slot)
 {
-	return (size_t)snprintf(out, MARKER_KEY_LEN, MARKER_PREFIX "{%.64s}:%u-%u", link, first_slot,
-				last_slot);
+	return (size_t)snprintf(out, MARKER_KEY_LEN, MARKER_PREFIX "{%.64s}:%u-%u", link,
+				first_slot, last_slot);
 }
 
 static char *put_text(char *at, const char *text)
@@ -76,7 +76,9 @@ int marker_parse(struct marker *m, struct span text)
 		return -EINVAL;
 	memcpy(z, text.p, text.len);
 	z[text.len] = 0;
-	int n = sscanf(z, "%d %" SCNu64 " %63s %40s %15s %" SCNu64 " %d %" SCNu64 " %" SCNu64 " %" SCNu64 "%n",
+	int n = sscanf(z,
+		       "%d %" SCNu64 " %63s %40s %15s %" SCNu64 " %d %" SCNu64 " %" SCNu64
+		       " %" SCNu64 "%n",
 		       &version, &m->epoch, m->site, m->replid, phase, &m->offset, &m->db, &m->run,
 		       &m->seq, &m->client, &used);
 	if (n != 10 || version != 1 || (size_t)used != text.len)

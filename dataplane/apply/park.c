@@ -79,7 +79,9 @@ int park_item(struct park *p, const struct batch *b, unsigned i, const char *pha
 		return -ENOMEM;
 	}
 	batch_item_bytes(b, i, command, item->len);
-	fprintf(f, "{\"time_ms\":%" PRIu64 ",\"phase\":\"%s\",\"offset\":%" PRIu64 ",\"db\":%d,\"key\":",
+	fprintf(f,
+		"{\"time_ms\":%" PRIu64 ",\"phase\":\"%s\",\"offset\":%" PRIu64
+		",\"db\":%d,\"key\":",
 		wall_ms, phase, item->offset, item->db);
 	key_text(f, command, item->len);
 	fputs(",\"reason\":", f);

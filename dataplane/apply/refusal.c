@@ -3,7 +3,8 @@
 
 // First words of error replies, and what to do. What is not here is parked.
 static const struct {
-	const char *word; // compared with the first word, or the whole beginning when it has a space
+	const char
+		*word; // compared with the first word, or the whole beginning when it has a space
 	enum refusal refusal;
 	enum error_id error;
 } rows[] = {

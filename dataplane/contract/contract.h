@@ -84,7 +84,8 @@ struct link_state {
 	_Atomic uint32_t error;           // enum error_id, when phase is FAILED
 	_Atomic uint32_t caught_up;       // 1 once the frontier has reached the catch-up offset
 	_Atomic uint32_t lanes;           // lanes in use
-	_Atomic uint64_t catch_up_offset; // the source's offset when the snapshot was loaded, 0 unknown
+	_Atomic uint64_t
+		catch_up_offset; // the source's offset when the snapshot was loaded, 0 unknown
 	_Atomic uint64_t started_ms;      // wall clock
 	_Atomic uint64_t wait_deadline_ms; // wall clock, 0 when nothing is waited for
 	struct shared_text failure;       // the sentence, when phase is FAILED
@@ -132,9 +133,9 @@ struct event_record {
 // the record and counts it.
 #define RECORD_RING(type, size)                                                                    \
 	struct {                                                                                   \
-		_Atomic uint64_t head __attribute__((aligned(64))); /* producer writes */           \
-		_Atomic uint64_t dropped;                           /* producer writes */           \
-		_Atomic uint64_t tail __attribute__((aligned(64))); /* consumer writes */           \
+		_Atomic uint64_t head __attribute__((aligned(64))); /* producer writes */          \
+		_Atomic uint64_t dropped;                           /* producer writes */          \
+		_Atomic uint64_t tail __attribute__((aligned(64))); /* consumer writes */          \
 		struct type records[size];                                                         \
 	}
 

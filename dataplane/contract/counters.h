@@ -11,7 +11,8 @@
 #define SOURCE_COUNTERS(X)                                                                         \
 	X(received_bytes, counter, "Bytes received from the source, snapshot and stream")          \
 	X(snapshot_bytes, counter, "Bytes of the current snapshot taken apart")                    \
-	X(snapshot_total_bytes, gauge, "Size of the current snapshot, 0 when the source does not say") \
+	X(snapshot_total_bytes, gauge,                                                             \
+	  "Size of the current snapshot, 0 when the source does not say")                          \
 	X(snapshot_keys, counter, "Keys of the current snapshot sent towards the lanes")           \
 	X(snapshot_total_keys, gauge, "Keys that the snapshot announced (RESIZEDB)")               \
 	X(snapshot_expired, counter, "Keys of the snapshot that had expired and were not created") \
@@ -31,7 +32,8 @@
 	X(window_bytes, gauge, "Bytes of the log held in memory")                                  \
 	X(window_full, counter, "Times that the window was full and the source held back")         \
 	X(extra_keys_deleted, counter, "Keys removed from the target by a reconciling full sync")  \
-	X(oldest_unapplied_ms, gauge, "Wall clock (ms) at which the oldest unapplied byte came, 0 if none")
+	X(oldest_unapplied_ms, gauge,                                                              \
+	  "Wall clock (ms) at which the oldest unapplied byte came, 0 if none")
 
 // Written by the core of the lane.
 #define LANE_COUNTERS(X)                                                                           \
@@ -67,7 +69,8 @@ struct lane_counters {
 // One writer, so a relaxed load and store are enough; no locked instruction.
 static inline void counter_add(_Atomic uint64_t *c, uint64_t n)
 {
-	atomic_store_explicit(c, atomic_load_explicit(c, memory_order_relaxed) + n, memory_order_relaxed);
+	atomic_store_explicit(c, atomic_load_explicit(c, memory_order_relaxed) + n,
+			      memory_order_relaxed);
 }
 
 static inline void counter_set(_Atomic uint64_t *c, uint64_t v)

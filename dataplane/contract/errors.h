@@ -15,7 +15,8 @@
 	X(STATE_DIR, 3, "give a folder of its own with --state-dir")                               \
 	X(RESOLVE, 4, "check the host name and the name server")                                   \
 	X(CONNECT, 4, "check that the server runs and that host, port and firewall are right")     \
-	X(AUTH, 4, "check user and password (or FLYOVER_SOURCE_PASSWORD / FLYOVER_TARGET_PASSWORD)") \
+	X(AUTH, 4,                                                                                 \
+	  "check user and password (or FLYOVER_SOURCE_PASSWORD / FLYOVER_TARGET_PASSWORD)")        \
 	X(NOPERM, 4, "give the user the right that the server names, by ACL SETUSER")              \
 	X(NOT_REDIS, 4, "check that host and port are those of a Redis or Valkey server")          \
 	X(PSYNC_REFUSED, 4, "allow PSYNC and REPLCONF to this user, or use `flyover scan`")        \
@@ -32,7 +33,7 @@
 	X(DIFFERENT, 1, "")                                                                        \
 	X(DISK, 1, "free space or mend the disk under the state folder, then start again")         \
 	X(MARKER, 1, "another writer holds this target; stop it, or give this link its own name")  \
-	X(INTERNAL, 1, "this is a defect in Flyover; please report it with the sentence above")   \
+	X(INTERNAL, 1, "this is a defect in Flyover; please report it with the sentence above")    \
 	X(INTERRUPTED, 1, "start the same command again: it goes on where the markers are")
 
 enum error_id {

@@ -50,7 +50,8 @@ struct unit {
 };
 
 static const struct unit units_bytes[] = {
-	{"", 1}, {"b", 1}, {"k", KB}, {"kb", KB}, {"m", MB}, {"mb", MB}, {"g", GB}, {"gb", GB}, {NULL, 0},
+	{"", 1},    {"b", 1},  {"k", KB},  {"kb", KB}, {"m", MB},
+	{"mb", MB}, {"g", GB}, {"gb", GB}, {NULL, 0},
 };
 static const struct unit units_ms[] = {
 	{"", 1}, {"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {NULL, 0},

@@ -21,7 +21,8 @@
 	X(batch_commands, U64, 128, 1, 4096, "most commands in one batch")                         \
 	X(batch_bytes, BYTES, 64 * KB, 1 * KB, 1 * MB, "bytes after which a batch is closed")      \
 	X(inflight_commands, U64, 16384, 1, 1048576, "most commands of a lane without an answer")  \
-	X(inflight_bytes, BYTES, 8 * MB, 64 * KB, 1 * GB, "most bytes of a lane without an answer") \
+	X(inflight_bytes, BYTES, 8 * MB, 64 * KB, 1 * GB,                                          \
+	  "most bytes of a lane without an answer")                                                \
 	X(ack, ENUM, 0, 0, 1, "observer|applied")                                                  \
 	X(delivery, ENUM, 0, 0, 1, "exactly-once|at-least-once")                                   \
 	X(on_error, ENUM, 0, 0, 1, "park|stop")                                                    \
@@ -29,11 +30,14 @@
 	X(until, ENUM, 0, 0, 1, "forever|caught-up")                                               \
 	X(io, ENUM, 0, 0, 2, "auto|epoll|io_uring")                                                \
 	X(net, ENUM, 0, 0, 1, "kernel|dpdk")                                                       \
-	X(fail_fast, BOOL, 0, 0, 1, "end at the first refusal to connect, do not wait for a server") \
+	X(fail_fast, BOOL, 0, 0, 1,                                                                \
+	  "end at the first refusal to connect, do not wait for a server")                         \
 	X(connect_timeout, MS, 5000, 100, 600000, "longest wait for one connection to open")       \
 	X(wait_timeout, MS, 3600000, 1000, 604800000, "longest wait for a server to come back")    \
-	X(loading_timeout, MS, 600000, 1000, 604800000, "longest wait for LOADING, NOMASTERLINK, a snapshot to begin") \
-	X(repl_timeout, MS, 60000, 1000, 3600000, "silence of the source after which it is connected again")
+	X(loading_timeout, MS, 600000, 1000, 604800000,                                            \
+	  "longest wait for LOADING, NOMASTERLINK, a snapshot to begin")                           \
+	X(repl_timeout, MS, 60000, 1000, 3600000,                                                  \
+	  "silence of the source after which it is connected again")
 
 enum setting_ack { ACK_OBSERVER, ACK_APPLIED };
 enum setting_delivery { DELIVERY_EXACTLY_ONCE, DELIVERY_AT_LEAST_ONCE };

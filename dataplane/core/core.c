@@ -44,21 +44,54 @@ void core_fini(struct core *c)
 	c->loop = NULL;
 }
 
-int core_add(struct core *c, task_turn turn, void *task)
+static int mail_push(struct core *c, bool add, task_turn turn, void *task)
 {
-	if (c->n_tasks == CORE_TASKS_MAX)
+	uint32_t head = atomic_load_explicit(&c->mail_head, memory_order_relaxed);
+	if (head - atomic_load_explicit(&c->mail_tail, memory_order_acquire) == CORE_MAIL_SIZE)
 		return -ENOBUFS;
-	c->tasks[c->n_tasks++] = (struct core_task){turn, task};
+	c->mail[head % CORE_MAIL_SIZE] = (struct core_mail){add, {turn, task}};
+	atomic_store_explicit(&c->mail_head, head + 1, memory_order_release);
+	core_wake(c);
 	return 0;
 }
 
-void core_remove(struct core *c, void *task)
+int core_add(struct core *c, task_turn turn, void *task)
+{
+	return mail_push(c, true, turn, task);
+}
+
+int core_remove(struct core *c, void *task)
+{
+	return mail_push(c, false, NULL, task);
+}
+
+bool core_is_settled(const struct core *c)
+{
+	return atomic_load_explicit((_Atomic uint32_t *)&c->mail_tail, memory_order_acquire) ==
+	       atomic_load_explicit((_Atomic uint32_t *)&c->mail_head, memory_order_relaxed);
+}
+
+static void task_forget(struct core *c, void *task)
 {
 	unsigned kept = 0;
 	for (unsigned i = 0; i < c->n_tasks; i++)
 		if (c->tasks[i].task != task)
 			c->tasks[kept++] = c->tasks[i];
 	c->n_tasks = kept;
+}
+
+// Between turns, so that no task goes while it runs.
+static void mail_read(struct core *c)
+{
+	uint32_t tail = atomic_load_explicit(&c->mail_tail, memory_order_relaxed);
+	while (tail != atomic_load_explicit(&c->mail_head, memory_order_acquire)) {
+		const struct core_mail *m = &c->mail[tail % CORE_MAIL_SIZE];
+		if (m->add && c->n_tasks < CORE_TASKS_MAX)
+			c->tasks[c->n_tasks++] = m->task;
+		else if (!m->add)
+			task_forget(c, m->task.task);
+		atomic_store_explicit(&c->mail_tail, ++tail, memory_order_release);
+	}
 }
 
 static bool tasks_turn(struct core *c, uint64_t *deadline_ns)
@@ -80,7 +113,8 @@ static void core_sleep(struct core *c, uint64_t deadline_ns)
 	uint64_t limit = c->now.mono_ns + TICK_NS;
 	if (deadline_ns > limit)
 		deadline_ns = limit;
-	int64_t wait_ns = deadline_ns > c->now.mono_ns ? (int64_t)(deadline_ns - c->now.mono_ns) : 0;
+	int64_t wait_ns =
+		deadline_ns > c->now.mono_ns ? (int64_t)(deadline_ns - c->now.mono_ns) : 0;
 	stream_loop_wait(c->loop, wait_ns);
 	atomic_store_explicit(&c->asleep, 0, memory_order_relaxed);
 }
@@ -99,6 +133,7 @@ void core_run(struct core *c)
 	bool go_on = true;
 	while (go_on && !atomic_load_explicit(&c->stop, memory_order_relaxed)) {
 		c->now = c->clock->read();
+		mail_read(c);
 		if (c->housekeeping)
 			go_on = c->housekeeping(c, c->owner);
 		uint64_t deadline_ns = NO_DEADLINE;

@@ -15,6 +15,7 @@
 #include "drivers/stream.h"
 
 #define CORE_TASKS_MAX 1024
+#define CORE_MAIL_SIZE 128
 #define NO_DEADLINE    UINT64_MAX
 
 struct core;
@@ -47,9 +48,16 @@ struct core {
 	unsigned n_tasks;
 	struct clock_reading now;
 
-	// written by any core: mail for us. tasks are added and removed through it
-	_Atomic uint32_t asleep __attribute__((aligned(64)));
-	_Atomic uint32_t stop;
+	// mail from core 0: tasks to add and to remove
+	_Atomic uint32_t mail_head __attribute__((aligned(64))); // writer: core 0
+	struct core_mail {
+		bool add;
+		struct core_task task;
+	} mail[CORE_MAIL_SIZE];
+	_Atomic uint32_t mail_tail __attribute__((aligned(64))); // writer: this core
+
+	_Atomic uint32_t asleep __attribute__((aligned(64))); // writers: all cores
+	_Atomic uint32_t stop;                                // writer: core 0
 };
 
 // Open the core's loop with the driver of the setting; auto takes io_uring only where it is faster.
@@ -61,10 +69,14 @@ int core_init(struct core *c, unsigned index, int cpu, struct contract *contract
 	      char *text);
 void core_fini(struct core *c);
 
-// Add a task; only from the core's own thread, or before it runs.
-// @return 0, or -ENOBUFS
+// Ask a core to take a task on, or to let it go. From core 0's thread only.
+//
+// @return 0, or -ENOBUFS when too much mail is on its way: try again
 int core_add(struct core *c, task_turn turn, void *task);
-void core_remove(struct core *c, void *task);
+int core_remove(struct core *c, void *task);
+
+// Whether the core has carried out all that it was asked for.
+bool core_is_settled(const struct core *c);
 
 // Run until stopped. The calling thread becomes the core.
 void core_run(struct core *c);

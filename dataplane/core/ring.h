@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A bounded ring of handles between two cores: one producer, one consumer, over ck_ring. A handle is
-// an index into a pool that both sides know.
+// A bounded ring of handles between two cores: one producer, one consumer, over ck_ring. A handle
+// is an index into a pool that both sides know.
 //
 // Full: ring_push() says so and the producer keeps the handle; rings are sized to their pool, so
 // that this cannot happen unless a handle is pushed twice.
@@ -17,7 +17,8 @@ struct ring {
 	ck_ring_buffer_t *slots;
 };
 
-// @param size  handles that must fit; rounded up to a power of two above it, since ck keeps one free
+// @param size  handles that must fit; rounded up to a power of two above it, since ck keeps one
+// free
 // @return 0, or -ENOMEM
 static inline int ring_init(struct ring *r, unsigned size)
 {

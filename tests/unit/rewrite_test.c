@@ -21,14 +21,20 @@ struct outcome {
 	enum rewrite_result result;
 };
 
-static void rewrite_line(
-	const char *line, const struct rewrite_rules *with, struct words *w, struct outcome *o)
+static const struct command *row_of(const char *line, const struct words *w)
 {
-	words_split(line, w);
 	const struct command *c =
 		command_find(w->argv[0], w->argc > 1 ? w->argv[1] : (struct span){"", 0});
 	if (!c)
 		fail_msg("no row for: %s", line);
+	return c;
+}
+
+static void rewrite_line(
+	const char *line, const struct rewrite_rules *with, struct words *w, struct outcome *o)
+{
+	words_split(line, w);
+	const struct command *c = row_of(line, w);
 	// No more room than promised, so that a sanitizer build sees a word too many.
 	o->rewrite = (struct rewrite){.argv = o->argv, .room = w->argc + REWRITE_GROWTH};
 	o->result = rewrite_command(c, w->argv, w->argc, with, &o->rewrite);
@@ -125,9 +131,11 @@ static void conditions_go(void **state)
 		{"ZADD z NX 1 a", ""},
 		{"MSETEX 1 a XX XX KEEPTTL", "MSETEX 1 a XX KEEPTTL"},
 		{"MSETEX 3 a XX XX KEEPTTL", "!malformed command"},
-		{"HSETEX h FXX PXAT 2000000 FIELDS 1 FNX v", "HSETEX h PXAT 2000000 FIELDS 1 FNX v"},
+		{"HSETEX h FXX PXAT 2000000 FIELDS 1 FNX v",
+		 "HSETEX h PXAT 2000000 FIELDS 1 FNX v"},
 		{"HGETDEL h FIELDS 2 a b", "HDEL h a b"},
 		{"HGETDEL h NOFIELDS 1 a", "!malformed command"},
+		{"HSETEX h FXX FIELDS 1 a", "!malformed command"},
 		{"BRPOPLPUSH l m 1", "RPOPLPUSH l m"},
 		{"BLMOVE l m LEFT RIGHT 0", "LMOVE l m LEFT RIGHT"},
 		{"SETNX k", "!malformed command"},
@@ -145,6 +153,7 @@ static void relative_expiries_become_absolute(void **state)
 		{"SET k v EXAT 5000", ""},
 		{"SET k v PXAT 2000000", ""},
 		{"SET k v EX", "!malformed command"},
+		{"SET k v EX 5 PX 6", "!malformed command"},
 		{"SET k v EX x", "!malformed command"},
 		{"SET k v EX 9223372036854775", "!expiry out of range"},
 		{"SET k v EX 9223372036854776", "!expiry out of range"},
@@ -170,9 +179,11 @@ static void relative_expiries_become_absolute(void **state)
 		{"HEXPIREAT h 5000 GT FIELDS 1 a", "HEXPIREAT h 5000 FIELDS 1 a"},
 		{"HPEXPIREAT h 2000000 FIELDS 1 XX", ""},
 		{"HPEXPIREAT h 1 FIELDS 1 a", ""},
+		{"HPEXPIREAT h 1 NX NX FIELDS 1 a", "HPEXPIREAT h 1 FIELDS 1 a"},
 		{"HGETEX h EX 5 FIELDS 1 a", "HPEXPIREAT h 1005000 FIELDS 1 a"},
 		{"HGETEX h PERSIST FIELDS 1 a", "HPERSIST h FIELDS 1 a"},
 		{"HGETEX h FIELDS 1 a", ""},
+		{"HGETEX h EX 5 NX FIELDS 1 a", "!malformed command"},
 		{"HSETEX h EX 5 FIELDS 1 a 1", "HSETEX h PXAT 1005000 FIELDS 1 a 1"},
 		{"HSETEX h KEEPTTL FIELDS 1 a 1", ""},
 		{"MSETEX 2 a 1 b 2 EX 5 NX", "MSETEX 2 a 1 b 2 PXAT 1005000"},
@@ -236,14 +247,14 @@ static void relative_expiries_need_a_receive_time(void **state)
 
 // Takes payloads that end in "own" as they are, refuses those that begin with "bad".
 static int footer_for_test(
-	const void *arg, struct span payload, uint8_t footer[REWRITE_FOOTER_LEN])
+	const void *arg, struct span payload, uint8_t footer[RDB_FOOTER_LEN])
 {
 	assert_string_equal(arg, "arg");
 	if (memcmp(payload.p, "bad", 3) == 0)
 		return -EINVAL;
 	if (memcmp(payload.p + payload.len - 3, "own", 3) == 0)
 		return 0;
-	memcpy(footer, "1234567own", REWRITE_FOOTER_LEN);
+	memcpy(footer, "1234567own", RDB_FOOTER_LEN);
 	return 1;
 }
 
@@ -256,7 +267,7 @@ static void footers_are_replaced_where_the_hook_says_so(void **state)
 	rewrite_line("RESTORE k 0 body1234567890 REPLACE", &with, &w, &o);
 	assert_int_equal(o.result, REWRITE_CHANGED);
 	assert_int_equal(o.rewrite.footer_at, 3);
-	assert_memory_equal(o.rewrite.footer, "1234567own", REWRITE_FOOTER_LEN);
+	assert_memory_equal(o.rewrite.footer, "1234567own", RDB_FOOTER_LEN);
 	assert_true(span_eq(o.argv[3], SPAN_LIT("body1234567890")));
 
 	rewrite_line("FUNCTION RESTORE body1234567890 FLUSH", &with, &w, &o);
@@ -271,6 +282,45 @@ static void footers_are_replaced_where_the_hook_says_so(void **state)
 		{"SET k 1234567890", ""},
 	};
 	EXPECT_ALL(cases, &with);
+}
+
+// A payload of a version, its CRC right or zero. Returns rewrite_footer()'s verdict, 1 checked.
+static int refooted(uint8_t type, uint16_t version, bool zero_crc, const struct rewrite_target *to)
+{
+	uint8_t payload[5 + RDB_FOOTER_LEN] = {type, 4, 'b', 'o', 'd'};
+	uint8_t footer[RDB_FOOTER_LEN], want[RDB_FOOTER_LEN];
+	const struct span body = {(char *)payload + 1, 4};
+	rdb_restore_footer(type, version, body, payload + 5);
+	if (zero_crc)
+		memset(payload + 7, 0, 8);
+	int rc = rewrite_footer(to, (struct span){(char *)payload, sizeof(payload)}, footer);
+	if (rc == 1) {
+		uint16_t lowest = (uint16_t)(footer[0] | footer[1] << 8);
+		rdb_restore_footer(type, lowest, body, want);
+		assert_memory_equal(footer, want, RDB_FOOTER_LEN);
+		return lowest;
+	}
+	return rc;
+}
+
+static void footers_are_chosen_for_the_target(void **state)
+{
+	const struct rewrite_target redis70 = {10, false}, redis80 = {12, false};
+	const struct rewrite_target valkey80 = {11, true}, valkey90 = {80, true};
+	assert_int_equal(refooted(0, 10, false, &redis70), 0);
+	assert_int_equal(refooted(0, 10, true, &redis70), 6);
+	assert_int_equal(refooted(0, 12, false, &redis70), 6);
+	assert_int_equal(refooted(16, 80, false, &redis70), 10);
+	assert_int_equal(refooted(20, 11, false, &redis70), -ENOTSUP);
+	assert_int_equal(refooted(24, 12, false, &redis80), 0);
+	assert_int_equal(refooted(24, 12, false, &valkey80), -ENOTSUP);
+	assert_int_equal(refooted(24, 12, false, &valkey90), -ENOTSUP);
+	assert_int_equal(refooted(21, 12, false, &valkey90), 11);
+	assert_int_equal(refooted(22, 80, false, &valkey90), 0);
+	assert_int_equal(refooted(22, 80, false, &redis80), -ENOTSUP);
+	assert_int_equal(refooted(245, 12, false, &redis70), 10); // FUNCTION DUMP
+	assert_int_equal(refooted(245, 80, false, &valkey80), 10);
+	assert_int_equal(refooted(99, 12, false, &redis70), -ENOTSUP);
 }
 
 // Every form that a source was seen to send is known, has its keys found, and settles at once.
@@ -291,7 +341,7 @@ static void captured_forms_are_known_and_settle(void **state)
 		rewrite_line(line, &rules, &w, &o);
 		if (o.result == REWRITE_REFUSED)
 			fail_msg("refused: %s", line);
-		const struct command *c = command_find(w.argv[0], w.argc > 1 ? w.argv[1] : w.argv[0]);
+		const struct command *c = row_of(line, &w);
 		if (command_key_run(c, w.argv, w.argc, &run) < 0)
 			fail_msg("no keys: %s", line);
 		if ((c->flags & COMMAND_NEVER) && strcmp(c->name, "PFCOUNT") &&
@@ -303,6 +353,56 @@ static void captured_forms_are_known_and_settle(void **state)
 	}
 	fclose(f);
 	assert_true(n > 150);
+}
+
+static uint32_t random_next(uint64_t *seed)
+{
+	*seed = *seed * 6364136223846793005ull + 1442695040888963407ull;
+	return (uint32_t)(*seed >> 33);
+}
+
+// Some command with words that mean something to one command or other.
+static const struct command *random_call(uint64_t *seed, struct words *w)
+{
+	static const char *const vocabulary[] = {
+		"k", "0", "1", "2", "5", "600", "2000000", "-1", "x", "NX", "XX", "GT", "GET",
+		"EX", "PX", "EXAT", "PXAT", "KEEPTTL", "IFEQ", "FNX", "FIELDS", "PERSIST",
+		"REPLACE", "ABSTTL", "APPEND", "NOMKSTREAM", "MAXLEN", "MINID", "=", "LIMIT",
+		"IDMP", "IDMPAUTO", "STORE", "BY", "STREAMS", "GROUP", "COUNT", "KEYS", "AUTH",
+		"DB", "", "9223372036854775807",
+	};
+	const struct command *c = &command_rows[random_next(seed) % command_row_count];
+	w->argc = 1 + (int)(random_next(seed) % 12);
+	for (int i = 0; i < w->argc; i++)
+		w->argv[i] = span_of(vocabulary[random_next(seed) %
+						(sizeof(vocabulary) / sizeof(vocabulary[0]))]);
+	w->argv[0] = span_of(c->parent ? command_rows[c->parent - 1].name : c->name);
+	if (c->parent && w->argc > 1)
+		w->argv[1] = span_of(c->name + w->argv[0].len + 1);
+	return c->parent && w->argc == 1 ? command_find(w->argv[0], (struct span){"", 0}) : c;
+}
+
+// Whatever the words, a rewrite stays within its room and leaves nothing for a second one.
+static void random_calls_settle(void **state)
+{
+	uint64_t seed = 7;
+	int n_changed = 0;
+	for (int i = 0; i < 400000; i++) {
+		struct words w;
+		struct outcome a;
+		struct span again[WORDS_MAX + 2 * REWRITE_GROWTH];
+		const struct command *c = random_call(&seed, &w);
+		a.rewrite = (struct rewrite){.argv = a.argv, .room = w.argc + REWRITE_GROWTH};
+		if (rewrite_command(c, w.argv, w.argc, &rules, &a.rewrite) != REWRITE_CHANGED)
+			continue;
+		n_changed++;
+		struct rewrite b = {.argv = again, .room = a.rewrite.argc + REWRITE_GROWTH};
+		assert_true(a.rewrite.argc <= w.argc + REWRITE_GROWTH);
+		if (rewrite_command(a.rewrite.command, a.argv, a.rewrite.argc, &rules, &b) !=
+		    REWRITE_UNCHANGED)
+			fail_msg("call %d: %s", i, c->name);
+	}
+	assert_true(n_changed > 1000);
 }
 
 static void numbers_are_read_as_the_server_reads_them(void **state)
@@ -332,7 +432,9 @@ int main(int argc, char **argv)
 		cmocka_unit_test(expired_writes_stay_without_a_clock),
 		cmocka_unit_test(relative_expiries_need_a_receive_time),
 		cmocka_unit_test(footers_are_replaced_where_the_hook_says_so),
+		cmocka_unit_test(footers_are_chosen_for_the_target),
 		cmocka_unit_test(captured_forms_are_known_and_settle),
+		cmocka_unit_test(random_calls_settle),
 		cmocka_unit_test(numbers_are_read_as_the_server_reads_them),
 	};
 	if (argc < 2)

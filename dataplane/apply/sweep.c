@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/apply/sweep.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "dataplane/apply/marker.h"
+
+#define RETRY_NS   500000000ull
+#define SCAN_COUNT "1000"
+
+void sweep_init(struct sweep *s, struct core *core, const struct endpoint *target,
+		struct source_counters *counters)
+{
+	memset(s, 0, sizeof(*s));
+	s->core = core;
+	s->endpoint = target;
+	s->counters = counters;
+}
+
+static void sweep_drop(struct sweep *s)
+{
+	if (s->stream)
+		stream_close(s->stream);
+	resp_replies_free(s->replies);
+	s->stream = NULL;
+	s->replies = NULL;
+	s->greeted = s->scanning = false;
+	s->n_out = s->out_at = 0;
+	s->n_skip = 0;
+}
+
+void sweep_fini(struct sweep *s)
+{
+	sweep_drop(s);
+	keyset_fini(&s->keys);
+	free(s->out);
+	s->out = NULL;
+	s->out_max = 0;
+	s->running = false;
+}
+
+void sweep_begin(struct sweep *s)
+{
+	s->running = true;
+	s->done = false;
+	s->retry_at_ns = 0;
+	s->error[0] = 0;
+}
+
+// Whatever goes wrong, the walk begins again: it may be repeated.
+static void sweep_retry(struct sweep *s, const struct clock_reading *now, const char *why)
+{
+	snprintf(s->error, sizeof(s->error), "%.200s", why);
+	sweep_drop(s);
+	s->retry_at_ns = now->mono_ns + RETRY_NS;
+}
+
+// ---- Words out
+
+static bool out_reserve(struct sweep *s, size_t len)
+{
+	if (s->out_max - s->n_out >= len)
+		return true;
+	size_t max = 2 * (s->n_out + len);
+	char *more = realloc(s->out, max);
+	if (!more)
+		return false;
+	s->out = more;
+	s->out_max = max;
+	return true;
+}
+
+static void out_head(struct sweep *s, unsigned n)
+{
+	if (out_reserve(s, 32))
+		s->n_out += (size_t)sprintf(s->out + s->n_out, "*%u\r\n", n);
+}
+
+static void out_word(struct sweep *s, struct span w)
+{
+	if (!out_reserve(s, w.len + 32))
+		return;
+	s->n_out += (size_t)sprintf(s->out + s->n_out, "$%zu\r\n", w.len);
+	memcpy(s->out + s->n_out, w.p, w.len);
+	memcpy(s->out + s->n_out + w.len, "\r\n", 2);
+	s->n_out += w.len + 2;
+}
+
+static void out_words(struct sweep *s, unsigned n, ...)
+{
+	va_list args;
+	va_start(args, n);
+	out_head(s, n);
+	for (unsigned i = 0; i < n; i++)
+		out_word(s, span_of(va_arg(args, const char *)));
+	va_end(args);
+}
+
+static void sweep_greet(struct sweep *s)
+{
+	const struct endpoint *e = s->endpoint;
+	s->greeted = true;
+	if (e->has_password && e->user[0])
+		out_words(s, 3, "AUTH", e->user, e->password);
+	else if (e->has_password)
+		out_words(s, 2, "AUTH", e->password);
+	s->n_skip = e->has_password;
+	out_words(s, 2, "INFO", "keyspace");
+}
+
+static void scan_ask(struct sweep *s, const char *cursor)
+{
+	s->scanning = true;
+	out_words(s, 4, "SCAN", cursor, "COUNT", SCAN_COUNT);
+}
+
+static void db_begin(struct sweep *s)
+{
+	char number[16];
+	if (s->db == s->n_dbs) {
+		s->running = false;
+		s->done = true;
+		sweep_drop(s);
+		return;
+	}
+	snprintf(number, sizeof(number), "%d", s->dbs[s->db]);
+	out_words(s, 2, "SELECT", number);
+	s->n_skip = 1;
+	scan_ask(s, "0");
+}
+
+// ---- Words in
+
+static void keyspace_take(struct sweep *s, struct span info)
+{
+	s->n_dbs = s->db = 0;
+	for (const char *p = info.p, *end = info.p + info.len;
+	     p + 2 < end && s->n_dbs < SWEEP_DBS_MAX;) {
+		if (p[0] == 'd' && p[1] == 'b')
+			s->dbs[s->n_dbs++] = (int32_t)strtol(p + 2, NULL, 10);
+		p = memchr(p, '\n', (size_t)(end - p));
+		if (!p++)
+			break;
+	}
+	db_begin(s);
+}
+
+// v: array of 2, cursor, array of n, keys
+static void scan_take(struct sweep *s, const struct resp_value *v, unsigned n)
+{
+	char cursor[24];
+	int32_t db = s->dbs[s->db];
+	unsigned n_gone = 0;
+	s->scanning = false;
+	for (unsigned i = 3; i < n; i++)
+		n_gone += !keyset_has(&s->keys, db, v[i].text) && !marker_is_reserved(v[i].text);
+	if (n_gone) {
+		out_head(s, n_gone + 1);
+		out_word(s, SPAN_LIT("DEL"));
+		s->n_skip = 1;
+		counter_add(&s->counters->extra_keys_deleted, n_gone);
+	}
+	for (unsigned i = 3; i < n && n_gone; i++)
+		if (!keyset_has(&s->keys, db, v[i].text) && !marker_is_reserved(v[i].text))
+			out_word(s, v[i].text);
+	snprintf(cursor, sizeof(cursor), "%.*s", (int)v[1].text.len, v[1].text.p);
+	if (strcmp(cursor, "0")) {
+		scan_ask(s, cursor);
+	} else {
+		s->db++;
+		db_begin(s);
+	}
+}
+
+static void reply_take(struct sweep *s, const struct clock_reading *now, const struct resp_value *v,
+		       unsigned n)
+{
+	char why[TEXT_LEN];
+	if (v->type == RESP_ERROR) {
+		snprintf(why, sizeof(why), "the target says: %.*s", (int)v->text.len, v->text.p);
+		sweep_retry(s, now, why);
+	} else if (s->n_skip) {
+		s->n_skip--;
+	} else if (!s->scanning && v->type == RESP_STRING) {
+		keyspace_take(s, v->text);
+	} else if (s->scanning && v->type == RESP_ARRAY && n >= 3 && v[1].type == RESP_STRING) {
+		scan_take(s, v, n);
+	} else {
+		sweep_retry(s, now, "the target answers SCAN in a way that is not known");
+	}
+}
+
+static void sweep_read(struct sweep *s, const struct clock_reading *now)
+{
+	char in[16384];
+	while (s->stream && (s->stream->flags & STREAM_READABLE)) {
+		ssize_t n = stream_read(s->stream, in, sizeof(in));
+		if (n == -EAGAIN)
+			return;
+		const struct resp_value *v;
+		unsigned n_values;
+		enum resp_verdict verdict = RESP_BAD;
+		if (n > 0 && !resp_replies_feed(s->replies, in, (size_t)n))
+			while (s->replies &&
+			       (verdict = resp_replies_next(s->replies, &v, &n_values)) == RESP_OK)
+				reply_take(s, now, v, n_values);
+		if (s->stream && verdict == RESP_BAD)
+			sweep_retry(s, now, "the connection to the target was lost");
+	}
+}
+
+static void sweep_write(struct sweep *s, const struct clock_reading *now)
+{
+	while (s->out_at < s->n_out && (s->stream->flags & STREAM_WRITABLE)) {
+		struct iovec iov = {s->out + s->out_at, s->n_out - s->out_at};
+		ssize_t n = stream_writev(s->stream, &iov, 1);
+		if (n == -EAGAIN)
+			return;
+		if (n < 0) {
+			sweep_retry(s, now, "the connection to the target was lost");
+			return;
+		}
+		s->out_at += (size_t)n;
+	}
+	if (s->out_at == s->n_out)
+		s->out_at = s->n_out = 0;
+}
+
+static void sweep_connect(struct sweep *s, const struct clock_reading *now)
+{
+	struct stream_peer peer = {
+		.host = s->endpoint->host, .port = s->endpoint->port, .path = s->endpoint->path};
+	s->replies = resp_replies_new();
+	if (!s->replies || stream_connect(s->core->loop, &peer, &s->stream))
+		sweep_retry(s, now, "cannot connect to the target");
+}
+
+bool sweep_turn(struct sweep *s, const struct clock_reading *now, uint64_t *deadline_ns)
+{
+	if (!s->running)
+		return true;
+	if (!s->stream && now->mono_ns >= s->retry_at_ns)
+		sweep_connect(s, now);
+	if (s->stream && (s->stream->flags & STREAM_FAILED))
+		sweep_retry(s, now, "cannot connect to the target");
+	if (s->stream && (s->stream->flags & STREAM_OPEN) && !s->greeted)
+		sweep_greet(s);
+	if (s->stream)
+		sweep_read(s, now);
+	if (s->stream)
+		sweep_write(s, now);
+	if (s->running && !s->stream && s->retry_at_ns < *deadline_ns)
+		*deadline_ns = s->retry_at_ns;
+	return s->done;
+}

@@ -1,0 +1,589 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// link_turn() -> place_collect(), source_turn(), link_news(), stage_turn(), frontier_publish()
+#include "dataplane/link.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+#define TOUCH_EVERY_NS     1000000000ull
+#define CATCH_UP_WAIT_NS   3000000000ull
+#define SNAPSHOTS_LOST_MAX 10
+
+static struct source_counters *counters(struct link *link)
+{
+	return &link->slot->state.counters;
+}
+
+static uint64_t random_run(void)
+{
+	uint64_t run = 0;
+	ssize_t n = getrandom(&run, sizeof(run), 0);
+	(void)n; // 8 bytes never come short
+	return run >> 1 | 1;
+}
+
+static int parts_init(struct link *link, struct core *const *lane_cores)
+{
+	const struct link_config *config = link->config;
+	const struct link_settings *set = &config->settings;
+	if (log_init(&link->log, set->memory_window) ||
+	    log_init(&link->snapshot_log, set->snapshot_window))
+		return -1;
+	link->log_cursor = log_cursor_add(&link->log);
+	link->snapshot_cursor = log_cursor_add(&link->snapshot_log);
+	uint64_t run = random_run();
+	for (unsigned i = 0; i < link->n_lanes; i++)
+		if (lane_init(&link->lanes[i], i, link->n_lanes, link->lanes, config,
+			      &link->slot->lanes[i], lane_cores[i], link->core, &link->park, run))
+			return -1;
+	place_init(&link->place, set, link->lanes, link->n_lanes);
+	link->place.marker.epoch = 1;
+	snprintf(link->place.marker.site, sizeof(link->place.marker.site), "%s",
+		 config->site[0] ? config->site : "-");
+	source_init(&link->source, link->core, config, counters(link), &link->log,
+		    &link->snapshot_log);
+	probe_init(&link->probe, link->core, &config->source);
+	sweep_init(&link->sweep, link->core, &config->target, counters(link));
+	snapshot_init(&link->snapshot, &link->snapshot_log, &link->place, counters(link),
+		      &link->sweep.keys);
+	park_init(&link->park, &disk_kernel, config->state_dir);
+	return route_init(&link->route, &link->log, &link->place, counters(link), config);
+}
+
+struct link *link_new(struct core *core, uint32_t index, struct link_slot *slot,
+		      struct core *const *lane_cores, unsigned n_lanes)
+{
+	struct link *link = calloc(1, sizeof(*link));
+	if (!link)
+		return NULL;
+	link->core = core;
+	link->index = index;
+	link->slot = slot;
+	link->config = &slot->config;
+	link->n_lanes = n_lanes;
+	link->last_phase = PHASE_DONE;
+	link->now = core->now;
+	size_t lanes_len = n_lanes * sizeof(*link->lanes);
+	link->lanes = aligned_alloc(64, lanes_len);
+	if (!link->lanes) {
+		free(link);
+		return NULL;
+	}
+	memset(link->lanes, 0, lanes_len);
+	if (parts_init(link, lane_cores)) {
+		link_free(link);
+		return NULL;
+	}
+	for (unsigned i = 0; i < n_lanes; i++)
+		lane_wish(&link->lanes[i], true);
+	return link;
+}
+
+void link_free(struct link *link)
+{
+	source_fini(&link->source);
+	probe_fini(&link->probe);
+	sweep_fini(&link->sweep);
+	snapshot_fini(&link->snapshot);
+	route_fini(&link->route);
+	for (unsigned i = 0; i < link->n_lanes; i++)
+		lane_fini(&link->lanes[i]);
+	park_fini(&link->park);
+	log_fini(&link->log);
+	log_fini(&link->snapshot_log);
+	free(link->lanes);
+	free(link);
+}
+
+// ---- What people see
+
+static void phase_set(struct link *link, enum link_phase phase)
+{
+	atomic_store_explicit(&link->slot->state.phase, phase, memory_order_release);
+}
+
+static enum link_phase phase_now(const struct link *link)
+{
+	static const enum link_phase phases[] = {
+		[LINK_OPENING] = PHASE_CONNECTING,   [LINK_JOINING] = PHASE_CONNECTING,
+		[LINK_LOADING] = PHASE_SNAPSHOT,     [LINK_SWEEPING] = PHASE_SNAPSHOT,
+		[LINK_STREAMING] = PHASE_STREAM,     [LINK_RESETTING] = PHASE_CONNECTING,
+		[LINK_DRAINING] = PHASE_DRAINING,    [LINK_CLOSING] = PHASE_DRAINING,
+		[LINK_OVER] = PHASE_DONE,
+	};
+	if (link->paused && link->stage < LINK_DRAINING)
+		return PHASE_PAUSED;
+	return link->stage == LINK_OVER ? link->last_phase : phases[link->stage];
+}
+
+static void note(struct link *link, enum event_level level, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+static void note(struct link *link, enum event_level level, const char *format, ...)
+{
+	char text[TEXT_LEN];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	shared_text_set(&link->slot->state.note, text);
+	core_log(link->core, level, link->index, "%s", text);
+}
+
+static void waiting_publish(struct link *link)
+{
+	struct link_state *state = &link->slot->state;
+	char text[TEXT_LEN];
+	const char *waiting = link->source.waiting;
+	uint64_t deadline = link->source.wait_deadline_ms;
+	for (unsigned i = 0; i < link->n_lanes && !*waiting; i++) {
+		shared_text_get(&link->lanes[i].waiting, text);
+		if (!*text)
+			continue;
+		waiting = text;
+		deadline = atomic_load_explicit(&link->lanes[i].wait_deadline_ms,
+						memory_order_relaxed);
+	}
+	if (!*waiting && link->stage == LINK_SWEEPING)
+		waiting = link->sweep.error;
+	shared_text_set(&state->waiting, waiting);
+	atomic_store_explicit(&state->wait_deadline_ms, *waiting ? deadline : 0,
+			      memory_order_relaxed);
+}
+
+static void state_publish(struct link *link)
+{
+	struct link_state *state = &link->slot->state;
+	waiting_publish(link);
+	if (state->phase != phase_now(link))
+		phase_set(link, phase_now(link));
+	shared_text_set(&state->replid, link->source.replid);
+	shared_text_set(&state->source_version, link->probe.version);
+	if (atomic_load_explicit(&link->lanes[0].state, memory_order_acquire) == LANE_READY)
+		shared_text_set(&state->target_version, link->lanes[0].version);
+	uint64_t offset = link->probe.offset > link->log.tail ? link->probe.offset : link->log.tail;
+	counter_set(&state->counters.source_offset, offset);
+	counter_set(&state->counters.received_offset, link->log.tail);
+	counter_set(&state->counters.window_bytes, link->log.tail - link->log.head);
+}
+
+// ---- Ends
+
+static void link_close(struct link *link, enum link_phase last)
+{
+	link->last_phase = last;
+	link->stage = LINK_CLOSING;
+	source_close(&link->source);
+	probe_fini(&link->probe);
+	sweep_fini(&link->sweep);
+	for (unsigned i = 0; i < link->n_lanes; i++)
+		lane_wish(&link->lanes[i], false);
+}
+
+static void link_fail(struct link *link, enum error_id error, const char *text)
+{
+	struct link_state *state = &link->slot->state;
+	if (link->stage >= LINK_CLOSING)
+		return;
+	shared_text_set(&state->failure, text);
+	atomic_store(&state->error, error);
+	core_log(link->core, EVENT_ERROR, link->index, "%s", text);
+	link_close(link, PHASE_FAILED);
+}
+
+void link_stop(struct link *link)
+{
+	if (link->stage < LINK_CLOSING)
+		link_close(link, PHASE_DONE);
+}
+
+void link_pause(struct link *link, bool on)
+{
+	link->paused = on;
+}
+
+void link_drain(struct link *link)
+{
+	if (link->stage >= LINK_DRAINING)
+		return;
+	// Until a snapshot is loaded there is nothing that a marker could vouch for.
+	bool streaming = link->stage == LINK_STREAMING;
+	source_close(&link->source);
+	if (streaming)
+		link->stage = LINK_DRAINING;
+	else
+		link_close(link, PHASE_DONE);
+	link->paused = false;
+}
+
+// The target is not what it was: everything on its way goes back, and a full sync makes it right.
+static void link_reset(struct link *link, const char *why)
+{
+	note(link, EVENT_WARN, "full sync: %s", why);
+	link->stage = LINK_RESETTING;
+	source_close(&link->source);
+	sweep_fini(&link->sweep);
+	for (unsigned i = 0; i < link->n_lanes; i++)
+		lane_wish(&link->lanes[i], true);
+}
+
+static void lanes_check(struct link *link)
+{
+	for (unsigned i = 0; i < link->n_lanes && link->stage < LINK_CLOSING; i++) {
+		struct lane *l = &link->lanes[i];
+		uint32_t verdict = atomic_load_explicit(&l->verdict, memory_order_acquire);
+		if (verdict == LANE_FAIL)
+			link_fail(link, l->error, l->text);
+		else if (verdict == LANE_RESYNC && link->stage == LINK_DRAINING)
+			link_fail(link, ERROR_TARGET_REFUSES, l->text);
+		else if (verdict == LANE_RESYNC && link->stage != LINK_RESETTING)
+			link_reset(link, l->text);
+	}
+}
+
+static bool lanes_settled(const struct link *link)
+{
+	for (unsigned i = 0; i < link->n_lanes; i++)
+		if (!lane_settled(&link->lanes[i]))
+			return false;
+	return true;
+}
+
+static bool lanes_ready(const struct link *link)
+{
+	for (unsigned i = 0; i < link->n_lanes; i++)
+		if (atomic_load_explicit(&link->lanes[i].state, memory_order_acquire) != LANE_READY)
+			return false;
+	return lanes_settled(link);
+}
+
+// Commands that were on their way when everything went back: the full sync brings what they did.
+static void fates_settle(struct link *link)
+{
+	struct source_counters *c = counters(link);
+	uint64_t fates = counter_get(&c->filtered_commands);
+	for (unsigned i = 0; i < link->n_lanes; i++)
+		fates += counter_get(&link->slot->lanes[i].applied_commands) +
+			 counter_get(&link->slot->lanes[i].parked_commands);
+	uint64_t received = counter_get(&c->received_commands);
+	if (received > fates)
+		counter_add(&c->filtered_commands, received - fates);
+}
+
+// ---- Snapshot
+
+static bool sweep_is_due(const struct link *link)
+{
+	uint64_t policy = link->config->settings.extra_keys;
+	if (policy == EXTRA_KEYS_KEEP)
+		return false;
+	bool first_into_empty =
+		!link->n_loaded && !link->n_snapshots_lost && !link->lanes[0].n_keys;
+	return !first_into_empty && (policy == EXTRA_KEYS_DELETE || link->target_was_ours);
+}
+
+static void snapshot_starts(struct link *link)
+{
+	int rc = snapshot_begin(&link->snapshot, &link->config->settings);
+	sweep_fini(&link->sweep);
+	if (!rc && sweep_is_due(link))
+		rc = keyset_init(&link->sweep.keys, link->config->state_dir);
+	if (rc) {
+		char text[TEXT_LEN];
+		snprintf(text, sizeof(text), "cannot begin a snapshot: %s", strerror(-rc));
+		link_fail(link, rc == -ENOSPC ? ERROR_DISK : ERROR_MEMORY, text);
+		return;
+	}
+	memcpy(link->place.marker.replid, link->source.replid, sizeof(link->place.marker.replid));
+	link->place.marker.phase = MARKER_SNAPSHOT;
+	for (unsigned i = 0; i < link->n_lanes; i++)
+		atomic_store_explicit(&link->lanes[i].phase_snapshot, 1, memory_order_relaxed);
+	link->snapshot_read = false;
+	link->stage = LINK_LOADING;
+}
+
+// Loaded: the stream goes on where the snapshot was taken.
+static void stream_starts(struct link *link)
+{
+	int32_t db = link->snapshot.stream_db > 0 ? link->snapshot.stream_db : 0;
+	link->place.marker.phase = MARKER_STREAM;
+	for (unsigned i = 0; i < link->n_lanes; i++) {
+		atomic_store_explicit(&link->lanes[i].phase_snapshot, 0, memory_order_relaxed);
+		link->place.feeds[i].marked_offset = 0;
+	}
+	sweep_fini(&link->sweep);
+	snapshot_fini(&link->snapshot);
+	log_release_memory(&link->snapshot_log);
+	if (route_reset(&link->route, link->source.snapshot_offset, db)) {
+		link_fail(link, ERROR_MEMORY, "no memory for the stream");
+		return;
+	}
+	link->n_loaded++;
+	link->n_snapshots_lost = 0;
+	link->stage = LINK_STREAMING;
+	link->touch_at_ns = 0;
+	link->catch_up_answers = link->probe.answers + (link->probe.asked ? 2 : 1);
+	link->catch_up_since_ns = link->now.mono_ns;
+	probe_hurry(&link->probe);
+	note(link, EVENT_INFO,
+	     "snapshot loaded: %" PRIu64 " keys; the stream goes on at offset %" PRIu64,
+	     counter_get(&counters(link)->snapshot_keys), link->source.snapshot_offset);
+}
+
+// The source has sent all of the snapshot and still the reader wants more.
+static bool snapshot_is_short(const struct link *link)
+{
+	return !link->source.snapshot_left &&
+	       link->snapshot.position + link->snapshot.reader.need_len > link->snapshot_log.tail &&
+	       !link->snapshot.pending;
+}
+
+static bool loading_turn(struct link *link)
+{
+	struct snapshot *s = &link->snapshot;
+	int rc = 0;
+	if (!link->snapshot_read && !link->paused) {
+		rc = snapshot_turn(s, link->now.wall_ms);
+		place_flush(&link->place, s->position, 0, true, -1);
+	}
+	if (rc < 0) {
+		link_fail(link, s->error, s->text);
+		return false;
+	}
+	if (s->done && !link->snapshot_read) {
+		int end = source_snapshot_end(&link->source, s->position);
+		if (end < 0)
+			link_fail(link, link->source.error, link->source.text);
+		link->snapshot_read = end > 0;
+	} else if (!rc && !s->done && !s->pending && snapshot_is_short(link)) {
+		link_fail(link, ERROR_RDB_CORRUPT, rdb_truncated(&s->reader, 0));
+	}
+	if (link->stage != LINK_LOADING)
+		return false;
+	log_cursor_set(&link->snapshot_log, link->snapshot_cursor,
+		       place_frontier(&link->place, s->position));
+	if (!link->snapshot_read || !place_is_idle(&link->place))
+		return rc > 0;
+	link->stage = LINK_SWEEPING;
+	if (keyset_is_open(&link->sweep.keys))
+		sweep_begin(&link->sweep);
+	return true;
+}
+
+// ---- Stream
+
+static bool streaming_turn(struct link *link)
+{
+	int rc = link->paused ? 0 : route_turn(&link->route, link->now.wall_ms);
+	if (rc < 0) {
+		link_fail(link, link->route.error, link->route.text);
+		return false;
+	}
+	route_flush(&link->route, false);
+	if (link->now.mono_ns >= link->touch_at_ns && !link->route.in_frame) {
+		place_touch(&link->place, link->route.routed, link->route.db);
+		link->touch_at_ns = link->now.mono_ns + TOUCH_EVERY_NS;
+	}
+	return rc > 0;
+}
+
+static void catch_up_check(struct link *link)
+{
+	struct link_state *state = &link->slot->state;
+	if (state->caught_up || link->stage != LINK_STREAMING)
+		return;
+	if (!state->catch_up_offset) {
+		bool answered = link->probe.answers >= link->catch_up_answers;
+		bool late = link->now.mono_ns > link->catch_up_since_ns + CATCH_UP_WAIT_NS;
+		if (!answered && !late)
+			return;
+		uint64_t offset = answered ? link->probe.offset : link->log.tail;
+		// 0 stands for "not known"; a stream of 0 bytes has been reached anyway
+		atomic_store(&state->catch_up_offset, offset ? offset : 1);
+		if (!offset)
+			atomic_store(&state->caught_up, 1);
+	}
+	if (counter_get(&counters(link)->frontier_offset) >= state->catch_up_offset)
+		atomic_store(&state->caught_up, 1);
+	if (state->caught_up && link->config->settings.until == UNTIL_CAUGHT_UP)
+		link_drain(link);
+}
+
+static void frontier_publish(struct link *link)
+{
+	if (link->stage != LINK_STREAMING && link->stage != LINK_DRAINING)
+		return;
+	uint64_t routed = link->route.routed, frontier = place_frontier(&link->place, routed);
+	struct source_counters *c = counters(link);
+	log_cursor_set(&link->log, link->log_cursor, frontier);
+	counter_set(&c->routed_offset, routed);
+	counter_set(&c->frontier_offset, frontier);
+	counter_set(&c->oldest_unapplied_ms,
+		    frontier < link->log.tail ? log_stamp_at(&link->log, frontier).wall_ms : 0);
+	catch_up_check(link);
+}
+
+static bool draining_turn(struct link *link)
+{
+	bool more = streaming_turn(link);
+	if (link->stage != LINK_DRAINING)
+		return false;
+	if (more || link->route.pending)
+		return more;
+	route_flush(&link->route, true);
+	if (!place_is_idle(&link->place) && !link->route.in_frame)
+		return false;
+	// A transaction of which the end never came is not begun at all.
+	if (link->route.in_frame &&
+	    place_frontier(&link->place, link->route.routed) < link->route.routed)
+		return false;
+	if (!link->final_markers) {
+		place_touch(&link->place, link->route.routed, link->route.db);
+		link->final_markers = true;
+		return true;
+	}
+	link_close(link, PHASE_DONE);
+	return true;
+}
+
+// ---- News of the source
+
+// A new history begins: what is left of the old one is applied first, so that every command keeps
+// its fate.
+static void fullresync_consider(struct link *link)
+{
+	if (!link->source.holding)
+		return;
+	if (link->stage == LINK_STREAMING) {
+		route_flush(&link->route, true);
+		if (link->route.pending || link->paused)
+			return;
+		bool in_frame = link->route.in_frame && link->route.frame_lane >= 0;
+		if (!in_frame && !place_is_idle(&link->place))
+			return;
+		if (place_frontier(&link->place, link->route.routed) < link->route.routed)
+			return;
+		note(link, EVENT_WARN,
+		     "full sync: the source does not go on with our stream at offset %" PRIu64,
+		     link->log.tail);
+		place_discard(&link->place);
+		link->route.in_frame = false;
+		link->stage = LINK_JOINING;
+		fates_settle(link);
+	} else if (link->stage != LINK_JOINING) {
+		return;
+	}
+	source_accept(&link->source);
+}
+
+static void link_news(struct link *link)
+{
+	struct source *s = &link->source;
+	unsigned news = s->news;
+	s->news = 0;
+	if (news & SOURCE_NEWS_FAILED) {
+		link_fail(link, s->error, s->text);
+		return;
+	}
+	if (news & SOURCE_NEWS_LOST && link->stage == LINK_LOADING && !link->snapshot_read &&
+	    s->snapshot_left) {
+		if (++link->n_snapshots_lost >= SNAPSHOTS_LOST_MAX) {
+			link_fail(link, ERROR_CONNECT,
+				  "the source has closed the connection during ten snapshots in a "
+				  "row");
+			return;
+		}
+		link_reset(link, "the connection to the source was lost during the snapshot");
+	}
+	if (news & SOURCE_NEWS_SNAPSHOT)
+		snapshot_starts(link);
+	if (news & SOURCE_NEWS_CONTINUE)
+		memcpy(link->place.marker.replid, s->replid, sizeof(s->replid));
+	fullresync_consider(link);
+}
+
+// ---- Turn
+
+static void opening_turn(struct link *link)
+{
+	if (!lanes_ready(link))
+		return;
+	if (!link->joined) {
+		link->target_was_ours = !link->lanes[0].n_keys;
+		for (unsigned i = 0; i < link->n_lanes; i++)
+			link->target_was_ours |= link->lanes[i].has_found;
+	}
+	link->joined = true;
+	link->stage = LINK_JOINING;
+	source_open(&link->source, true);
+}
+
+static void resetting_turn(struct link *link)
+{
+	if (!lanes_settled(link))
+		return;
+	place_discard(&link->place);
+	fates_settle(link);
+	link->stage = LINK_OPENING;
+}
+
+static void closing_turn(struct link *link)
+{
+	if (!lanes_settled(link))
+		return;
+	place_discard(&link->place);
+	link->stage = LINK_OVER;
+}
+
+static bool stage_turn(struct link *link, uint64_t *deadline_ns)
+{
+	switch (link->stage) {
+	case LINK_OPENING:
+		opening_turn(link);
+		return link->stage != LINK_OPENING;
+	case LINK_JOINING:
+		return false;
+	case LINK_LOADING:
+		return loading_turn(link);
+	case LINK_SWEEPING:
+		if (sweep_turn(&link->sweep, &link->now, deadline_ns))
+			stream_starts(link);
+		return link->stage != LINK_SWEEPING;
+	case LINK_STREAMING:
+		return streaming_turn(link);
+	case LINK_RESETTING:
+		resetting_turn(link);
+		return link->stage != LINK_RESETTING;
+	case LINK_DRAINING:
+		return draining_turn(link);
+	case LINK_CLOSING:
+		closing_turn(link);
+		return link->stage != LINK_CLOSING;
+	case LINK_OVER:
+		break;
+	}
+	return false;
+}
+
+bool link_turn(void *task, const struct clock_reading *now, uint64_t *deadline_ns)
+{
+	struct link *link = task;
+	if (link->stage == LINK_OVER)
+		return false;
+	link->now = *now;
+	bool more = false;
+	if (link->stage < LINK_CLOSING && link->stage != LINK_RESETTING) {
+		place_collect(&link->place);
+		more = source_turn(&link->source, now,
+				   counter_get(&counters(link)->frontier_offset), deadline_ns);
+		probe_turn(&link->probe, now, deadline_ns);
+		link_news(link);
+	}
+	more |= stage_turn(link, deadline_ns);
+	frontier_publish(link);
+	lanes_check(link);
+	state_publish(link);
+	return more;
+}

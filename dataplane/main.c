@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// flyover-dataplane: the fast path. Started by flyoverd, which hands over the contract as file
+// descriptor 3; not meant to be started by hand.
+//
+//   main() -> contract_map() -> cores_open() -> core 0 runs here, the others in threads
+//   core 0: housekeeping() -> commands, links that are over
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "dataplane/link.h"
+#include "drivers/cores.h"
+
+struct dataplane {
+	struct contract *contract;
+	struct core *cores;
+	pthread_t threads[CORES_MAX];
+	unsigned n_cores;
+	pthread_mutex_t log_lock;
+	struct link *links[LINKS_MAX];
+	bool leaving[LINKS_MAX]; // over, and its tasks are being removed
+};
+
+static struct contract *contract_map(void)
+{
+	struct contract *c =
+		mmap(NULL, sizeof(*c), PROT_READ | PROT_WRITE, MAP_SHARED, CONTRACT_FD, 0);
+	if (c == MAP_FAILED) {
+		fprintf(stderr,
+			"flyover-dataplane: no shared memory on descriptor %d: %s; "
+			"it is started by flyoverd, not by hand\n",
+			CONTRACT_FD, strerror(errno));
+		return NULL;
+	}
+	if (contract_check(c)) {
+		fprintf(stderr, "flyover-dataplane: flyoverd was built from another version; "
+				"install both from one build\n");
+		return NULL;
+	}
+	return c;
+}
+
+// ---- Links
+
+// Lanes go to the other cores in turn; with one core everything runs in one loop.
+static struct core *lane_core(struct dataplane *d, unsigned link, unsigned lane)
+{
+	if (d->n_cores == 1)
+		return &d->cores[0];
+	return &d->cores[1 + (link + lane) % (d->n_cores - 1)];
+}
+
+static void link_refuse(struct dataplane *d, uint32_t index, enum error_id error, const char *text)
+{
+	struct link_state *state = &d->contract->links[index].state;
+	shared_text_set(&state->failure, text);
+	atomic_store(&state->error, error);
+	atomic_store(&state->phase, PHASE_FAILED);
+}
+
+static void link_start(struct dataplane *d, uint32_t index)
+{
+	struct link_slot *slot = &d->contract->links[index];
+	struct core *lane_cores[LANES_MAX];
+	unsigned n_lanes = (unsigned)slot->config.settings.lanes;
+	if (d->links[index])
+		return;
+	if (n_lanes < 1 || n_lanes > LANES_MAX) {
+		link_refuse(d, index, ERROR_CONFIG, "lanes is not between 1 and 32");
+		return;
+	}
+	for (unsigned i = 0; i < n_lanes; i++)
+		lane_cores[i] = lane_core(d, index, i);
+	struct link *link = link_new(&d->cores[0], index, slot, lane_cores, n_lanes);
+	if (!link) {
+		link_refuse(d, index, ERROR_MEMORY, "no memory for the windows of the link");
+		return;
+	}
+	d->links[index] = link;
+	atomic_store(&slot->state.lanes, n_lanes);
+	atomic_store(&slot->state.started_ms, d->cores[0].now.wall_ms);
+	atomic_store(&slot->state.phase, PHASE_CONNECTING);
+	core_add(&d->cores[0], link_turn, link);
+	for (unsigned i = 0; i < n_lanes; i++)
+		core_add(lane_cores[i], lane_turn, &link->lanes[i]);
+}
+
+// A link that is over is let go by every core before it is freed.
+static void link_retire(struct dataplane *d, unsigned index)
+{
+	struct link *link = d->links[index];
+	if (!link || !link_is_over(link))
+		return;
+	if (!d->leaving[index]) {
+		d->leaving[index] = true;
+		core_remove(&d->cores[0], link);
+		for (unsigned i = 0; i < link->n_lanes; i++)
+			core_remove(link->lanes[i].core, &link->lanes[i]);
+		return;
+	}
+	for (unsigned i = 0; i < d->n_cores; i++)
+		if (!core_is_settled(&d->cores[i]))
+			return;
+	link_free(link);
+	d->links[index] = NULL;
+	d->leaving[index] = false;
+}
+
+static void command_do(struct dataplane *d, const struct command_record *r)
+{
+	struct link *link = r->link < LINKS_MAX ? d->links[r->link] : NULL;
+	if (r->verb == COMMAND_LINK_START && r->link < LINKS_MAX)
+		link_start(d, r->link);
+	else if (!link)
+		return;
+	else if (r->verb == COMMAND_LINK_PAUSE || r->verb == COMMAND_LINK_RESUME)
+		link_pause(link, r->verb == COMMAND_LINK_PAUSE);
+	else if (r->verb == COMMAND_LINK_DRAIN)
+		link_drain(link);
+	else if (r->verb == COMMAND_LINK_STOP)
+		link_stop(link);
+}
+
+// Core 0, each turn. @return false to end
+static bool housekeeping(struct core *c, void *owner)
+{
+	struct dataplane *d = owner;
+	struct command_record r;
+	for (unsigned i = 0; i < LINKS_MAX; i++)
+		link_retire(d, i);
+	while (contract_command_pop(d->contract, &r)) {
+		if (r.verb == COMMAND_EXIT)
+			return false;
+		// A slot that is being let go takes its next command when it is free.
+		command_do(d, &r);
+	}
+	return true;
+}
+
+// ---- Cores
+
+static void *core_thread(void *core)
+{
+	core_run(core);
+	return NULL;
+}
+
+static int cores_open(struct dataplane *d, const int *cpus, unsigned n, unsigned io)
+{
+	char text[TEXT_LEN] = "";
+	d->cores = aligned_alloc(64, n * sizeof(*d->cores));
+	if (!d->cores)
+		return -ENOMEM;
+	for (unsigned i = 0; i < n; i++) {
+		int rc = core_init(&d->cores[i], i, cpus[i], d->contract, io, text);
+		if (rc)
+			return rc;
+		d->cores[i].log_lock = &d->log_lock;
+	}
+	d->n_cores = n;
+	d->cores[0].housekeeping = housekeeping;
+	d->cores[0].owner = d;
+	for (unsigned i = 0; i < LINKS_MAX; i++)
+		shared_text_set(&d->contract->links[i].state.io, text);
+	core_log(&d->cores[0], EVENT_INFO, LINKS_MAX, "%u core%s, sockets by %s", n,
+		 n > 1 ? "s" : "", text);
+	return 0;
+}
+
+static int cores_go(struct dataplane *d)
+{
+	for (unsigned i = 1; i < d->n_cores; i++) {
+		char name[24];
+		snprintf(name, sizeof(name), "flyover:%u", i & 0xff);
+		int rc = cores_start(&d->threads[i], name, d->cores[i].cpu, core_thread,
+				     &d->cores[i]);
+		if (rc)
+			return rc;
+	}
+	int rc = cores_pin("flyover:0", d->cores[0].cpu);
+	if (rc)
+		return rc;
+	atomic_store(&d->contract->n_cores, d->n_cores);
+	atomic_store(&d->contract->dataplane_pid, (uint32_t)getpid());
+	atomic_store(&d->contract->ready, 1);
+	core_run(&d->cores[0]);
+	return 0;
+}
+
+static void cores_stop(struct dataplane *d)
+{
+	for (unsigned i = 1; i < d->n_cores; i++) {
+		atomic_store(&d->cores[i].stop, 1);
+		core_wake(&d->cores[i]);
+		pthread_join(d->threads[i], NULL);
+	}
+	for (unsigned i = 0; i < LINKS_MAX; i++)
+		if (d->links[i])
+			link_free(d->links[i]);
+	for (unsigned i = 0; i < d->n_cores; i++)
+		core_fini(&d->cores[i]);
+	free(d->cores);
+}
+
+static void process_prepare(void)
+{
+	struct rlimit no_core = {0, 0};
+	signal(SIGPIPE, SIG_IGN);
+	// Ctrl-C on a terminal reaches the whole group; only flyoverd acts on it.
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_DFL);
+	setrlimit(RLIMIT_CORE, &no_core); // passwords stay out of core files
+	prctl(PR_SET_DUMPABLE, 1);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"cores", required_argument, NULL, 'c'},
+		{"io", required_argument, NULL, 'i'},
+		{"version", no_argument, NULL, 'V'},
+		{NULL, 0, NULL, 0},
+	};
+	int cpus[CORES_MAX] = {-1}, n = 1, option;
+	struct link_settings set;
+	char why[TEXT_LEN];
+	settings_default(&set);
+	while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
+		if (option == 'c')
+			n = cores_parse(optarg, cpus, CORES_MAX);
+		else if (option == 'i' && !setting_set(&set, "io", optarg, why, sizeof(why)))
+			continue;
+		else if (option == 'V')
+			return puts("flyover-dataplane " FLYOVER_VERSION) == EOF;
+		else
+			n = -EINVAL;
+	}
+	if (n < 1 || optind != argc) {
+		fprintf(stderr,
+			"usage: flyover-dataplane [--cores=LIST] [--io=auto|epoll|io_uring]\n");
+		return 2;
+	}
+	static struct dataplane d = {.log_lock = PTHREAD_MUTEX_INITIALIZER};
+	process_prepare();
+	d.contract = contract_map();
+	if (!d.contract)
+		return 1;
+	int rc = cores_open(&d, cpus, (unsigned)n, (unsigned)set.io);
+	if (!rc)
+		rc = cores_go(&d);
+	if (rc) {
+		fprintf(stderr, "flyover-dataplane: cannot start its cores: %s\n", strerror(-rc));
+		return 1;
+	}
+	cores_stop(&d);
+	return 0;
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/route/place.h"
+
+#include <assert.h>
+#include <string.h>
+
+// Batches on their way up to which a part-filled one is handed over at once: enough to keep the
+// target busy, few enough that batches grow when it falls behind.
+#define EAGER_BATCHES 3
+
+void place_init(struct place *p, const struct link_settings *settings, struct lane *lanes,
+		unsigned n_lanes)
+{
+	memset(p, 0, sizeof(*p));
+	p->settings = settings;
+	p->n_lanes = n_lanes;
+	for (unsigned i = 0; i < n_lanes; i++) {
+		struct feed *f = &p->feeds[i];
+		f->lane = &lanes[i];
+		f->next_seq = 1;
+		f->n_free = LANE_BATCHES;
+		for (unsigned j = 0; j < LANE_BATCHES; j++)
+			f->free[j] = LANE_BATCHES - 1 - j;
+		unsigned first = i * SLOT_COUNT / n_lanes, end = (i + 1) * SLOT_COUNT / n_lanes;
+		for (unsigned slot = first; slot < end; slot++)
+			p->lane_of_slot[slot] = (uint8_t)i;
+	}
+}
+
+static unsigned feed_collect(struct feed *f)
+{
+	unsigned n = 0;
+	uint32_t handle;
+	while (ring_pop(&f->lane->from_lane, &handle)) {
+		assert(f->n_out && f->out[f->out_head % LANE_BATCHES] == handle);
+		f->out_head++;
+		f->n_out--;
+		f->free[f->n_free++] = handle;
+		n++;
+	}
+	return n;
+}
+
+unsigned place_collect(struct place *p)
+{
+	unsigned n = 0;
+	for (unsigned i = 0; i < p->n_lanes; i++)
+		n += feed_collect(&p->feeds[i]);
+	return n;
+}
+
+struct batch *place_open(struct place *p, unsigned lane, uint64_t offset, uint64_t received_ns,
+			 bool framed)
+{
+	struct feed *f = &p->feeds[lane];
+	if (f->open && (f->open->framed == framed || f->open->n_items == 0)) {
+		f->open->framed = framed;
+		return f->open;
+	}
+	if (f->open)
+		place_close(p, lane, offset, 0);
+	if (!f->n_free)
+		return NULL;
+	f->open_handle = f->free[--f->n_free];
+	f->open = &f->lane->pool[f->open_handle];
+	batch_reset(f->open, f->next_seq++, offset, framed);
+	f->open->received_ns = received_ns;
+	return f->open;
+}
+
+void place_close(struct place *p, unsigned lane, uint64_t end, int32_t db)
+{
+	struct feed *f = &p->feeds[lane];
+	struct batch *b = f->open;
+	b->end = end;
+	b->marker = p->marker;
+	b->marker.offset = end;
+	b->marker.db = db;
+	b->after_mask |= f->after_mask;
+	for (unsigned i = 0; f->after_mask >> i; i++)
+		if (f->after_mask & 1u << i && f->after[i] > b->after[i])
+			b->after[i] = f->after[i];
+	f->after_mask = 0;
+	f->closed_seq = b->seq;
+	if (b->framed)
+		f->marked_offset = end;
+	f->out[(f->out_head + f->n_out++) % LANE_BATCHES] = f->open_handle;
+	f->open = NULL;
+	lane_push(f->lane, f->open_handle);
+}
+
+// `f` shall not send what comes next before batch `seq` of lane `other` is answered.
+static void feed_after(struct feed *f, unsigned other, uint64_t seq)
+{
+	f->after_mask |= 1u << other;
+	f->after[other] = seq;
+}
+
+void place_join(struct place *p, unsigned lane, uint32_t mask, uint64_t begin, int32_t db)
+{
+	struct feed *f = &p->feeds[lane];
+	for (unsigned i = 0; i < p->n_lanes; i++) {
+		struct feed *other = &p->feeds[i];
+		if (i == lane || !(mask & 1u << i))
+			continue;
+		if (other->open)
+			place_close(p, i, begin, db);
+		feed_after(f, i, other->closed_seq);
+		feed_after(other, lane, f->open->seq);
+	}
+}
+
+void place_flush(struct place *p, uint64_t end, int32_t db, bool all, int except)
+{
+	for (unsigned i = 0; i < p->n_lanes; i++) {
+		struct feed *f = &p->feeds[i];
+		if (f->open && f->open->n_items && (all || f->n_out < EAGER_BATCHES) &&
+		    (int)i != except)
+			place_close(p, i, end, db);
+	}
+}
+
+void place_touch(struct place *p, uint64_t end, int32_t db)
+{
+	if (p->settings->delivery != DELIVERY_EXACTLY_ONCE)
+		return;
+	for (unsigned i = 0; i < p->n_lanes; i++)
+		if (!p->feeds[i].open && p->feeds[i].marked_offset < end &&
+		    place_open(p, i, end, 0, true))
+			place_close(p, i, end, db);
+}
+
+uint64_t place_frontier(const struct place *p, uint64_t routed)
+{
+	uint64_t frontier = routed;
+	for (unsigned i = 0; i < p->n_lanes; i++) {
+		const struct feed *f = &p->feeds[i];
+		const struct batch *oldest =
+			f->n_out ? &f->lane->pool[f->out[f->out_head % LANE_BATCHES]] : f->open;
+		if (oldest && oldest->begin < frontier)
+			frontier = oldest->begin;
+	}
+	return frontier;
+}
+
+bool place_is_idle(const struct place *p)
+{
+	for (unsigned i = 0; i < p->n_lanes; i++)
+		if (p->feeds[i].open || p->feeds[i].n_out)
+			return false;
+	return true;
+}
+
+void place_discard(struct place *p)
+{
+	for (unsigned i = 0; i < p->n_lanes; i++) {
+		struct feed *f = &p->feeds[i];
+		uint32_t handle;
+		while (ring_pop(&f->lane->from_lane, &handle))
+			f->free[f->n_free++] = handle;
+		if (f->open)
+			f->free[f->n_free++] = f->open_handle;
+		f->open = NULL;
+		f->n_out = 0;
+		f->after_mask = 0;
+		f->closed_seq = f->marked_offset = 0;
+		assert(f->n_free == LANE_BATCHES);
+	}
+}

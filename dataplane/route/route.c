@@ -1,0 +1,464 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/route/route.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ARGV_FIRST     256
+#define TURN_BYTES     (256 * 1024) // of the log that one turn takes, so that replies get theirs
+#define FEED_MAX       (256 * 1024)
+#define TEXT_OF_SELECT 64
+
+int route_init(struct route *r, struct log *log, struct place *place,
+	       struct source_counters *counters, const struct link_config *config)
+{
+	memset(r, 0, sizeof(*r));
+	r->log = log;
+	r->place = place;
+	r->counters = counters;
+	r->config = config;
+	r->argv_max = ARGV_FIRST;
+	r->argv = malloc(r->argv_max * sizeof(*r->argv));
+	r->argv_new = malloc((r->argv_max + REWRITE_GROWTH) * sizeof(*r->argv));
+	r->reader = resp_stream_new(0);
+	if (r->argv && r->argv_new && r->reader)
+		return 0;
+	route_fini(r);
+	return -ENOMEM;
+}
+
+void route_fini(struct route *r)
+{
+	resp_stream_free(r->reader);
+	free(r->argv);
+	free(r->argv_new);
+	r->reader = NULL;
+	r->argv = r->argv_new = NULL;
+}
+
+int route_reset(struct route *r, uint64_t offset, int32_t db)
+{
+	r->db = db;
+	r->routed = offset;
+	r->pending = r->in_frame = false;
+	return resp_stream_reset(r->reader, offset);
+}
+
+static int route_bad(struct route *r, enum error_id error, const char *what, uint64_t offset)
+{
+	r->error = error;
+	snprintf(r->text, sizeof(r->text), "the stream of the source is broken at offset %llu: %s",
+		 (unsigned long long)offset, what);
+	return -1;
+}
+
+// ---- Frames
+
+static int argv_reserve(struct route *r, unsigned argc)
+{
+	if (argc <= r->argv_max)
+		return 0;
+	struct span *argv = realloc(r->argv, argc * sizeof(*argv));
+	if (argv)
+		r->argv = argv;
+	struct span *argv_new = realloc(r->argv_new, (argc + REWRITE_GROWTH) * sizeof(*argv));
+	if (argv_new)
+		r->argv_new = argv_new;
+	if (!argv || !argv_new)
+		return -ENOMEM;
+	r->argv_max = argc;
+	return 0;
+}
+
+static int argv_fill(struct route *r)
+{
+	if (argv_reserve(r, r->frame.argc))
+		return route_bad(r, ERROR_MEMORY, "no memory for a command", r->frame.begin);
+	size_t len;
+	const char *base = log_view(r->log, r->frame.begin, &len);
+	for (unsigned i = 0; i < r->frame.argc; i++)
+		r->argv[i] = (struct span){base + r->frame.argv[i].at, r->frame.argv[i].len};
+	return 1;
+}
+
+// Give the reader another slice. Small ones keep the reader from moving what is left; a long
+// command gets long ones.
+//
+// @return bytes given, 0 when the log has no more, -1 out of memory
+static long reader_feed(struct route *r)
+{
+	uint64_t fed = resp_stream_fed(r->reader);
+	size_t len, slice = RESP_SLICE, waiting = (size_t)(fed - resp_stream_position(r->reader));
+	const char *p = log_view(r->log, fed, &len);
+	if (waiting > slice)
+		slice = waiting < FEED_MAX ? waiting : FEED_MAX;
+	if (len > slice)
+		len = slice;
+	return resp_stream_feed(r->reader, p, len) ? -1 : (long)len;
+}
+
+// Whether one command, or one transaction, fills the whole window, so that its end can never come.
+static bool window_is_stuck(const struct route *r)
+{
+	size_t space;
+	log_space(r->log, &space);
+	return !space && r->log->head == r->routed;
+}
+
+// @return 1 a frame is at hand, 0 not all of one is there, -1 error
+static int frame_next(struct route *r)
+{
+	for (;;) {
+		switch (resp_stream_next(r->reader, &r->frame)) {
+		case RESP_OK:
+			return argv_fill(r);
+		case RESP_BAD:
+			return route_bad(r, ERROR_STREAM_GARBAGE, resp_stream_error(r->reader),
+					 resp_stream_position(r->reader));
+		case RESP_MORE:
+			break;
+		}
+		long fed = reader_feed(r);
+		if (fed < 0)
+			return route_bad(r, ERROR_MEMORY, "no memory for a command", r->routed);
+		if (!fed && window_is_stuck(r))
+			return route_bad(r, ERROR_COMMAND_TOO_LONG,
+					 "one command or transaction is longer than memory-window",
+					 r->routed);
+		if (!fed)
+			return 0;
+	}
+}
+
+// ---- Lanes
+
+// The lanes that a command touches, and the one that runs it: that of its first key.
+static uint32_t lanes_of(const struct route *r, const struct command *c, const struct span *argv,
+			 int argc, unsigned *lane)
+{
+	const struct place *p = r->place;
+	struct key_run run;
+	*lane = 0;
+	if (p->n_lanes == 1)
+		return 1;
+	if (!c || command_key_run(c, argv, argc, &run))
+		return place_all(p);
+	if (run.n)
+		*lane = place_lane_of(p, argv[key_run_at(&run, 0)]);
+	enum command_scope reach = command_reach(c, argv, argc, &run);
+	if (reach == SCOPE_DB || reach == SCOPE_GLOBAL || c->class == CLASS_SCRIPT)
+		return place_all(p);
+	uint32_t mask = 1u << *lane;
+	for (int i = 1; i < run.n; i++)
+		mask |= 1u << place_lane_of(p, argv[key_run_at(&run, i)]);
+	return mask;
+}
+
+// ---- Commands
+
+static uint64_t received_ns(const struct route *r, uint64_t offset)
+{
+	return log_stamp_at(r->log, offset).mono_ns;
+}
+
+static size_t text_needed(const struct span *argv, int argc)
+{
+	size_t need = BATCH_HEAD_LEN + TEXT_OF_SELECT;
+	for (int i = 0; i < argc; i++)
+		need += batch_arg_len(argv[i], true);
+	return need;
+}
+
+// Compose a command whose words differ from those that came. Words in the log stay where they are;
+// the rest is short.
+static int words_add(struct batch *b, const struct rewrite *w)
+{
+	int rc = batch_head(b, (unsigned)w->argc);
+	for (int i = 0; i < w->argc && !rc; i++)
+		rc = batch_arg(b, w->argv[i], true);
+	return rc;
+}
+
+// @return 0, or -ENOMEM
+static int command_add(struct route *r, struct batch *b, const struct rewrite *w)
+{
+	size_t len;
+	int rc = batch_item_begin(b, r->frame.begin, r->db, ITEM_COMMAND);
+	if (!rc && w)
+		rc = words_add(b, w);
+	else if (!rc)
+		rc = batch_refer(b, log_view(r->log, r->frame.begin, &len),
+				 (size_t)(r->frame.end - r->frame.begin));
+	return rc;
+}
+
+static bool batch_is_full(const struct route *r, const struct batch *b)
+{
+	const struct link_settings *set = &r->config->settings;
+	return b->n_items >= set->batch_commands || b->len >= set->batch_bytes;
+}
+
+static int32_t database_of(struct span s)
+{
+	int32_t db = 0;
+	for (size_t i = 0; i < s.len && i < 8 && s.p[i] >= '0' && s.p[i] <= '9'; i++)
+		db = db * 10 + (s.p[i] - '0');
+	return db;
+}
+
+// Markers moved by SWAPDB would lie in the other database for good.
+static int swapped_markers_remove(struct route *r, struct batch *b)
+{
+	int a = database_of(r->argv[1]), other = database_of(r->argv[2]);
+	if (a)
+		other = other ? -1 : a;
+	if (other <= 0)
+		return 0;
+	int rc = batch_item_begin(b, r->frame.begin, other, ITEM_INTERNAL);
+	if (!rc)
+		rc = batch_head(b, r->place->n_lanes + 1);
+	if (!rc)
+		rc = batch_arg(b, SPAN_LIT("DEL"), false);
+	for (unsigned i = 0; i < r->place->n_lanes && !rc; i++)
+		rc = batch_arg(b, r->place->feeds[i].lane->marker_key_span, false);
+	return rc;
+}
+
+static bool touches_markers(const struct command *c)
+{
+	return c && c->class == CLASS_GLOBAL;
+}
+
+// Join the lanes, hand the batch over when it is full or a barrier.
+static void batch_settle(struct route *r, unsigned lane, uint32_t mask, bool global, uint64_t begin,
+			 int32_t db_begin)
+{
+	struct batch *b = r->place->feeds[lane].open;
+	bool barrier = mask & ~(1u << lane);
+	if (barrier) {
+		place_join(r->place, lane, mask, begin, db_begin);
+		counter_add(&r->counters->barriers, 1);
+	}
+	if (global)
+		b->marker_all = true;
+	if (barrier || global || batch_is_full(r, b))
+		place_close(r->place, lane, r->frame.end, r->db);
+}
+
+static bool is_repeatable(const struct command *c, const struct span *argv, int argc)
+{
+	if (!c)
+		return false;
+	if (!(c->flags & COMMAND_BY_ARGS))
+		return c->flags & COMMAND_IDEMPOTENT;
+	return command_is_idempotent(c, argv, argc);
+}
+
+// The batch of a lane, with room for this text. @return NULL: the lane is full
+static struct batch *batch_for(struct route *r, unsigned lane, size_t text_len)
+{
+	uint64_t begin = r->in_frame ? r->frame_begin : r->frame.begin;
+	struct batch *b = r->place->feeds[lane].open;
+	if (b && !batch_has_text(b, text_len) && !r->in_frame)
+		place_close(r->place, lane, r->frame.begin, r->db);
+	return place_open(r->place, lane, begin, b ? 0 : received_ns(r, begin), true);
+}
+
+static int no_memory(struct route *r)
+{
+	return route_bad(r, ERROR_MEMORY, "no memory for a batch", r->frame.begin);
+}
+
+// Give a command to its lane. @return 1 done, 0 no free batch, -1 error
+static int command_place(struct route *r, const struct command *c, const struct span *argv,
+			 int argc, const struct rewrite *w)
+{
+	unsigned lane;
+	uint32_t mask = lanes_of(r, c, argv, argc, &lane);
+	if (r->in_frame && r->frame_lane >= 0)
+		lane = (unsigned)r->frame_lane;
+	struct batch *b = batch_for(r, lane, w ? text_needed(argv, argc) : TEXT_OF_SELECT);
+	if (!b)
+		return 0;
+	if (w && !batch_has_text(b, text_needed(argv, argc)) &&
+	    !batch_text_grow(b, text_needed(argv, argc)))
+		return no_memory(r);
+	if (r->in_frame && r->frame_lane < 0) {
+		r->frame_lane = (int)lane;
+		r->frame_mark = batch_mark(b);
+	}
+	if (command_add(r, b, w) ||
+	    (touches_markers(c) && !strcmp(c->name, "SWAPDB") && swapped_markers_remove(r, b)))
+		return no_memory(r);
+	b->idempotent &= is_repeatable(c, argv, argc);
+	if (r->in_frame) {
+		r->frame_mask |= mask;
+		r->frame_global |= touches_markers(c);
+		return 1;
+	}
+	b->n_commands++;
+	batch_settle(r, lane, mask, touches_markers(c), r->frame.begin, r->db);
+	return 1;
+}
+
+static int command_filter(struct route *r)
+{
+	if (r->in_frame)
+		r->frame_filtered++;
+	else
+		counter_add(&r->counters->filtered_commands, 1);
+	return 1;
+}
+
+// ---- State of the stream
+
+static void frame_open(struct route *r)
+{
+	r->in_frame = true;
+	r->frame_begin = r->frame.begin;
+	r->frame_db = r->db;
+	r->frame_lane = -1;
+	r->frame_mask = 0;
+	r->frame_global = false;
+	r->frame_commands = r->frame_filtered = 0;
+}
+
+// EXEC: MULTI and EXEC share the fate of what they wrap.
+static void frame_close(struct route *r)
+{
+	struct source_counters *c = r->counters;
+	uint64_t commands = r->frame_commands + 1, filtered = r->frame_filtered;
+	r->in_frame = false;
+	counter_add(&c->received_commands, commands);
+	if (r->frame_lane < 0) {
+		counter_add(&c->filtered_commands, commands);
+		return;
+	}
+	counter_add(&c->filtered_commands, filtered);
+	unsigned lane = (unsigned)r->frame_lane;
+	r->place->feeds[lane].open->n_commands += (uint32_t)(commands - filtered);
+	batch_settle(r, lane, r->frame_mask, r->frame_global, r->frame_begin, r->frame_db);
+}
+
+static int state_take(struct route *r, const struct command *c)
+{
+	switch (c->name[0]) {
+	case 'S': // SELECT
+		if (r->frame.argc != 2)
+			return route_bad(r, ERROR_STREAM_GARBAGE, "SELECT without a database",
+					 r->frame.begin);
+		r->db = database_of(r->argv[1]);
+		return command_filter(r);
+	case 'M': // MULTI; the count of it was taken as of a command outside
+		frame_open(r);
+		r->frame_commands = 1;
+		return 1;
+	default: // EXEC, DISCARD
+		if (!r->in_frame)
+			return command_filter(r);
+		frame_close(r);
+		return 1;
+	}
+}
+
+// ---- One command
+
+static bool is_reserved(const struct span *argv, int argc)
+{
+	return argc > 1 && argv[1].len > 2 && argv[1].p[0] == '_' && marker_is_reserved(argv[1]);
+}
+
+static int command_forward(struct route *r, const struct command *c)
+{
+	int argc = (int)r->frame.argc;
+	if (!c)
+		counter_add(&r->counters->unknown_commands, 1);
+	bool plain_set = c && c->rewrite == REWRITE_SET && argc == 3; // most of most streams
+	if (!c || !(c->flags & COMMAND_REWRITE) || plain_set)
+		return command_place(r, c, r->argv, argc, NULL);
+	struct rewrite_rules rules = {
+		.received_ms = (int64_t)log_stamp_at(r->log, r->frame.begin).wall_ms,
+		.now_ms = (int64_t)r->now_ms,
+	};
+	struct rewrite w = {.argv = r->argv_new, .room = argc + REWRITE_GROWTH};
+	if (rewrite_command(c, r->argv, argc, &rules, &w) != REWRITE_CHANGED)
+		return command_place(r, c, r->argv, argc,
+				     NULL); // the target says what it thinks of it
+	int rc = command_place(r, w.command, w.argv, w.argc, &w);
+	if (rc > 0)
+		counter_add(&r->counters->rewritten_commands, 1);
+	return rc;
+}
+
+// @return 1 it has its fate or its lane, 0 no free batch, -1 error
+static int command_route(struct route *r)
+{
+	int argc = (int)r->frame.argc;
+	if (!argc)
+		return 1; // a bare newline
+	const struct command *c =
+		command_find(r->argv[0], argc > 1 ? r->argv[1] : (struct span){"", 0});
+	int rc;
+	if (c && c->flags & COMMAND_FRAME)
+		rc = state_take(r, c);
+	else if ((c && c->flags & COMMAND_NEVER) || is_reserved(r->argv, argc))
+		rc = command_filter(r);
+	else
+		rc = command_forward(r, c);
+	return rc;
+}
+
+// A frame of which the end has not come holds up what stands before it in its batch: put that on
+// its way and read the frame again when there is more of it.
+static int frame_wait(struct route *r)
+{
+	if (!r->in_frame || r->frame_lane < 0 || !r->frame_mark.n_items)
+		return 0;
+	unsigned lane = (unsigned)r->frame_lane;
+	batch_back(r->place->feeds[lane].open, &r->frame_mark);
+	r->in_frame = false;
+	r->db = r->frame_db;
+	r->routed = r->frame_begin;
+	place_close(r->place, lane, r->frame_begin, r->db);
+	return resp_stream_reset(r->reader, r->frame_begin) ? no_memory(r) : 0;
+}
+
+static void command_done(struct route *r)
+{
+	r->pending = false;
+	if (r->in_frame)
+		return;
+	r->routed = r->frame.end;
+}
+
+void route_flush(struct route *r, bool all)
+{
+	place_flush(r->place, r->routed, r->in_frame ? r->frame_db : r->db, all,
+		    r->in_frame ? r->frame_lane : -1);
+}
+
+int route_turn(struct route *r, uint64_t now_ms)
+{
+	uint64_t stop = resp_stream_position(r->reader) + TURN_BYTES;
+	r->now_ms = now_ms;
+	while (resp_stream_position(r->reader) < stop) {
+		int rc = r->pending ? 1 : frame_next(r);
+		if (rc < 0)
+			return rc;
+		if (!rc)
+			return frame_wait(r);
+		bool framed = r->in_frame;
+		r->pending = true;
+		rc = command_route(r);
+		if (rc <= 0)
+			return rc;
+		if (framed && r->in_frame)
+			r->frame_commands++;
+		else if (!framed && !r->in_frame && r->frame.argc)
+			counter_add(&r->counters->received_commands, 1);
+		command_done(r);
+	}
+	return 1;
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Route: the stream's bytes -> commands -> fate, form, lane.
+//
+//   route_turn() -> frame_next() -> command_route() -> filter | command_place() -> place_*()
+//
+// A command is forwarded as the bytes of the log that it came in, unless its form has to change.
+// What the source wrapped in MULTI .. EXEC goes into one batch, which is a transaction itself.
+// Offsets are given out at frame boundaries only: a command, or a whole MULTI .. EXEC.
+//
+// Owner: the core that reads the source.
+#pragma once
+
+#include "dataplane/log/log.h"
+#include "dataplane/route/place.h"
+#include "parsers/commands.h"
+#include "parsers/resp.h"
+#include "parsers/rewrite.h"
+
+struct route {
+	struct log *log;
+	struct place *place;
+	struct source_counters *counters;
+	const struct link_config *config;
+	struct resp_stream *reader;
+	int32_t db;              // selected in the stream
+	uint64_t routed;         // everything before it has its fate or its batch
+	uint64_t now_ms;         // wall clock of this turn
+
+	// The command at hand.
+	struct resp_frame frame;
+	struct span *argv, *argv_new; // room for argv_max, and a little more
+	unsigned argv_max;
+	bool pending;            // it found no free batch: try again before the next
+
+	// MULTI .. EXEC at hand.
+	bool in_frame;
+	uint64_t frame_begin;
+	int32_t frame_db;        // selected at its beginning
+	int frame_lane;          // where it goes, -1: not known yet
+	uint32_t frame_mask;     // lanes that it touches
+	bool frame_global;       // it holds FLUSHALL or the like
+	uint64_t frame_commands, frame_filtered; // counted at EXEC
+	struct batch_mark frame_mark; // the batch before it
+
+	enum error_id error;     // why route_turn() said -1
+	char text[TEXT_LEN];
+};
+
+// @return 0, or -ENOMEM
+int route_init(struct route *r, struct log *log, struct place *place,
+	       struct source_counters *counters, const struct link_config *config);
+void route_fini(struct route *r);
+
+// Begin at an offset, which is a frame boundary. @param db  selected there
+// @return 0, or -ENOMEM
+int route_reset(struct route *r, uint64_t offset, int32_t db);
+
+// Route what the log holds, until the lanes are full or a slice of work is done.
+//
+// @return 1 when there is more to do at once, 0 when it waits for bytes or lanes, -1 on what cannot
+//         go on (error and text are filled)
+int route_turn(struct route *r, uint64_t now_ms);
+
+// Hand over what is open, as place_flush() does, but for a transaction that is not whole.
+void route_flush(struct route *r, bool all);

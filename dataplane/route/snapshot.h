@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Snapshot: the RDB's events -> commands that make the same keys in the target -> lanes.
+//
+//   strings            SET key value [PXAT ms]
+//   other values       RESTORE key ttl body+footer REPLACE ABSTTL [IDLETIME s | FREQ n]
+//   values above       DEL temporary; RPUSH, SADD, HSET, ZADD, XADD, APPEND in pieces;
+//   big-value            [PEXPIREAT]; RENAME temporary key
+//   functions          FUNCTION LOAD REPLACE
+//
+// All of it may be sent again but the pieces: those go in framed batches, whose marker tells how
+// far they came. Keys that have expired are counted and not made.
+//
+// Owner: the core that reads the source.
+#pragma once
+
+#include "dataplane/apply/keyset.h"
+#include "dataplane/log/log.h"
+#include "dataplane/route/place.h"
+#include "parsers/rdb.h"
+
+struct snapshot {
+	struct log *log;          // the bytes of the RDB, from offset 0
+	struct place *place;
+	struct source_counters *counters;
+	struct keyset *keys;      // collects the keys when it is open
+	struct rdb_reader reader;
+	bool reader_open;
+	uint64_t position;        // bytes that the reader has taken
+	struct span view;         // what the last rdb_next() was shown
+	struct rdb_event event;
+	bool pending;             // the event at hand found no free batch
+	size_t pending_len;       // bytes to release once it is done
+	int32_t db;               // of the keys
+	int32_t stream_db;        // selected in the stream as the snapshot was taken, -1: not said
+	uint64_t now_ms;
+	bool done;
+
+	// A value in pieces.
+	struct span key;          // its name, in key_copy
+	char *key_copy;
+	size_t key_copy_max;
+	char temporary[96];       // the name while it grows
+	unsigned lane;
+	int64_t expire_at_ms;
+	bool expired;             // passed over
+	unsigned step;            // commands of the event at hand that are out already
+	char *pieces;             // arguments collected for one command, in RESP
+	size_t n_pieces, pieces_max;
+	unsigned n_piece_args;
+	const char *piece_verb;
+
+	enum error_id error;      // why snapshot_turn() said -1
+	char text[TEXT_LEN];
+};
+
+void snapshot_init(struct snapshot *s, struct log *log, struct place *place,
+		   struct source_counters *counters, struct keyset *keys);
+void snapshot_fini(struct snapshot *s);
+
+// Begin with a new RDB at offset 0 of the log.
+// @param set  window_len is that of the log
+// @return 0, or -errno
+int snapshot_begin(struct snapshot *s, const struct link_settings *set);
+
+// Take apart what the log holds, until the lanes are full or a slice of work is done.
+//
+// @return 1 more to do at once, 0 waits for bytes or lanes (or `done`), -1 error and text are
+// filled
+int snapshot_turn(struct snapshot *s, uint64_t now_ms);

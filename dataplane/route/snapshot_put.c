@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/route/snapshot_put.h"
+
+#include <stdio.h>
+
+int snapshot_bad(struct snapshot *s, enum error_id error, const char *what)
+{
+	s->error = error;
+	snprintf(s->text, sizeof(s->text), "the snapshot of the source cannot be read: %.180s",
+		 what);
+	return -1;
+}
+
+int snapshot_no_memory(struct snapshot *s)
+{
+	return snapshot_bad(s, ERROR_MEMORY, "no memory for a batch");
+}
+
+struct batch *snapshot_batch(struct snapshot *s, unsigned lane, bool framed, size_t text_len)
+{
+	struct place *p = s->place;
+	struct batch *b = p->feeds[lane].open;
+	if (b && !batch_has_text(b, text_len))
+		place_close(p, lane, s->position, 0);
+	b = place_open(p, lane, s->position, 0, framed || s->db > 0);
+	if (b && !batch_has_text(b, text_len) && !batch_text_grow(b, text_len)) {
+		snapshot_no_memory(s);
+		return NULL;
+	}
+	return b;
+}
+
+void snapshot_settle(struct snapshot *s, unsigned lane)
+{
+	const struct batch *b = s->place->feeds[lane].open;
+	const struct link_settings *set = s->place->settings;
+	if (b->n_items >= set->batch_commands || b->len >= set->batch_bytes)
+		place_close(s->place, lane, s->position, 0);
+}
+
+int snapshot_put(struct snapshot *s, unsigned lane, bool framed, const struct span *words, int n,
+		 bool is_key)
+{
+	size_t need = 3 * BATCH_HEAD_LEN;
+	for (int i = 0; i < n; i++)
+		need += batch_arg_len(words[i], snapshot_is_stable(s, words[i]));
+	struct batch *b = snapshot_batch(s, lane, framed, need);
+	if (!b)
+		return s->error ? -1 : 0;
+	int rc = batch_item_begin(b, s->position, s->db, ITEM_COMMAND);
+	rc = rc ? rc : batch_head(b, (unsigned)n);
+	for (int i = 0; i < n && !rc; i++)
+		rc = batch_arg(b, words[i], snapshot_is_stable(s, words[i]));
+	if (rc)
+		return snapshot_no_memory(s);
+	b->n_commands += is_key;
+	snapshot_settle(s, lane);
+	return 1;
+}
+
+int snapshot_key_done(struct snapshot *s, struct span key)
+{
+	counter_add(&s->counters->snapshot_keys, 1);
+	if (!keyset_is_open(s->keys))
+		return 1;
+	int rc = keyset_add(s->keys, s->db, key);
+	if (rc)
+		snprintf(s->text, sizeof(s->text),
+			 "the state folder cannot hold the keys of the snapshot: %s",
+			 strerror(-rc));
+	if (rc)
+		s->error = ERROR_DISK;
+	return rc ? -1 : 1;
+}

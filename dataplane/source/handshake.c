@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/source/handshake.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static void out_words(struct handshake *h, unsigned n, const char *const *words)
+{
+	h->out_len = (size_t)snprintf(h->out, sizeof(h->out), "*%u\r\n", n);
+	for (unsigned i = 0; i < n; i++)
+		h->out_len += (size_t)snprintf(h->out + h->out_len, sizeof(h->out) - h->out_len,
+					       "$%zu\r\n%s\r\n", strlen(words[i]), words[i]);
+}
+
+#define OUT(h, ...)                                                                                \
+	out_words(h, sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *),                  \
+		  (const char *const[]){__VA_ARGS__})
+
+void handshake_begin(struct handshake *h, const struct endpoint *endpoint, const char *replid,
+		     uint64_t offset)
+{
+	memset(h, 0, sizeof(*h));
+	h->endpoint = endpoint;
+	snprintf(h->replid, sizeof(h->replid), "%s", replid ? replid : "?");
+	h->offset = offset;
+	OUT(h, "PING");
+}
+
+// ---- What to say next
+
+static void send_psync(struct handshake *h)
+{
+	char offset[24];
+	// PSYNC names the first byte wanted, counted from 1
+	snprintf(offset, sizeof(offset), "%" PRIu64, h->offset + 1);
+	h->step = HANDSHAKE_PSYNC;
+	OUT(h, "PSYNC", h->replid, h->replid[0] == '?' ? "-1" : offset);
+}
+
+static void send_capa(struct handshake *h)
+{
+	h->step = HANDSHAKE_CAPA;
+	OUT(h, "REPLCONF", "capa", "eof", "capa", "psync2");
+}
+
+static void send_auth_or_capa(struct handshake *h)
+{
+	const struct endpoint *e = h->endpoint;
+	if (!e->has_password) {
+		send_capa(h);
+		return;
+	}
+	h->step = HANDSHAKE_AUTH;
+	if (e->user[0])
+		OUT(h, "AUTH", e->user, e->password);
+	else
+		OUT(h, "AUTH", e->password);
+}
+
+// ---- What the server says
+
+static bool begins(struct span line, const char *word)
+{
+	size_t len = strlen(word);
+	return line.len >= len && !memcmp(line.p, word, len);
+}
+
+static enum handshake_verdict fail(struct handshake *h, enum error_id error, struct span line)
+{
+	h->error = error;
+	snprintf(h->text, sizeof(h->text), "the source says: %.*s", (int)line.len - 1, line.p + 1);
+	return HANDSHAKE_FAIL;
+}
+
+static enum handshake_verdict wait_for(struct handshake *h, struct span line)
+{
+	h->error = ERROR_DEADLINE;
+	snprintf(h->text, sizeof(h->text), "the source says: %.*s", (int)line.len - 1, line.p + 1);
+	return HANDSHAKE_WAIT;
+}
+
+static enum handshake_verdict not_redis(struct handshake *h, struct span line)
+{
+	h->error = ERROR_NOT_REDIS;
+	snprintf(h->text, sizeof(h->text), "what answers at the source is no Redis server: '%.*s'",
+		 line.len < 60 ? (int)line.len : 60, line.p);
+	return HANDSHAKE_FAIL;
+}
+
+// Errors that pass by themselves.
+static bool is_temporary(struct span line)
+{
+	return begins(line, "-LOADING") || begins(line, "-NOMASTERLINK") || begins(line, "-BUSY") ||
+	       begins(line, "-MASTERDOWN") || begins(line, "-TRYAGAIN") ||
+	       begins(line, "-ERR max number of clients");
+}
+
+static enum handshake_verdict noperm(struct handshake *h, struct span line)
+{
+	const char *user = h->endpoint->user[0] ? h->endpoint->user : "default";
+	h->error = ERROR_NOPERM;
+	snprintf(h->text, sizeof(h->text),
+		 "the source says: %.*s; it wants `ACL SETUSER %s +ping +psync +replconf +info`",
+		 line.len < 90 ? (int)line.len - 1 : 89, line.p + 1, user);
+	return HANDSHAKE_FAIL;
+}
+
+static enum handshake_verdict take_ping(struct handshake *h, struct span line)
+{
+	if (line.p[0] != '+' && line.p[0] != '-')
+		return not_redis(h, line);
+	if (is_temporary(line))
+		return wait_for(h, line);
+	if (begins(line, "-DENIED"))
+		return fail(h, ERROR_NOPERM, line);
+	if (!h->endpoint->has_password &&
+	    (begins(line, "-NOAUTH") || begins(line, "-ERR operation not permitted")))
+		return fail(h, ERROR_AUTH, line);
+	if (line.p[0] == '+' && !begins(line, "+PONG"))
+		return not_redis(h, line);
+	send_auth_or_capa(h);
+	return HANDSHAKE_SEND;
+}
+
+static enum handshake_verdict take_auth(struct handshake *h, struct span line)
+{
+	if (is_temporary(line))
+		return wait_for(h, line);
+	if (line.p[0] != '+')
+		return fail(h, ERROR_AUTH, line);
+	send_capa(h);
+	return HANDSHAKE_SEND;
+}
+
+// An old server may not know the option; the rest it tells us when it matters.
+static enum handshake_verdict take_capa(struct handshake *h, struct span line)
+{
+	if (begins(line, "-NOAUTH"))
+		return fail(h, ERROR_AUTH, line);
+	if (begins(line, "-NOPERM"))
+		return noperm(h, line);
+	send_psync(h);
+	return HANDSHAKE_SEND;
+}
+
+static bool is_replid(const char *p, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (!strchr("0123456789abcdef", p[i]) || !p[i])
+			return false;
+	return len == REPLID_LEN;
+}
+
+static enum handshake_verdict take_fullresync(struct handshake *h, struct span line)
+{
+	char text[96];
+	unsigned long long offset;
+	size_t n = line.len < sizeof(text) ? line.len : sizeof(text) - 1;
+	memcpy(text, line.p, n);
+	text[n] = 0;
+	char id[48];
+	if (sscanf(text, "+FULLRESYNC %47s %llu", id, &offset) != 2 || !is_replid(id, strlen(id)))
+		return not_redis(h, line);
+	memcpy(h->replid, id, sizeof(h->replid));
+	h->offset = offset;
+	h->step = HANDSHAKE_HEADER;
+	return HANDSHAKE_FULLRESYNC;
+}
+
+static enum handshake_verdict take_continue(struct handshake *h, struct span line)
+{
+	static const char word[] = "+CONTINUE ";
+	size_t at = sizeof(word) - 1;
+	if (line.len >= at + REPLID_LEN && is_replid(line.p + at, REPLID_LEN)) {
+		memcpy(h->replid, line.p + at, REPLID_LEN);
+		h->replid[REPLID_LEN] = 0;
+	}
+	h->step = HANDSHAKE_END;
+	return HANDSHAKE_CONTINUE;
+}
+
+static enum handshake_verdict take_psync(struct handshake *h, struct span line)
+{
+	if (begins(line, "+FULLRESYNC"))
+		return take_fullresync(h, line);
+	if (begins(line, "+CONTINUE"))
+		return take_continue(h, line);
+	if (is_temporary(line))
+		return wait_for(h, line);
+	if (begins(line, "-NOAUTH"))
+		return fail(h, ERROR_AUTH, line);
+	if (begins(line, "-NOPERM"))
+		return noperm(h, line);
+	if (line.p[0] == '-')
+		return fail(h, ERROR_PSYNC_REFUSED, line);
+	return not_redis(h, line);
+}
+
+static enum handshake_verdict take_header(struct handshake *h, struct span line)
+{
+	if (line.p[0] == '-')
+		return wait_for(h, line); // the save failed: the source's disk or memory
+	if (begins(line, "$EOF:") && line.len == 5 + EOF_MARK_LEN) {
+		memcpy(h->eof_mark, line.p + 5, EOF_MARK_LEN);
+	} else {
+		char *end, text[24] = "";
+		memcpy(text, line.p + 1, line.len - 1 < 23 ? line.len - 1 : 23);
+		h->snapshot_len = strtoull(text, &end, 10);
+		if (line.p[0] != '$' || *end || !h->snapshot_len || text[0] == '-')
+			return not_redis(h, line);
+	}
+	h->step = HANDSHAKE_END;
+	return HANDSHAKE_SNAPSHOT;
+}
+
+static enum handshake_verdict take_line(struct handshake *h, struct span line)
+{
+	switch (h->step) {
+	case HANDSHAKE_PING:
+		return take_ping(h, line);
+	case HANDSHAKE_AUTH:
+		return take_auth(h, line);
+	case HANDSHAKE_CAPA:
+		return take_capa(h, line);
+	case HANDSHAKE_PSYNC:
+		return take_psync(h, line);
+	case HANDSHAKE_HEADER:
+		return take_header(h, line);
+	case HANDSHAKE_END:
+		break;
+	}
+	return HANDSHAKE_MORE;
+}
+
+enum handshake_verdict handshake_feed(struct handshake *h, struct span in, size_t *used)
+{
+	*used = 0;
+	// Newlines keep the connection alive while the source makes up its mind.
+	while (h->step != HANDSHAKE_END && *used < in.len && in.p[*used] == '\n')
+		++*used;
+	struct span rest = {in.p + *used, in.len - *used};
+	const char *end = memchr(rest.p, '\n', rest.len);
+	if (!end)
+		return rest.len > HANDSHAKE_LINE_MAX ? not_redis(h, rest) : HANDSHAKE_MORE;
+	*used += (size_t)(end - rest.p) + 1;
+	size_t len = (size_t)(end - rest.p);
+	while (len && rest.p[len - 1] == '\r')
+		len--;
+	return len ? take_line(h, (struct span){rest.p, len}) : HANDSHAKE_MORE;
+}

@@ -1,0 +1,446 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// source_turn() -> source_connect() | handshake_step() | source_receive(), ack_send()
+#include "dataplane/source/source.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define ACK_EVERY_NS     1000000000ull
+#define BACKOFF_FIRST_NS 50000000ull
+#define BACKOFF_MAX_NS   2000000000ull
+#define MS_NS            1000000ull
+#define READ_MAX         (128 * 1024)
+#define READS_PER_TURN   4
+
+void source_init(struct source *s, struct core *core, const struct link_config *config,
+		 struct source_counters *counters, struct log *log, struct log *snapshot_log)
+{
+	memset(s, 0, sizeof(*s));
+	s->core = core;
+	s->config = config;
+	s->counters = counters;
+	s->log = log;
+	s->snapshot_log = snapshot_log;
+}
+
+static void source_drop(struct source *s)
+{
+	if (s->stream)
+		stream_close(s->stream);
+	s->stream = NULL;
+	s->n_in = 0;
+	s->holding = false;
+	s->state = SOURCE_CLOSED;
+}
+
+void source_fini(struct source *s)
+{
+	source_drop(s);
+	explicit_bzero(&s->handshake, sizeof(s->handshake));
+}
+
+void source_open(struct source *s, bool forget)
+{
+	source_drop(s);
+	if (forget)
+		s->replid[0] = 0;
+	s->wanted = true;
+	s->retry_at_ns = 0;
+}
+
+void source_accept(struct source *s)
+{
+	s->holding = false;
+}
+
+void source_close(struct source *s)
+{
+	source_drop(s);
+	s->wanted = false;
+	s->waiting[0] = 0;
+}
+
+static void source_fail(struct source *s, enum error_id error, const char *text)
+{
+	s->error = error;
+	snprintf(s->text, sizeof(s->text), "%s", text);
+	s->news |= SOURCE_NEWS_FAILED;
+	source_close(s);
+}
+
+// Close, and connect again after a pause that grows; past `limit_ms` of it the link fails.
+static void source_back_off(struct source *s, enum error_id error, uint64_t limit_ms,
+			    const char *format, ...) __attribute__((format(printf, 4, 5)));
+static void source_back_off(struct source *s, enum error_id error, uint64_t limit_ms,
+			    const char *format, ...)
+{
+	char why[TEXT_LEN];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(why, sizeof(why), format, args);
+	va_end(args);
+	if (s->state == SOURCE_STREAM || s->state == SOURCE_SNAPSHOT) {
+		counter_add(&s->counters->source_disconnects, 1);
+		s->news |= SOURCE_NEWS_LOST;
+	}
+	source_drop(s);
+	if (!s->waiting_since_ns) {
+		s->waiting_since_ns = s->now.mono_ns;
+		s->wait_deadline_ms = s->now.wall_ms + limit_ms;
+	}
+	bool give_up =
+		s->config->settings.fail_fast && !s->was_connected && error != ERROR_DEADLINE;
+	if (give_up || s->now.mono_ns - s->waiting_since_ns > limit_ms * MS_NS) {
+		source_fail(s, give_up ? error : ERROR_DEADLINE, why);
+		return;
+	}
+	snprintf(s->waiting, sizeof(s->waiting), "%s", why);
+	s->backoff_ns = s->backoff_ns ? 2 * s->backoff_ns : BACKOFF_FIRST_NS;
+	if (s->backoff_ns > BACKOFF_MAX_NS)
+		s->backoff_ns = BACKOFF_MAX_NS;
+	s->retry_at_ns = s->now.mono_ns + s->backoff_ns;
+}
+
+static void waiting_is_over(struct source *s)
+{
+	s->backoff_ns = s->waiting_since_ns = 0;
+	s->wait_deadline_ms = 0;
+	s->waiting[0] = 0;
+	s->was_connected = true;
+}
+
+static void source_connect(struct source *s)
+{
+	const struct endpoint *e = &s->config->source;
+	const struct link_settings *set = &s->config->settings;
+	struct stream_peer peer = {.host = e->host, .port = e->port, .path = e->path};
+	int rc = stream_connect(s->core->loop, &peer, &s->stream);
+	s->deadline_ns = s->now.mono_ns + set->connect_timeout * MS_NS;
+	s->state = SOURCE_CONNECTING;
+	if (rc)
+		source_back_off(s, rc == -EHOSTUNREACH ? ERROR_RESOLVE : ERROR_CONNECT,
+				set->wait_timeout, "cannot connect to the source %s%s: %s", e->host,
+				e->path,
+				rc == -EHOSTUNREACH ? "the name does not resolve" : strerror(-rc));
+}
+
+// What we send is short and the stream is ours alone: what does not fit at once is a failure.
+static void source_write(struct source *s, const char *p, size_t len)
+{
+	struct iovec iov = {(void *)p, len};
+	ssize_t n = stream_writev(s->stream, &iov, 1);
+	if (n != (ssize_t)len)
+		source_back_off(s, ERROR_CONNECT, s->config->settings.wait_timeout,
+				"the connection to the source was lost: %s",
+				n < 0 ? strerror((int)-n) : "it takes no bytes");
+}
+
+static void source_connecting(struct source *s)
+{
+	const struct endpoint *e = &s->config->source;
+	if (s->stream->flags & STREAM_FAILED) {
+		source_back_off(s, ERROR_CONNECT, s->config->settings.wait_timeout,
+				"cannot connect to the source %s%s:%u: %s", e->host, e->path,
+				e->port, strerror(s->stream->error));
+	} else if (s->stream->flags & STREAM_OPEN) {
+		handshake_begin(&s->handshake, e, s->replid[0] ? s->replid : NULL, s->log->tail);
+		s->state = SOURCE_HANDSHAKE;
+		source_write(s, s->handshake.out, s->handshake.out_len);
+	}
+}
+
+// ---- From the handshake to the bytes
+
+// Bytes that came behind the handshake's last line.
+static void rest_move(struct source *s, struct log *log, size_t at)
+{
+	size_t len, rest = s->n_in - at;
+	char *to = log_space(log, &len);
+	if (rest) {
+		memcpy(to, s->in + at, rest);
+		log_received(log, rest, s->now.mono_ns, s->now.wall_ms);
+		counter_add(&s->counters->received_bytes, rest);
+	}
+	s->n_in = 0;
+}
+
+static void snapshot_begins(struct source *s, size_t at)
+{
+	const struct handshake *h = &s->handshake;
+	memcpy(s->replid, h->replid, sizeof(s->replid));
+	s->snapshot_offset = s->ack_offset = h->offset;
+	log_reset(s->log, h->offset);
+	log_reset(s->snapshot_log, 0);
+	s->snapshot_left = h->eof_mark[0] ? UINT64_MAX : h->snapshot_len;
+	counter_set(&s->counters->snapshot_total_bytes, h->snapshot_len);
+	counter_add(&s->counters->snapshots, 1);
+	size_t rest = s->n_in - at,
+	       mine = rest < s->snapshot_left ? rest : (size_t)s->snapshot_left;
+	size_t n_in = s->n_in;
+	s->n_in = at + mine;
+	rest_move(s, s->snapshot_log, at);
+	if (s->snapshot_left != UINT64_MAX)
+		s->snapshot_left -= mine;
+	s->n_in = n_in;
+	if (mine < rest)
+		rest_move(s, s->log, at + mine);
+	s->n_in = 0;
+	s->state = s->snapshot_left ? SOURCE_SNAPSHOT : SOURCE_STREAM;
+	s->news |= SOURCE_NEWS_SNAPSHOT;
+	waiting_is_over(s);
+}
+
+static void stream_goes_on(struct source *s, size_t at)
+{
+	memcpy(s->replid, s->handshake.replid, sizeof(s->replid));
+	if (!s->was_connected)
+		s->ack_offset = s->log->tail;
+	s->state = SOURCE_STREAM;
+	s->news |= SOURCE_NEWS_CONTINUE;
+	counter_add(&s->counters->resumes, 1);
+	rest_move(s, s->log, at);
+	s->ack_at_ns = s->now.mono_ns;
+	waiting_is_over(s);
+}
+
+// The source has accepted us and saves its data: that may take its time, and it says so by
+// newlines.
+static void snapshot_awaited(struct source *s)
+{
+	s->holding = true;
+	s->news |= SOURCE_NEWS_FULLRESYNC;
+	const struct link_settings *set = &s->config->settings;
+	s->deadline_ns = s->now.mono_ns + set->loading_timeout * MS_NS;
+	snprintf(s->waiting, sizeof(s->waiting), "the source prepares its snapshot");
+	s->wait_deadline_ms = s->now.wall_ms + set->loading_timeout;
+}
+
+static void handshake_act(struct source *s, enum handshake_verdict verdict, size_t at)
+{
+	const struct handshake *h = &s->handshake;
+	switch (verdict) {
+	case HANDSHAKE_SEND:
+		source_write(s, h->out, h->out_len);
+		break;
+	case HANDSHAKE_FULLRESYNC:
+		snapshot_awaited(s);
+		break;
+	case HANDSHAKE_SNAPSHOT:
+		snapshot_begins(s, at);
+		break;
+	case HANDSHAKE_CONTINUE:
+		stream_goes_on(s, at);
+		break;
+	case HANDSHAKE_WAIT:
+		source_back_off(s, h->error, s->config->settings.loading_timeout, "%s", h->text);
+		break;
+	case HANDSHAKE_FAIL:
+		source_fail(s, h->error, h->text);
+		break;
+	case HANDSHAKE_MORE:
+		break;
+	}
+}
+
+static void handshake_lines(struct source *s)
+{
+	size_t at = 0;
+	while (s->state == SOURCE_HANDSHAKE && s->stream && !s->holding) {
+		size_t used;
+		struct span in = {s->in + at, s->n_in - at};
+		enum handshake_verdict verdict = handshake_feed(&s->handshake, in, &used);
+		at += used;
+		handshake_act(s, verdict, at);
+		if (verdict == HANDSHAKE_MORE && !used)
+			break;
+	}
+	if (s->state != SOURCE_HANDSHAKE)
+		return;
+	memmove(s->in, s->in + at, s->n_in - at);
+	s->n_in -= at;
+}
+
+static void source_lost(struct source *s, ssize_t n)
+{
+	source_back_off(s, s->state == SOURCE_HANDSHAKE ? ERROR_NOT_REDIS : ERROR_CONNECT,
+			s->config->settings.wait_timeout,
+			"the connection to the source was lost: %s",
+			n ? strerror((int)-n) : "closed by the source");
+}
+
+static void handshake_step(struct source *s)
+{
+	if (!s->holding)
+		handshake_lines(s);
+	while (s->state == SOURCE_HANDSHAKE && !s->holding &&
+	       (s->stream->flags & STREAM_READABLE)) {
+		ssize_t n = stream_read(s->stream, s->in + s->n_in, sizeof(s->in) - s->n_in);
+		if (n == -EAGAIN)
+			return;
+		if (n <= 0) {
+			source_lost(s, n);
+			return;
+		}
+		s->n_in += (size_t)n;
+		s->heard_ns = s->now.mono_ns;
+		handshake_lines(s);
+	}
+}
+
+// ---- Bytes
+
+// Where the next bytes go, and how many at most.
+static char *receive_place(struct source *s, struct log **log, size_t *len)
+{
+	*log = s->state == SOURCE_SNAPSHOT ? s->snapshot_log : s->log;
+	char *at = log_space(*log, len);
+	if (s->state == SOURCE_SNAPSHOT && *len > s->snapshot_left)
+		*len = (size_t)s->snapshot_left;
+	if (*len > READ_MAX)
+		*len = READ_MAX;
+	return at;
+}
+
+static void bytes_received(struct source *s, struct log *log, size_t n)
+{
+	struct clock_reading now = s->core->clock->read();
+	log_received(log, n, now.mono_ns, now.wall_ms);
+	counter_add(&s->counters->received_bytes, n);
+	s->heard_ns = now.mono_ns;
+	if (s->state != SOURCE_SNAPSHOT || s->snapshot_left == UINT64_MAX)
+		return;
+	s->snapshot_left -= n;
+	if (!s->snapshot_left) {
+		s->state = SOURCE_STREAM;
+		s->ack_at_ns = now.mono_ns;
+	}
+}
+
+// @return true when there is more to read at once
+static bool source_receive(struct source *s)
+{
+	for (int i = 0; i < READS_PER_TURN && s->stream && (s->stream->flags & STREAM_READABLE);
+	     i++) {
+		struct log *log;
+		size_t len;
+		char *at = receive_place(s, &log, &len);
+		if (!len) {
+			counter_add(&s->counters->window_full, 1);
+			s->heard_ns = s->now.mono_ns; // the silence is ours
+			return false;
+		}
+		ssize_t n = stream_read(s->stream, at, len);
+		if (n == -EAGAIN)
+			return false;
+		if (n <= 0)
+			source_lost(s, n);
+		else
+			bytes_received(s, log, (size_t)n);
+	}
+	return s->stream && (s->stream->flags & STREAM_READABLE);
+}
+
+int source_snapshot_end(struct source *s, uint64_t position)
+{
+	size_t len;
+	const char *p = log_view(s->snapshot_log, position, &len);
+	if (!s->handshake.eof_mark[0]) {
+		if (!s->snapshot_left && !len)
+			return 1;
+		s->error = ERROR_RDB_CORRUPT;
+		snprintf(s->text, sizeof(s->text),
+			 "the snapshot of the source ended before the length it had announced");
+		return -1;
+	}
+	if (len < EOF_MARK_LEN)
+		return 0;
+	if (memcmp(p, s->handshake.eof_mark, EOF_MARK_LEN)) {
+		s->error = ERROR_RDB_CORRUPT;
+		snprintf(s->text, sizeof(s->text),
+			 "the snapshot of the source does not end with its mark");
+		return -1;
+	}
+	p += EOF_MARK_LEN;
+	len -= EOF_MARK_LEN;
+	size_t space;
+	char *to = log_space(s->log, &space);
+	if (len > space)
+		return 0;
+	if (len) {
+		memcpy(to, p, len);
+		log_received(s->log, len, s->now.mono_ns, s->now.wall_ms);
+	}
+	s->snapshot_left = 0;
+	if (s->state == SOURCE_SNAPSHOT)
+		s->state = SOURCE_STREAM;
+	s->ack_at_ns = s->now.mono_ns;
+	return 1;
+}
+
+// ---- Timers
+
+static void ack_send(struct source *s, uint64_t frontier)
+{
+	uint64_t offset = s->config->settings.ack == ACK_APPLIED ? frontier : s->ack_offset;
+	char number[24], out[96];
+	int len = snprintf(number, sizeof(number), "%" PRIu64, offset);
+	len = snprintf(out, sizeof(out), "*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$%d\r\n%s\r\n", len,
+		       number);
+	s->ack_at_ns = s->now.mono_ns + ACK_EVERY_NS;
+	source_write(s, out, (size_t)len);
+}
+
+static void timers_check(struct source *s, uint64_t frontier)
+{
+	const struct link_settings *set = &s->config->settings;
+	const struct endpoint *e = &s->config->source;
+	if ((s->state == SOURCE_CONNECTING || s->state == SOURCE_HANDSHAKE) &&
+	    s->now.mono_ns >= s->deadline_ns)
+		source_back_off(s, ERROR_CONNECT, set->wait_timeout,
+				"the source %s%s:%u does not answer within connect-timeout",
+				e->host, e->path, e->port);
+	if (s->state == SOURCE_STREAM && s->now.mono_ns >= s->ack_at_ns)
+		ack_send(s, frontier);
+	if (s->state >= SOURCE_SNAPSHOT && s->now.mono_ns > s->heard_ns + set->repl_timeout * MS_NS)
+		source_back_off(s, ERROR_CONNECT, set->wait_timeout,
+				"the source was silent for longer than repl-timeout");
+}
+
+static uint64_t next_deadline(const struct source *s)
+{
+	switch (s->state) {
+	case SOURCE_CLOSED:
+		return s->wanted ? s->retry_at_ns : NO_DEADLINE;
+	case SOURCE_CONNECTING:
+	case SOURCE_HANDSHAKE:
+		return s->deadline_ns;
+	case SOURCE_STREAM:
+		return s->ack_at_ns;
+	case SOURCE_SNAPSHOT:
+		break;
+	}
+	return NO_DEADLINE;
+}
+
+bool source_turn(struct source *s, const struct clock_reading *now, uint64_t frontier,
+		 uint64_t *deadline_ns)
+{
+	bool more = false;
+	s->now = *now;
+	if (s->state == SOURCE_CLOSED && s->wanted && s->now.mono_ns >= s->retry_at_ns)
+		source_connect(s);
+	if (s->state == SOURCE_CONNECTING)
+		source_connecting(s);
+	if (s->state == SOURCE_HANDSHAKE)
+		handshake_step(s);
+	if (s->state >= SOURCE_SNAPSHOT)
+		more = source_receive(s);
+	timers_check(s, frontier);
+	uint64_t deadline = next_deadline(s);
+	if (deadline < *deadline_ns)
+		*deadline_ns = deadline;
+	return more;
+}

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Compare two servers without any help of Flyover: every database, every key, its type, its absolute
+// expiry and its value by type, and the functions. Keys of Flyover's own (`__flyover:`) are left out.
+#pragma once
+
+#include <stdbool.h>
+
+struct server;
+
+// Fails the test, and names the first differences, unless both hold the same.
+void assert_same_data(struct server *source, struct server *target);
+
+// @param entries_read  also compare how far consumer groups have read; a stream of commands from
+//                      Redis 7.0 does not carry it, a snapshot does
+void assert_same_data_with(struct server *source, struct server *target, bool entries_read);
+
+// The same without failing: for waiting. @return number of differing keys
+unsigned data_differences(struct server *source, struct server *target);

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A client that writes to a server without a pause, in a process of its own, while a test breaks
+// things. What it writes shows any loss, repeat or reorder: counters, sequences, moves.
+#pragma once
+
+struct process;
+struct server;
+
+// Write until writer_stop(); a server that goes away is connected to again.
+struct process *writer_start(struct server *s);
+
+// Let it finish what it has begun. The server then holds all that it wrote.
+void writer_stop(struct process *writer);
