@@ -8,7 +8,8 @@
 #include "ctrl/secret.h"
 
 static const struct verb verbs[] = {
-	{"sync", "SOURCE TARGET", "keep TARGET in step with SOURCE until Ctrl-C, or --until=caught-up",
+	{"sync", "SOURCE TARGET",
+	 "keep TARGET in step with SOURCE until Ctrl-C, or --until=caught-up",
 	 OPTIONS_JSON | OPTIONS_JOB | OPTIONS_LINK | OPTIONS_PASSWORD, 2, 2, verb_sync},
 	{"check", "SOURCE TARGET", "compare two servers: 0 equal, 1 different",
 	 OPTIONS_JSON | OPTIONS_PASSWORD | OPTIONS_CHECK, 2, 2, verb_check},
@@ -16,18 +17,21 @@ static const struct verb verbs[] = {
 	 verb_status},
 	{"top", "", "the same, refreshed every second until q", OPTIONS_SOCKET | OPTIONS_JSON, 0, 0,
 	 verb_top},
-	{"metrics", "", "all counters in Prometheus' text format", OPTIONS_SOCKET, 0, 0, verb_metrics},
+	{"metrics", "", "all counters in Prometheus' text format", OPTIONS_SOCKET, 0, 0,
+	 verb_metrics},
 	{"link create", "NAME SOURCE TARGET", "create and start a link",
 	 OPTIONS_JSON | OPTIONS_SOCKET | OPTIONS_LINK | OPTIONS_PASSWORD, 3, 3, verb_link_create},
 	{"link list", "", "all links", OPTIONS_JSON | OPTIONS_SOCKET, 0, 0, verb_link_list},
 	{"link show", "NAME", "everything about one link", OPTIONS_JSON | OPTIONS_SOCKET, 1, 1,
 	 verb_link_show},
-	{"link pause", "NAME", "stop applying, stay connected", OPTIONS_SOCKET, 1, 1, verb_link_pause},
+	{"link pause", "NAME", "stop applying, stay connected", OPTIONS_SOCKET, 1, 1,
+	 verb_link_pause},
 	{"link resume", "NAME", "go on, or start again what has ended", OPTIONS_SOCKET, 1, 1,
 	 verb_link_resume},
 	{"link drain", "NAME", "apply what was received, then end", OPTIONS_SOCKET, 1, 1,
 	 verb_link_drain},
-	{"link delete", "NAME", "forget a link that has ended", OPTIONS_SOCKET, 1, 1, verb_link_delete},
+	{"link delete", "NAME", "forget a link that has ended", OPTIONS_SOCKET, 1, 1,
+	 verb_link_delete},
 	{"version", "", "print the version", 0, 0, 0, verb_version},
 };
 #define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))
@@ -42,10 +46,12 @@ static void help_print(FILE *out)
 {
 	fputs("flyover keeps Redis and Valkey data in step across hosts and data centres\n\n", out);
 	for (unsigned i = 0; i < N_VERBS; i++)
-		fprintf(out, "  flyover %-12s %-19s %s\n", verbs[i].word, verbs[i].args, verbs[i].help);
+		fprintf(out, "  flyover %-12s %-19s %s\n", verbs[i].word, verbs[i].args,
+			verbs[i].help);
 	fputs("  flyover help         VERB                print what a verb takes\n\n"
 	      "A URL: redis://[user[:password]@]host[:port][/db], rediss:// for TLS, unix:///path\n"
-	      "Exit codes: 0 done; 1 failed, or different; 2 usage; 3 configuration; 4 no connection\n",
+	      "Exit codes: 0 done; 1 failed, or different; 2 usage; 3 configuration; 4 no "
+	      "connection\n",
 	      out);
 }
 
@@ -75,7 +81,8 @@ static int failure_print(const struct failure *f)
 {
 	const struct error_row *row = error_row(f->id);
 	if (f->sentence[0])
-		fprintf(stderr, "flyover: %s%s%s\n", f->sentence, row->advice[0] ? "; " : "", row->advice);
+		fprintf(stderr, "flyover: %s%s%s\n", f->sentence, row->advice[0] ? "; " : "",
+			row->advice);
 	return row->exit_code;
 }
 

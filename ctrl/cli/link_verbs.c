@@ -49,16 +49,14 @@ int verb_link_create(const struct options *o, struct failure *f)
 
 int verb_link_list(const struct options *o, struct failure *f)
 {
-	json_t *answer = NULL, *link;
-	size_t i;
+	json_t *answer = NULL;
 	if (daemon_ask(o, json_pack("{s:s}", "verb", "link-list"), &answer, f))
 		return -1;
-	const json_t *links = json_object_get(answer, "links");
-	if (!o->json)
-		table_print(stdout, links, "\n");
+	json_object_del(answer, "ok");
+	if (o->json)
+		line_print(answer);
 	else
-		json_array_foreach((json_t *)links, i, link)
-			line_print(link);
+		table_print(stdout, json_object_get(answer, "links"), "\n");
 	json_decref(answer);
 	return 0;
 }

@@ -29,22 +29,25 @@ static const char *remark(const json_t *link)
 static void row_print(FILE *out, const json_t *link, const char *end)
 {
 	char keys[24], applied[24], lag[24];
-	fprintf(out, "%-20.20s %-10s %3llu%% %13s %15s %9s %7llu %7llu %8llu  %.60s%s", text(link, "name"),
-		text(link, "phase"), (unsigned long long)number(link, "percent"),
-		figure_count(number(link, "keys"), keys), figure_count(number(link, "applied"), applied),
+	fprintf(out, "%-20.20s %-10s %3llu%% %13s %15s %9s %7llu %7llu %8llu  %.60s%s",
+		text(link, "name"), text(link, "phase"),
+		(unsigned long long)number(link, "percent"),
+		figure_count(number(link, "keys"), keys),
+		figure_count(number(link, "applied"), applied),
 		figure_bytes((double)number(link, "lag_bytes"), lag),
-		(unsigned long long)number(link, "lag_ms"), (unsigned long long)number(link, "parked"),
-		(unsigned long long)number(json_object_get(link, "latency_us"), "p99"), remark(link), end);
+		(unsigned long long)number(link, "lag_ms"),
+		(unsigned long long)number(link, "parked"),
+		(unsigned long long)number(json_object_get(link, "latency_us"), "p99"),
+		remark(link), end);
 }
 
 void table_print(FILE *out, const json_t *links, const char *end)
 {
 	const json_t *link;
 	size_t i;
-	fprintf(out, "%-20s %-10s %4s %13s %15s %9s %7s %7s %8s  %s%s", "LINK", "PHASE", "SNAP", "KEYS",
-		"APPLIED", "LAG", "LAG ms", "PARKED", "p99 us", "REMARK", end);
-	json_array_foreach((json_t *)links, i, link)
-		row_print(out, link, end);
+	fprintf(out, "%-20s %-10s %4s %13s %15s %9s %7s %7s %8s  %s%s", "LINK", "PHASE", "SNAP",
+		"KEYS", "APPLIED", "LAG", "LAG ms", "PARKED", "p99 us", "REMARK", end);
+	json_array_foreach((json_t *)links, i, link) row_print(out, link, end);
 	if (json_array_size(links) == 0)
 		fprintf(out, "(no links)%s", end);
 }
@@ -69,8 +72,7 @@ void link_print(FILE *out, const json_t *link)
 {
 	const char *key;
 	const json_t *v;
-	json_object_foreach((json_t *)link, key, v)
-		value_print(out, key, v);
+	json_object_foreach((json_t *)link, key, v) value_print(out, key, v);
 }
 
 void daemon_print(FILE *out, const json_t *status, const char *end)
@@ -81,6 +83,7 @@ void daemon_print(FILE *out, const json_t *status, const char *end)
 	if (number(dataplane, "pid"))
 		fprintf(out, " (pid %llu)", (unsigned long long)number(dataplane, "pid"));
 	if (number(dataplane, "restarts"))
-		fprintf(out, ", started again %llu times", (unsigned long long)number(dataplane, "restarts"));
+		fprintf(out, ", started again %llu times",
+			(unsigned long long)number(dataplane, "restarts"));
 	fprintf(out, "%s%s", end, end);
 }
