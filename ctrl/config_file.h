@@ -14,7 +14,8 @@ int config_file_read(const char *path, struct config_node **root, struct failure
 // Say what is wrong at a node: "FILE, line N: <sentence>". @return -1
 __attribute__((format(printf, 4, 5))) int config_file_wrong(const char *path,
 							    const struct config_node *at,
-							    struct failure *f, const char *format, ...);
+							    struct failure *f, const char *format,
+							    ...);
 
 // The text of a node that must be a scalar. @return NULL with f when it is not
 const char *config_file_text(const char *path, const struct config_node *n, struct failure *f);

@@ -8,11 +8,13 @@
 static int kind_check(const struct url *u, struct failure *f)
 {
 	if (u->kind == URL_CLUSTER)
-		return failure_set(f, ERROR_URL, "redis+cluster:// is understood, but clusters cannot be "
-						 "synced by this version");
+		return failure_set(f, ERROR_URL,
+				   "redis+cluster:// is understood, but clusters cannot be "
+				   "synced by this version");
 	if (u->kind == URL_SENTINEL)
-		return failure_set(f, ERROR_URL, "redis+sentinel:// is understood, but sentinels cannot "
-						 "be asked by this version");
+		return failure_set(f, ERROR_URL,
+				   "redis+sentinel:// is understood, but sentinels cannot "
+				   "be asked by this version");
 	return 0;
 }
 

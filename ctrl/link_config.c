@@ -17,13 +17,15 @@ void link_config_init(struct link_config *c)
 
 static int name_set(char *out, const char *what, const char *text, struct failure *f)
 {
-	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
+	static const char letters[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
 	size_t len = strlen(text);
 	if (len == 0 || len >= NAME_LEN || strspn(text, letters) != len || text[0] == '.')
-		return failure_set(f, ERROR_CONFIG,
-				   "the name of a %s is 1 to %d letters, digits, '_', '.' and '-', and "
-				   "does not begin with a '.'",
-				   what, NAME_LEN - 1);
+		return failure_set(
+			f, ERROR_CONFIG,
+			"the name of a %s is 1 to %d letters, digits, '_', '.' and '-', and "
+			"does not begin with a '.'",
+			what, NAME_LEN - 1);
 	memcpy(out, text, len + 1);
 	return 0;
 }
@@ -108,8 +110,9 @@ int link_config_check(const struct link_config *c, struct failure *f)
 
 static int endpoint_same(const struct endpoint *a, const struct endpoint *b)
 {
-	return !strcmp(a->host, b->host) && !strcmp(a->path, b->path) && !strcmp(a->user, b->user) &&
-	       a->port == b->port && a->db == b->db && a->tls == b->tls;
+	return !strcmp(a->host, b->host) && !strcmp(a->path, b->path) &&
+	       !strcmp(a->user, b->user) && a->port == b->port && a->db == b->db &&
+	       a->tls == b->tls;
 }
 
 int link_config_same(const struct link_config *a, const struct link_config *b)

@@ -61,7 +61,8 @@ static int actions_fill(posix_spawn_file_actions_t *a, const struct program_star
 		rc = rc ? rc : posix_spawn_file_actions_adddup2(a, s->stderr_fd, 2);
 	if (s->fd_from >= 0)
 		rc = rc ? rc : posix_spawn_file_actions_adddup2(a, s->fd_from, s->fd_to);
-	return rc ? rc : posix_spawn_file_actions_addclosefrom_np(a, s->fd_from < 0 ? 3 : s->fd_to + 1);
+	return rc ? rc
+		  : posix_spawn_file_actions_addclosefrom_np(a, s->fd_from < 0 ? 3 : s->fd_to + 1);
 }
 
 static int attributes_fill(posix_spawnattr_t *attr)

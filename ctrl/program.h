@@ -5,7 +5,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-// Find a program: beside the running executable, then in libexec/flyover of its prefix, then in PATH.
+// Find a program: beside the running executable, then in libexec/flyover of its prefix, then in
+// PATH.
 //
 // @param out  its path
 // @return 0, or -ENOENT

@@ -22,11 +22,11 @@ int secret_read_file(const char *path, char *out, size_t out_len, struct failure
 	out[n] = 0;
 	size_t len = strcspn(out, "\r\n");
 	if (len + 1 >= out_len)
-		return failure_set(f, ERROR_CONFIG, "the password in %s is longer than %zu bytes", path,
-				   out_len - 2);
+		return failure_set(f, ERROR_CONFIG, "the password in %s is longer than %zu bytes",
+				   path, out_len - 2);
 	if (len == 0)
-		return failure_set(f, ERROR_CONFIG, "the first line of the password file %s is empty",
-				   path);
+		return failure_set(f, ERROR_CONFIG,
+				   "the first line of the password file %s is empty", path);
 	explicit_bzero(out + len, (size_t)n - len);
 	return 0;
 }
@@ -39,8 +39,8 @@ int secret_take_env(const char *name, char *out, size_t out_len, struct failure 
 		return 0;
 	size_t len = strlen(text);
 	if (len >= out_len)
-		return failure_set(f, ERROR_CONFIG, "the password in %s is longer than %zu bytes", name,
-				   out_len - 1);
+		return failure_set(f, ERROR_CONFIG, "the password in %s is longer than %zu bytes",
+				   name, out_len - 1);
 	memcpy(out, text, len + 1);
 	explicit_bzero(text, len);
 	unsetenv(name);

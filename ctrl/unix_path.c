@@ -105,6 +105,7 @@ int unix_connect(const char *path, struct failure *f)
 	if (dir_fd >= 0)
 		close(dir_fd);
 	if (fd < 0)
-		return failure_set(f, ERROR_CONNECT, "cannot connect to %s: %s", path, strerror(-fd));
+		return failure_set(f, ERROR_CONNECT, "cannot connect to %s: %s", path,
+				   strerror(-fd));
 	return fd;
 }

@@ -164,8 +164,7 @@ static int document_read(struct reader *r)
 	return 0;
 }
 
-int config_parse(const char *text, size_t len, struct config_node **root, char *why,
-		 size_t why_len)
+int config_parse(const char *text, size_t len, struct config_node **root, char *why, size_t why_len)
 {
 	struct reader r = {.why = why, .why_len = why_len};
 	*root = NULL;

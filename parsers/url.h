@@ -11,13 +11,13 @@
 
 #include "parsers/span.h"
 
-#define URL_NODES_MAX    16
-#define URL_HOST_LEN     256
-#define URL_PATH_LEN     108
-#define URL_USER_LEN     128
-#define URL_PASSWORD_LEN 512
-#define URL_MASTER_LEN   128
-#define URL_PORT         6379
+#define URL_NODES_MAX     16
+#define URL_HOST_LEN      256
+#define URL_PATH_LEN      108
+#define URL_USER_LEN      128
+#define URL_PASSWORD_LEN  512
+#define URL_MASTER_LEN    128
+#define URL_PORT          6379
 #define URL_PORT_SENTINEL 26379
 
 enum url_kind { URL_STANDALONE, URL_CLUSTER, URL_SENTINEL, URL_UNIX };

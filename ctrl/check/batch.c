@@ -16,8 +16,8 @@
 #include "ctrl/check/elements.h"
 #include "ctrl/clock.h"
 
-#define STRING_FIRST    4096 // bytes of a string read at first
-#define SMALL_ELEMENTS  128
+#define STRING_FIRST   4096 // bytes of a string read at first
+#define SMALL_ELEMENTS 128
 
 static void settle(struct subject *s, enum difference d)
 {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// check_run() -> database_check() -> source_walk(), target_walk() -> portion_judge() -> suspects_judge()
+// check_run() -> database_check() -> source_walk(), target_walk() -> portion_judge() ->
+// suspects_judge()
 #include "ctrl/check/check.h"
 
 #include <errno.h>
@@ -165,8 +166,8 @@ static int scan_next(struct check *c, enum side side)
 	if (v->type == RESP_ERROR)
 		return client_refused(client, "SCAN", v->text, c->failure);
 	if (v->type != RESP_ARRAY || n < 3 || v[1].text.len >= sizeof(p->cursor))
-		return failure_set(c->failure, ERROR_NOT_REDIS, "%s answers SCAN in a way of its own",
-				   client->who);
+		return failure_set(c->failure, ERROR_NOT_REDIS,
+				   "%s answers SCAN in a way of its own", client->who);
 	if (portion_fill(p, v, n))
 		return no_memory(c);
 	return strcmp(p->cursor, "0") != 0;
@@ -197,7 +198,8 @@ static int source_walk(struct check *c)
 			return -1;
 		c->result->keys += c->portion.n;
 		if (c->options->progress)
-			c->options->progress(c->options->progress_arg, c->db[SOURCE], c->result->keys);
+			c->options->progress(c->options->progress_arg, c->db[SOURCE],
+					     c->result->keys);
 	} while (more);
 	return 0;
 }
@@ -237,7 +239,8 @@ static int extras_find(struct check *c)
 		p->keys[i].difference = v->integer ? DIFF_NONE : DIFF_EXTRA;
 	}
 	for (unsigned i = 0; i < p->n; i++)
-		if (p->keys[i].difference != DIFF_NONE && suspect_add(c, p->keys[i].key, DIFF_EXTRA))
+		if (p->keys[i].difference != DIFF_NONE &&
+		    suspect_add(c, p->keys[i].key, DIFF_EXTRA))
 			return -1;
 	return 0;
 }
@@ -298,7 +301,8 @@ static int check_all(struct check *c, const struct endpoint *source, const struc
 	if (client_open(&c->pair.client[SOURCE], source, "the source", c->failure) ||
 	    client_open(&c->pair.client[TARGET], target, "the target", c->failure))
 		return -1;
-	if (expiry_prepare(c) || databases_read(&c->databases, &c->pair, source, target, c->failure))
+	if (expiry_prepare(c) ||
+	    databases_read(&c->databases, &c->pair, source, target, c->failure))
 		return -1;
 	c->result->databases = c->databases.n;
 	for (unsigned i = 0; i < c->databases.n; i++)

@@ -34,7 +34,7 @@ enum difference {
 #define X(name, word, sentence) DIFF_##name,
 	DIFFERENCES(X)
 #undef X
-	DIFFERENCE_COUNT
+		DIFFERENCE_COUNT
 };
 
 const char *difference_word(enum difference d);     // "missing"
@@ -49,7 +49,7 @@ struct found {
 
 struct check_options {
 	enum check_mode mode;
-	unsigned show;        // keep so many differing keys
+	unsigned show; // keep so many differing keys
 	uint64_t ttl_slack_ms;
 	// Told now and then; may be NULL.
 	void (*progress)(void *arg, int db, uint64_t keys);

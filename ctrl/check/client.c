@@ -27,7 +27,8 @@ static int connect_wait(int fd, const struct sockaddr *address, socklen_t len)
 		struct pollfd p = {.fd = fd, .events = POLLOUT};
 		socklen_t size = sizeof(rc);
 		rc = -ETIMEDOUT;
-		if (poll(&p, 1, CLIENT_CONNECT_MS) == 1 && !getsockopt(fd, SOL_SOCKET, SO_ERROR, &rc, &size))
+		if (poll(&p, 1, CLIENT_CONNECT_MS) == 1 &&
+		    !getsockopt(fd, SOL_SOCKET, SO_ERROR, &rc, &size))
 			rc = -rc;
 	}
 	if (rc == 0)
@@ -68,7 +69,8 @@ static int addresses_try(const struct addrinfo *list)
 
 static int socket_connect(struct client *c, const struct endpoint *e, struct failure *f)
 {
-	struct addrinfo *list = NULL, hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
+	struct addrinfo *list = NULL,
+			hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
 	char port[8];
 	snprintf(port, sizeof(port), "%u", e->port);
 	if (e->path[0]) {
@@ -76,7 +78,8 @@ static int socket_connect(struct client *c, const struct endpoint *e, struct fai
 	} else {
 		int rc = getaddrinfo(e->host, port, &hints, &list);
 		if (rc)
-			return failure_set(f, ERROR_RESOLVE, "%s: the host name %s cannot be resolved: %s", c->who,
+			return failure_set(f, ERROR_RESOLVE,
+					   "%s: the host name %s cannot be resolved: %s", c->who,
 					   e->host, gai_strerror(rc));
 		c->fd = addresses_try(list);
 		freeaddrinfo(list);
@@ -112,7 +115,8 @@ int client_open(struct client *c, const struct endpoint *e, const char *who, str
 	*c = (struct client){.fd = -1, .who = who};
 	endpoint_text(e, c->url);
 	if (e->tls)
-		return failure_set(f, ERROR_URL, "%s: this version cannot speak TLS to a server", who);
+		return failure_set(f, ERROR_URL, "%s: this version cannot speak TLS to a server",
+				   who);
 	c->replies = resp_replies_new();
 	if (!c->replies)
 		return failure_set(f, ERROR_MEMORY, "no memory for a connection");
@@ -147,7 +151,8 @@ static int room_make(struct client *c, size_t more)
 	size_t room = (c->out_len + more) * 2 + 4096;
 	char *out = realloc(c->out, room);
 	if (!out)
-		return failure_set(&c->failure, ERROR_MEMORY, "no memory for the requests to %s", c->who);
+		return failure_set(&c->failure, ERROR_MEMORY, "no memory for the requests to %s",
+				   c->who);
 	c->out = out;
 	c->out_room = room;
 	return 0;
@@ -213,8 +218,8 @@ void client_ask(struct client *c, const char *format, ...)
 
 static int lost(struct client *c, const char *why)
 {
-	return failure_set(&c->failure, ERROR_CONNECT, "the connection to %s %s was lost: %s", c->who,
-			   c->url, why);
+	return failure_set(&c->failure, ERROR_CONNECT, "the connection to %s %s was lost: %s",
+			   c->who, c->url, why);
 }
 
 static int bytes_send(struct client *c)
@@ -245,7 +250,8 @@ static int slice_feed(struct client *c)
 	if (left == 0)
 		return 0;
 	if (resp_replies_feed(c->replies, c->in + c->in_fed, len))
-		return failure_set(&c->failure, ERROR_MEMORY, "no memory for a reply of %s", c->who);
+		return failure_set(&c->failure, ERROR_MEMORY, "no memory for a reply of %s",
+				   c->who);
 	c->in_fed += len;
 	return 1;
 }
@@ -265,8 +271,8 @@ static int bytes_move(struct client *c)
 	if (n < 0)
 		return errno == EINTR ? 0 : lost(c, strerror(errno));
 	if (n == 0)
-		return failure_set(&c->failure, ERROR_DEADLINE, "%s %s has not answered for %d s", c->who,
-				   c->url, CLIENT_SILENCE_MS / 1000);
+		return failure_set(&c->failure, ERROR_DEADLINE, "%s %s has not answered for %d s",
+				   c->who, c->url, CLIENT_SILENCE_MS / 1000);
 	if ((p.revents & POLLOUT) && bytes_send(c))
 		return -1;
 	return p.revents & (POLLIN | POLLHUP | POLLERR) ? bytes_receive(c) : 0;
@@ -283,8 +289,8 @@ const struct resp_value *client_next(struct client *c, unsigned *n)
 			return v;
 		}
 		if (verdict == RESP_BAD)
-			failure_set(&c->failure, ERROR_NOT_REDIS, "%s %s does not answer as a Redis does",
-				    c->who, c->url);
+			failure_set(&c->failure, ERROR_NOT_REDIS,
+				    "%s %s does not answer as a Redis does", c->who, c->url);
 		else if (slice_feed(c) == 0)
 			bytes_move(c);
 	}
@@ -302,12 +308,13 @@ int client_refused(const struct client *c, const char *what, struct span error, 
 		const char *word;
 		enum error_id id;
 	} rows[] = {
-		{"NOAUTH", ERROR_AUTH},   {"WRONGPASS", ERROR_AUTH}, {"NOPERM", ERROR_NOPERM},
+		{"NOAUTH", ERROR_AUTH},     {"WRONGPASS", ERROR_AUTH},     {"NOPERM", ERROR_NOPERM},
 		{"LOADING", ERROR_CONNECT}, {"MASTERDOWN", ERROR_CONNECT},
 	};
 	enum error_id id = !strcmp(what, "AUTH") ? ERROR_AUTH : ERROR_TARGET_REFUSES;
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (error.len > strlen(rows[i].word) && !strncmp(error.p, rows[i].word, strlen(rows[i].word)))
+		if (error.len > strlen(rows[i].word) &&
+		    !strncmp(error.p, rows[i].word, strlen(rows[i].word)))
 			id = rows[i].id;
 	return failure_set(f, id, "%s %s refuses %s: %.*s", c->who, c->url, what,
 			   (int)(error.len < 200 ? error.len : 200), error.p);

@@ -30,7 +30,8 @@ int functions_compare(struct compare *c, bool *same)
 	for (int i = 0; i < 2; i++) {
 		// A server that knows no functions is taken for one without any.
 		if (value_is_error(r.v[i], "NOPERM"))
-			return client_refused(&c->pair->client[i], "FUNCTION LIST", r.v[i]->text, c->failure);
+			return client_refused(&c->pair->client[i], "FUNCTION LIST", r.v[i]->text,
+					      c->failure);
 		if (r.v[i]->type != RESP_ARRAY)
 			continue;
 		count[i] = r.v[i]->elements;

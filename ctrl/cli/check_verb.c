@@ -34,7 +34,8 @@ static int mode_read(const char *text, enum check_mode *mode, struct failure *f)
 			*mode = (enum check_mode)i;
 			return 0;
 		}
-	return text ? failure_set(f, ERROR_USAGE, "--mode is full, length or keys, not '%s'", text) : 0;
+	return text ? failure_set(f, ERROR_USAGE, "--mode is full, length or keys, not '%s'", text)
+		    : 0;
 }
 
 static int number_read(const char *text, const char *name, const char *unit, uint64_t max,
@@ -48,8 +49,8 @@ static int number_read(const char *text, const char *name, const char *unit, uin
 	if (seconds)
 		*v *= 1000;
 	if (*text < '0' || *text > '9' || (*end && !seconds && strcasecmp(end, unit)) || *v > max)
-		return failure_set(f, ERROR_USAGE, "--%s: '%s' is not a number up to %llu%s", name, text,
-				   (unsigned long long)max, unit);
+		return failure_set(f, ERROR_USAGE, "--%s: '%s' is not a number up to %llu%s", name,
+				   text, (unsigned long long)max, unit);
 	return 0;
 }
 
@@ -94,8 +95,8 @@ static void summary_print(const struct check_result *r)
 	char keys[24], count[24];
 	const char *comma = "";
 	if (r->differences == 0) {
-		printf("equal: %s keys in %u database%s\n", figure_count(r->keys, keys), r->databases,
-		       r->databases == 1 ? "" : "s");
+		printf("equal: %s keys in %u database%s\n", figure_count(r->keys, keys),
+		       r->databases, r->databases == 1 ? "" : "s");
 		return;
 	}
 	printf("different: %s of %s keys:", figure_count(r->differences, count),
@@ -115,14 +116,15 @@ static void result_print(const struct check_result *r)
 	for (unsigned i = 0; i < r->n_found; i++) {
 		const struct found *found = &r->found[i];
 		char *key = escape_text(found->key, found->key_len);
-		printf("db%d %s %s\n", found->db, key ? key : "?", difference_sentence(found->difference));
+		printf("db%d \"%s\" %s\n", found->db, key ? key : "?",
+		       difference_sentence(found->difference));
 		free(key);
 	}
 	if (r->count[DIFF_FUNCTIONS])
 		printf("%s\n", difference_sentence(DIFF_FUNCTIONS));
 	if (r->differences > r->n_found + r->count[DIFF_FUNCTIONS])
 		printf("(%llu more)\n", (unsigned long long)(r->differences - r->n_found -
-							      r->count[DIFF_FUNCTIONS]));
+							     r->count[DIFF_FUNCTIONS]));
 	summary_print(r);
 }
 
@@ -130,18 +132,19 @@ static void result_json(const struct check_result *r, uint64_t ms)
 {
 	json_t *list = json_array();
 	json_t *o = json_pack("{s:s, s:b, s:I, s:i, s:I, s:I, s:I}", "result",
-			      r->differences ? "different" : "equal", "equal", r->differences == 0, "keys",
-			      (json_int_t)r->keys, "databases", (int)r->databases, "differences",
-			      (json_int_t)r->differences, "rechecked", (json_int_t)r->rechecked, "ms",
-			      (json_int_t)ms);
+			      r->differences ? "different" : "equal", "equal", r->differences == 0,
+			      "keys", (json_int_t)r->keys, "databases", (int)r->databases,
+			      "differences", (json_int_t)r->differences, "rechecked",
+			      (json_int_t)r->rechecked, "ms", (json_int_t)ms);
 	for (unsigned i = 1; i < DIFFERENCE_COUNT; i++)
 		json_object_set_new(o, difference_word((enum difference)i),
 				    json_integer((json_int_t)r->count[i]));
 	for (unsigned i = 0; i < r->n_found; i++) {
 		const struct found *found = &r->found[i];
 		char *key = escape_text(found->key, found->key_len);
-		json_array_append_new(list, json_pack("{s:i, s:s, s:s}", "db", found->db, "key", key ? key : "",
-						      "reason", difference_word(found->difference)));
+		json_array_append_new(list, json_pack("{s:i, s:s, s:s}", "db", found->db, "key",
+						      key ? key : "", "reason",
+						      difference_word(found->difference)));
 		free(key);
 	}
 	json_object_set_new(o, "found", list);

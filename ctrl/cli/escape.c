@@ -24,14 +24,12 @@ static size_t escape_byte(uint8_t c, char *out)
 
 char *escape_text(const char *p, size_t len)
 {
-	char *text = malloc(len * 4 + 4); // sprintf ends with a NUL
+	char *text = malloc(len * 4 + 2); // sprintf ends with a NUL
 	if (!text)
 		return NULL;
 	size_t n = 0;
-	text[n++] = '"';
 	for (size_t i = 0; i < len; i++)
 		n += escape_byte((uint8_t)p[i], text + n);
-	text[n++] = '"';
 	text[n] = 0;
 	return text;
 }

@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-// Quoted, what is not printable ASCII as \xNN, \n, \r, \t, \" and \\.
+// What is not printable ASCII as \xNN, \n, \r, \t, \" and \\.
 //
 // @return to be freed, or NULL without memory
 char *escape_text(const char *p, size_t len);

@@ -8,10 +8,30 @@
 #include "ctrl/secret.h"
 
 static const struct verb verbs[] = {
-	{"sync", "SOURCE TARGET", "keep TARGET in step with SOURCE until Ctrl-C, or --until=caught-up",
+	{"sync", "SOURCE TARGET",
+	 "keep TARGET in step with SOURCE until Ctrl-C, or --until=caught-up",
 	 OPTIONS_JSON | OPTIONS_JOB | OPTIONS_LINK | OPTIONS_PASSWORD, 2, 2, verb_sync},
 	{"check", "SOURCE TARGET", "compare two servers: 0 equal, 1 different",
 	 OPTIONS_JSON | OPTIONS_PASSWORD | OPTIONS_CHECK, 2, 2, verb_check},
+	{"status", "", "what flyoverd and its links are doing", OPTIONS_JSON | OPTIONS_SOCKET, 0, 0,
+	 verb_status},
+	{"top", "", "the same, refreshed every second until q", OPTIONS_SOCKET | OPTIONS_JSON, 0, 0,
+	 verb_top},
+	{"metrics", "", "all counters in Prometheus' text format", OPTIONS_SOCKET, 0, 0,
+	 verb_metrics},
+	{"link create", "NAME SOURCE TARGET", "create and start a link",
+	 OPTIONS_JSON | OPTIONS_SOCKET | OPTIONS_LINK | OPTIONS_PASSWORD, 3, 3, verb_link_create},
+	{"link list", "", "all links", OPTIONS_JSON | OPTIONS_SOCKET, 0, 0, verb_link_list},
+	{"link show", "NAME", "everything about one link", OPTIONS_JSON | OPTIONS_SOCKET, 1, 1,
+	 verb_link_show},
+	{"link pause", "NAME", "stop applying, stay connected", OPTIONS_SOCKET, 1, 1,
+	 verb_link_pause},
+	{"link resume", "NAME", "go on, or start again what has ended", OPTIONS_SOCKET, 1, 1,
+	 verb_link_resume},
+	{"link drain", "NAME", "apply what was received, then end", OPTIONS_SOCKET, 1, 1,
+	 verb_link_drain},
+	{"link delete", "NAME", "forget a link that has ended", OPTIONS_SOCKET, 1, 1,
+	 verb_link_delete},
 	{"version", "", "print the version", 0, 0, 0, verb_version},
 };
 #define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))
@@ -26,10 +46,12 @@ static void help_print(FILE *out)
 {
 	fputs("flyover keeps Redis and Valkey data in step across hosts and data centres\n\n", out);
 	for (unsigned i = 0; i < N_VERBS; i++)
-		fprintf(out, "  flyover %-13s %-24s %s\n", verbs[i].word, verbs[i].args, verbs[i].help);
-	fputs("  flyover help          VERB                     print what a verb takes\n\n"
+		fprintf(out, "  flyover %-12s %-19s %s\n", verbs[i].word, verbs[i].args,
+			verbs[i].help);
+	fputs("  flyover help         VERB                print what a verb takes\n\n"
 	      "A URL: redis://[user[:password]@]host[:port][/db], rediss:// for TLS, unix:///path\n"
-	      "Exit codes: 0 done; 1 failed, or different; 2 usage; 3 configuration; 4 no connection\n",
+	      "Exit codes: 0 done; 1 failed, or different; 2 usage; 3 configuration; 4 no "
+	      "connection\n",
 	      out);
 }
 
@@ -59,8 +81,16 @@ static int failure_print(const struct failure *f)
 {
 	const struct error_row *row = error_row(f->id);
 	if (f->sentence[0])
-		fprintf(stderr, "flyover: %s%s%s\n", f->sentence, row->advice[0] ? "; " : "", row->advice);
+		fprintf(stderr, "flyover: %s%s%s\n", f->sentence, row->advice[0] ? "; " : "",
+			row->advice);
 	return row->exit_code;
+}
+
+static int verb_unknown(int argc, char **argv, struct failure *f)
+{
+	if (argc > 1 && !strcmp(argv[0], "link"))
+		return failure_set(f, ERROR_USAGE, "there is no verb 'link %s'", argv[1]);
+	return failure_set(f, ERROR_USAGE, "there is no verb '%s'", argv[0]);
 }
 
 static int help_run(int argc, char **argv, struct failure *f)
@@ -72,7 +102,7 @@ static int help_run(int argc, char **argv, struct failure *f)
 	}
 	const struct verb *v = verb_find(argc, argv, &n_words);
 	if (!v)
-		return failure_set(f, ERROR_USAGE, "there is no verb '%s'", argv[0]);
+		return verb_unknown(argc, argv, f);
 	options_help(v);
 	return 0;
 }
@@ -83,9 +113,7 @@ static int verb_run(int argc, char **argv, struct failure *f)
 	int n_words;
 	const struct verb *v = verb_find(argc, argv, &n_words);
 	if (!v)
-		return failure_set(f, ERROR_USAGE, "there is no verb '%s%s%s'", argv[0],
-				   argc > 1 && !strcmp(argv[0], "link") ? " " : "",
-				   argc > 1 && !strcmp(argv[0], "link") ? argv[1] : "");
+		return verb_unknown(argc, argv, f);
 	if (options_read(v, argc - n_words, argv + n_words, &o, f))
 		return -1;
 	if (!o.help)

@@ -42,7 +42,8 @@ int job_passwords(const struct options *o, struct link_config *c, struct failure
 {
 	if (password_apply(c, "source-password", o->source_password_file, SOURCE_PASSWORD_ENV, f))
 		return -1;
-	return password_apply(c, "target-password", o->target_password_file, TARGET_PASSWORD_ENV, f);
+	return password_apply(c, "target-password", o->target_password_file, TARGET_PASSWORD_ENV,
+			      f);
 }
 
 // Whoever syncs the same source into the same target again finds the same state and markers.
@@ -92,8 +93,8 @@ json_t *job_request(const struct link_config *c, bool replace)
 {
 	unsigned n;
 	const struct setting_row *rows = setting_rows(&n);
-	json_t *o = json_pack("{s:s, s:b, s:s, s:s}", "verb", "link-create", "replace", replace, "name",
-			      c->name, "site", c->site);
+	json_t *o = json_pack("{s:s, s:b, s:s, s:s}", "verb", "link-create", "replace", replace,
+			      "name", c->name, "site", c->site);
 	endpoint_add(o, &c->source, "source", "source-password");
 	endpoint_add(o, &c->target, "target", "target-password");
 	for (unsigned i = 0; i < n; i++) {

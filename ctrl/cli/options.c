@@ -18,7 +18,9 @@ struct option_row {
 };
 
 #define ROW(name, letter, arg, group, member, help)                                                \
-	{name, letter, arg, group, offsetof(struct options, member), help}
+	{                                                                                          \
+		name, letter, arg, group, offsetof(struct options, member), help                   \
+	}
 
 static const struct option_row rows[] = {
 	ROW("json", 0, NULL, OPTIONS_JSON, json, "print JSON, one object a line"),
@@ -26,9 +28,11 @@ static const struct option_row rows[] = {
 	    "flyoverd's socket; default $FLYOVER_SOCKET or /run/flyover/flyoverd.sock"),
 	ROW("state-dir", 0, "FOLDER", OPTIONS_JOB, state_dir,
 	    "keep the state of this job there; default: a folder for this source and target"),
-	ROW("cores", 0, "LIST", OPTIONS_JOB, cores, "cores to use, such as 0-3; default: flyover chooses"),
+	ROW("cores", 0, "LIST", OPTIONS_JOB, cores,
+	    "cores to use, such as 0-3; default: flyover chooses"),
 	ROW("verbose", 'v', NULL, OPTIONS_JOB, verbose, "print the log to stderr"),
-	ROW("config", 0, "FILE", OPTIONS_LINK, config, "settings of the link from a file: 'name: value'"),
+	ROW("config", 0, "FILE", OPTIONS_LINK, config,
+	    "settings of the link from a file: 'name: value'"),
 	ROW("source-password-file", 0, "FILE", OPTIONS_PASSWORD, source_password_file,
 	    "the source's password; else FLYOVER_SOURCE_PASSWORD"),
 	ROW("target-password-file", 0, "FILE", OPTIONS_PASSWORD, target_password_file,
@@ -132,7 +136,8 @@ static int word_read(const struct verb *v, struct words *w, struct options *o, s
 	const char *word = w->argv[w->at];
 	if (word[0] != '-' || !word[1]) {
 		if (o->n_args == v->args_max)
-			return failure_set(f, ERROR_USAGE, "`flyover %s` takes %s, not '%s' as well", v->word,
+			return failure_set(f, ERROR_USAGE,
+					   "`flyover %s` takes %s, not '%s' as well", v->word,
 					   v->args[0] ? v->args : "no arguments", word);
 		o->args[o->n_args++] = word;
 		return 0;
@@ -168,8 +173,9 @@ int options_read(const struct verb *v, int argc, char **argv, struct options *o,
 static void row_help(const struct option_row *row)
 {
 	char left[64];
-	snprintf(left, sizeof(left), "%s--%s%s%s", row->letter ? (row->letter == 'v' ? "-v, " : "-h, ") : "",
-		 row->name, row->arg ? " " : "", row->arg ? row->arg : "");
+	snprintf(left, sizeof(left), "%s--%s%s%s",
+		 row->letter ? (row->letter == 'v' ? "-v, " : "-h, ") : "", row->name,
+		 row->arg ? " " : "", row->arg ? row->arg : "");
 	printf("  %-30s %s\n", left, row->help);
 }
 

@@ -11,12 +11,12 @@
 
 // Which options a verb takes, or'ed.
 enum option_group {
-	OPTIONS_JSON = 1,     // --json
-	OPTIONS_SOCKET = 2,   // --socket
-	OPTIONS_JOB = 4,      // --state-dir, --cores, --verbose
-	OPTIONS_LINK = 8,     // --config and every setting of a link
+	OPTIONS_JSON = 1,      // --json
+	OPTIONS_SOCKET = 2,    // --socket
+	OPTIONS_JOB = 4,       // --state-dir, --cores, --verbose
+	OPTIONS_LINK = 8,      // --config and every setting of a link
 	OPTIONS_PASSWORD = 16, // --source-password-file, --target-password-file
-	OPTIONS_CHECK = 32,   // --mode, --show
+	OPTIONS_CHECK = 32,    // --mode, --show
 };
 
 struct option_setting {

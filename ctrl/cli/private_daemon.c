@@ -26,7 +26,8 @@ int private_state_dir(const char *name, char *out, size_t out_len, struct failur
 	else if (home && home[0] == '/')
 		len = snprintf(out, out_len, "%s/.local/state/flyover/%s", home, name);
 	if (len <= 0 || (size_t)len >= out_len)
-		return failure_set(f, ERROR_STATE_DIR, "there is no HOME to keep the state of this job in");
+		return failure_set(f, ERROR_STATE_DIR,
+				   "there is no HOME to keep the state of this job in");
 	return 0;
 }
 
@@ -47,10 +48,15 @@ static int daemon_spawn(struct private_daemon *p, int fd, const char *state_dir,
 		return failure_set(f, ERROR_INTERNAL,
 				   "flyoverd is neither beside flyover nor in PATH");
 	struct program_start start = {
-		.path = path, .argv = argv, .fd_from = -1, .stdin_fd = fd, .stderr_fd = -1,
+		.path = path,
+		.argv = argv,
+		.fd_from = -1,
+		.stdin_fd = fd,
+		.stderr_fd = -1,
 	};
 	rc = program_spawn(&start, &p->pid);
-	return rc ? failure_set(f, ERROR_INTERNAL, "%s cannot be started: %s", path, strerror(-rc)) : 0;
+	return rc ? failure_set(f, ERROR_INTERNAL, "%s cannot be started: %s", path, strerror(-rc))
+		  : 0;
 }
 
 int private_daemon_start(struct private_daemon *p, const char *state_dir, const char *cores,

@@ -12,8 +12,8 @@ struct private_daemon {
 	struct session session;
 };
 
-// Where a job keeps its state unless the user says: $XDG_STATE_HOME/flyover, ~/.local/state/flyover,
-// or /var/lib/flyover for root, and in it a folder of that name.
+// Where a job keeps its state unless the user says: $XDG_STATE_HOME/flyover,
+// ~/.local/state/flyover, or /var/lib/flyover for root, and in it a folder of that name.
 //
 // @return 0, or -1: STATE_DIR
 int private_state_dir(const char *name, char *out, size_t out_len, struct failure *f);

@@ -68,19 +68,22 @@ static void snapshot_format(const struct progress *p, const json_t *link, FILE *
 {
 	char keys[24], keys_s[24], bytes_s[24];
 	uint64_t eta = eta_s(p, link);
-	fprintf(out, "snapshot %2llu%%  %s keys  %s keys/s  %s/s", (unsigned long long)number(link, "percent"),
+	fprintf(out, "snapshot %2llu%%  %s keys  %s keys/s  %s/s",
+		(unsigned long long)number(link, "percent"),
 		figure_count(number(link, "keys"), keys), figure_short(p->keys_s, keys_s),
 		figure_bytes(p->bytes_s, bytes_s));
 	if (eta)
-		fprintf(out, "  ETA %llu:%02llu", (unsigned long long)eta / 60, (unsigned long long)eta % 60);
+		fprintf(out, "  ETA %llu:%02llu", (unsigned long long)eta / 60,
+			(unsigned long long)eta % 60);
 }
 
 static void stream_format(const struct progress *p, const json_t *link, FILE *out)
 {
 	char commands[24], commands_s[24], bytes_s[24], lag[24];
 	fprintf(out, "%s  %s commands  %s/s  %s/s  lag %s, %llu ms", text(link, "phase"),
-		figure_count(number(link, "applied"), commands), figure_short(p->commands_s, commands_s),
-		figure_bytes(p->bytes_s, bytes_s), figure_bytes((double)number(link, "lag_bytes"), lag),
+		figure_count(number(link, "applied"), commands),
+		figure_short(p->commands_s, commands_s), figure_bytes(p->bytes_s, bytes_s),
+		figure_bytes((double)number(link, "lag_bytes"), lag),
 		(unsigned long long)number(link, "lag_ms"));
 	if (number(link, "parked"))
 		fprintf(out, "  parked %llu", (unsigned long long)number(link, "parked"));
@@ -166,8 +169,10 @@ static void summary_print(const struct progress *p, const json_t *link, uint64_t
 {
 	char keys[24], commands[24], bytes[24];
 	printf("done: %s keys, %s commands applied, %llu parked, %s in %.1f s\n",
-	       figure_count(number(link, "keys"), keys), figure_count(number(link, "applied"), commands),
-	       (unsigned long long)number(link, "parked"), figure_bytes((double)number(link, "bytes"), bytes),
+	       figure_count(number(link, "keys"), keys),
+	       figure_count(number(link, "applied"), commands),
+	       (unsigned long long)number(link, "parked"),
+	       figure_bytes((double)number(link, "bytes"), bytes),
 	       (double)(now_ms - p->started_ms) / 1000.0);
 }
 

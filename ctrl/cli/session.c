@@ -103,7 +103,8 @@ static json_t *line_receive(struct session *s)
 		size_t before = s->in_len;
 		if (bytes_receive(s, end_ms))
 			return NULL;
-		line_end = s->in_len > before ? memchr(s->in + before, '\n', s->in_len - before) : NULL;
+		line_end = s->in_len > before ? memchr(s->in + before, '\n', s->in_len - before)
+					      : NULL;
 	}
 	size_t len = (size_t)(line_end - s->in);
 	json_t *o = json_loadb(s->in, len, 0, NULL);

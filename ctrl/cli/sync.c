@@ -15,8 +15,8 @@
 #include "ctrl/clock.h"
 #include "ctrl/link_config.h"
 
-#define POLL_MS       50
-#define DAEMONS_MAX   3 // how often a flyoverd that died is replaced
+#define POLL_MS     50
+#define DAEMONS_MAX 3 // how often a flyoverd that died is replaced
 
 struct sync {
 	const struct options *options;
@@ -62,7 +62,8 @@ static int signal_handle(struct sync *s, struct failure *f)
 	if (poll(&p, 1, POLL_MS) <= 0 || read(s->signal_fd, &info, sizeof(info)) != sizeof(info))
 		return 0;
 	if (++s->n_signals == 1)
-		return session_ask(&s->daemon.session, request_of(s, "link-drain"), NULL, f) == SESSION_REFUSED
+		return session_ask(&s->daemon.session, request_of(s, "link-drain"), NULL, f) ==
+				       SESSION_REFUSED
 			       ? -1
 			       : 0;
 	session_tell(&s->daemon.session, json_pack("{s:s, s:b}", "verb", "shutdown", "now", 1));
@@ -93,7 +94,8 @@ static int daemon_again(struct sync *s, struct failure *f)
 {
 	private_daemon_end(&s->daemon);
 	if (s->n_daemons == DAEMONS_MAX)
-		return failure_set(f, ERROR_INTERNAL, "flyoverd ended by itself %d times; its log is %s/%s",
+		return failure_set(f, ERROR_INTERNAL,
+				   "flyoverd ended by itself %d times; its log is %s/%s",
 				   DAEMONS_MAX, s->state_dir, "flyoverd.log");
 	if (sync_begin(s, f))
 		return -1;
@@ -137,8 +139,8 @@ static void last_words_print(struct sync *s)
 	json_t *answer = NULL, *line;
 	struct failure f;
 	size_t i;
-	if (s->options->verbose || session_ask(&s->daemon.session, json_pack("{s:s}", "verb", "status"),
-					       &answer, &f))
+	if (s->options->verbose ||
+	    session_ask(&s->daemon.session, json_pack("{s:s}", "verb", "status"), &answer, &f))
 		return;
 	json_array_foreach(json_object_get(answer, "events"), i, line)
 	{
@@ -171,7 +173,8 @@ static int sync_prepare(struct sync *s, const struct options *o, struct failure 
 		return -1;
 	if (o->state_dir) {
 		if (strlen(o->state_dir) >= sizeof(s->state_dir))
-			return failure_set(f, ERROR_STATE_DIR, "the path of the state folder is too long");
+			return failure_set(f, ERROR_STATE_DIR,
+					   "the path of the state folder is too long");
 		strcpy(s->state_dir, o->state_dir);
 	} else if (private_state_dir(s->config.name, s->state_dir, sizeof(s->state_dir), f)) {
 		return -1;

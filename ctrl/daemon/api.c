@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// api_listen() -> client_accept() -> client_ready() -> client_read() -> line_answer() -> client_write()
+// api_listen() -> client_accept() -> client_ready() -> client_read() -> line_answer() ->
+// client_write()
 #include "ctrl/daemon/api.h"
 
 #include <errno.h>
@@ -16,7 +17,8 @@ static json_t *failure_json(const struct failure *f)
 {
 	const struct error_row *row = error_row(f->id);
 	return json_pack("{s:b, s:{s:s, s:i, s:s, s:s}}", "ok", 0, "error", "name", row->name,
-			 "exit_code", row->exit_code, "sentence", f->sentence, "advice", row->advice);
+			 "exit_code", row->exit_code, "sentence", f->sentence, "advice",
+			 row->advice);
 }
 
 static json_t *request_run(struct daemon *d, const json_t *request, struct failure *f)
@@ -93,7 +95,8 @@ static void client_close(struct api_client *c)
 static int client_write(struct api_client *c)
 {
 	while (c->out && c->out_done < c->out_len) {
-		ssize_t n = send(c->watch.fd, c->out + c->out_done, c->out_len - c->out_done, MSG_NOSIGNAL);
+		ssize_t n = send(c->watch.fd, c->out + c->out_done, c->out_len - c->out_done,
+				 MSG_NOSIGNAL);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -190,8 +193,9 @@ static void client_accept(struct watch *w, uint32_t events)
 {
 	struct api *api = container_of(w, struct api, listener);
 	struct daemon *d = container_of(api, struct daemon, api);
-	static const char busy[] = "{\"ok\":false,\"error\":{\"name\":\"CONNECT\",\"exit_code\":4,"
-				   "\"sentence\":\"flyoverd has too many clients\",\"advice\":\"\"}}\n";
+	static const char busy[] =
+		"{\"ok\":false,\"error\":{\"name\":\"CONNECT\",\"exit_code\":4,"
+		"\"sentence\":\"flyoverd has too many clients\",\"advice\":\"\"}}\n";
 	int fd = accept4(w->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd < 0)
 		return;

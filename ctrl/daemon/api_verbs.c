@@ -67,7 +67,8 @@ static int config_from_request(const json_t *request, struct link_config *c, str
 		if (!strcmp(key, "verb") || !strcmp(key, "replace"))
 			continue;
 		if (!text)
-			return failure_set(f, ERROR_CONFIG, "'%.64s' takes a text or a number", key);
+			return failure_set(f, ERROR_CONFIG, "'%.64s' takes a text or a number",
+					   key);
 		if (link_config_set(c, key, text, f))
 			return -1;
 	}
@@ -115,12 +116,14 @@ static json_t *link_do(struct daemon *d, const json_t *request, link_change *cha
 	int i = link_named(d, request, f);
 	if (i < 0)
 		return NULL;
-	log_put(&d->log, EVENT_INFO, d->supervisor.shared.contract->links[i].config.name, "to %s", word);
+	log_put(&d->log, EVENT_INFO, d->supervisor.shared.contract->links[i].config.name, "to %s",
+		word);
 	return change(d, (unsigned)i, f) ? NULL : json_object();
 }
 
 #define LINK_VERB(word)                                                                            \
-	static json_t *verb_link_##word(struct daemon *d, const json_t *request, struct failure *f) \
+	static json_t *verb_link_##word(struct daemon *d, const json_t *request,                   \
+					struct failure *f)                                         \
 	{                                                                                          \
 		return link_do(d, request, link_##word, #word, f);                                 \
 	}
@@ -141,10 +144,12 @@ const struct api_verb *api_verbs(unsigned *n)
 	static const struct api_verb verbs[] = {
 		{"ping", "version and pid of flyoverd", verb_ping},
 		{"help", "the verbs", verb_help},
-		{"status", "flyoverd, its dataplane, all links, the last lines of the log", verb_status},
+		{"status", "flyoverd, its dataplane, all links, the last lines of the log",
+		 verb_status},
 		{"metrics", "all counters in Prometheus' text format", verb_metrics},
-		{"link-create", "create and start a link: name, source, target, settings; replace: true "
-				"to put it in the place of another",
+		{"link-create",
+		 "create and start a link: name, source, target, settings; replace: true "
+		 "to put it in the place of another",
 		 verb_link_create},
 		{"link-list", "all links", verb_link_list},
 		{"link-show", "one link, by its name", verb_link_show},
@@ -153,7 +158,8 @@ const struct api_verb *api_verbs(unsigned *n)
 		{"link-drain", "apply what was received, then end", verb_link_drain},
 		{"link-stop", "end at once", verb_link_stop},
 		{"link-delete", "forget a link that has ended", verb_link_delete},
-		{"shutdown", "drain all links and leave; now: true to leave at once", verb_shutdown},
+		{"shutdown", "drain all links and leave; now: true to leave at once",
+		 verb_shutdown},
 	};
 	*n = sizeof(verbs) / sizeof(verbs[0]);
 	return verbs;

@@ -21,7 +21,10 @@ struct field {
 };
 
 #define FIELD(key, member)                                                                         \
-	{key, offsetof(struct daemon_config, member), sizeof(((struct daemon_config *)0)->member)}
+	{                                                                                          \
+		key, offsetof(struct daemon_config, member),                                       \
+			sizeof(((struct daemon_config *)0)->member)                                \
+	}
 
 static const struct field fields[] = {
 	FIELD("listen", listen),
@@ -29,17 +32,17 @@ static const struct field fields[] = {
 	FIELD("cores", cores),
 };
 
-int daemon_config_set(struct daemon_config *c, const char *key, const char *text,
-		      struct failure *f)
+int daemon_config_set(struct daemon_config *c, const char *key, const char *text, struct failure *f)
 {
 	for (unsigned i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
 		if (strcmp(key, fields[i].key))
 			continue;
 		if (!*text || strlen(text) >= fields[i].len)
-			return failure_set(f, ERROR_CONFIG, "%s: the value is empty or too long", key);
+			return failure_set(f, ERROR_CONFIG, "%s: the value is empty or too long",
+					   key);
 		if (!strcmp(key, "cores") && strspn(text, "0123456789,-") != strlen(text))
-			return failure_set(f, ERROR_CONFIG, "cores: '%s' is not a list such as 0-3 or 1,3",
-					   text);
+			return failure_set(f, ERROR_CONFIG,
+					   "cores: '%s' is not a list such as 0-3 or 1,3", text);
 		strcpy((char *)c + fields[i].offset, text);
 		return 0;
 	}
@@ -51,7 +54,8 @@ static int link_read(struct daemon_config *c, const char *path, const struct con
 {
 	struct failure inner = {0};
 	if (c->n_links == LINKS_MAX)
-		return config_file_wrong(path, n, f, "one flyoverd holds %d links at most", LINKS_MAX);
+		return config_file_wrong(path, n, f, "one flyoverd holds %d links at most",
+					 LINKS_MAX);
 	struct link_config *link = &c->links[c->n_links];
 	link_config_init(link);
 	if (link_config_set(link, "site", site, &inner))
@@ -62,7 +66,8 @@ static int link_read(struct daemon_config *c, const char *path, const struct con
 		return config_file_wrong(path, n, f, "%s", inner.sentence);
 	for (unsigned i = 0; i < c->n_links; i++)
 		if (!strcmp(c->links[i].name, link->name))
-			return config_file_wrong(path, n, f, "there is a link named %s already", link->name);
+			return config_file_wrong(path, n, f, "there is a link named %s already",
+						 link->name);
 	c->n_links++;
 	return 0;
 }
@@ -73,7 +78,8 @@ static int links_read(struct daemon_config *c, const char *path, const struct co
 	if (list->kind == CONFIG_SCALAR && !*list->text)
 		return 0;
 	if (list->kind != CONFIG_SEQUENCE)
-		return config_file_wrong(path, list, f, "'links' is a list: each begins with '- name: ...'");
+		return config_file_wrong(path, list, f,
+					 "'links' is a list: each begins with '- name: ...'");
 	for (const struct config_node *n = list->child; n; n = n->next)
 		if (link_read(c, path, n, site, f))
 			return -1;

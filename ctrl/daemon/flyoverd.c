@@ -82,7 +82,8 @@ static int low_descriptors_hold(void)
 static int places_prepare(struct daemon *d)
 {
 	if (d->config.private_job) {
-		snprintf(d->config.listen, sizeof(d->config.listen), "%s/flyoverd.sock", d->state.path);
+		snprintf(d->config.listen, sizeof(d->config.listen), "%s/flyoverd.sock",
+			 d->state.path);
 		return d->config.verbose ? 0 : log_to_file(d->state.fd, "flyoverd.log");
 	}
 	char folder[sizeof(d->config.listen)];
@@ -114,7 +115,8 @@ static int daemon_init(struct daemon *d, struct failure *f)
 	rc = rc ? rc : loop_init(&d->loop);
 	rc = rc ? rc : signals_watch(d);
 	if (rc)
-		return failure_set(f, ERROR_INTERNAL, "flyoverd cannot set itself up: %s", strerror(-rc));
+		return failure_set(f, ERROR_INTERNAL, "flyoverd cannot set itself up: %s",
+				   strerror(-rc));
 	if (state_dir_open(&d->state, d->config.state_dir, job ? PRIVATE_LOCK_WAIT_MS : 0, f))
 		return -1;
 	rc = places_prepare(d);
@@ -174,9 +176,13 @@ static void daemon_fini(struct daemon *d)
 }
 
 static const struct option options[] = {
-	{"config", required_argument, NULL, 'f'}, {"listen", required_argument, NULL, 'l'},
-	{"state-dir", required_argument, NULL, 's'}, {"cores", required_argument, NULL, 'c'},
-	{"private", no_argument, NULL, 'p'}, {"verbose", no_argument, NULL, 'v'}, {0},
+	{"config", required_argument, NULL, 'f'},
+	{"listen", required_argument, NULL, 'l'},
+	{"state-dir", required_argument, NULL, 's'},
+	{"cores", required_argument, NULL, 'c'},
+	{"private", no_argument, NULL, 'p'},
+	{"verbose", no_argument, NULL, 'v'},
+	{0},
 };
 
 // The name of the long option whose letter that is.
@@ -212,7 +218,8 @@ static int config_read(struct daemon *d, int argc, char **argv, struct failure *
 		return -1;
 	optind = 1;
 	while ((letter = getopt_long(argc, argv, "", options, NULL)) != -1)
-		if (strchr("lsc", letter) && daemon_config_set(&d->config, option_name(letter), optarg, f))
+		if (strchr("lsc", letter) &&
+		    daemon_config_set(&d->config, option_name(letter), optarg, f))
 			return -1;
 	return 0;
 }
@@ -245,7 +252,8 @@ int main(int argc, char **argv)
 	if (!d)
 		return 1;
 	d->loop.epoll_fd = -1;
-	d->api.listener.fd = d->signals.fd = d->supervisor.process.fd = d->supervisor.shared.fd = -1;
+	d->api.listener.fd = d->signals.fd = d->supervisor.process.fd = d->supervisor.shared.fd =
+		-1;
 	d->state.fd = d->state.lock_fd = -1;
 	d->started_ms = wall_ms();
 	umask(077);

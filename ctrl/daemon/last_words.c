@@ -11,7 +11,8 @@
 
 int last_words_open(const struct state_dir *s)
 {
-	int fd = openat(s->fd, FILE_NAME, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
+	int fd =
+		openat(s->fd, FILE_NAME, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
 	return fd < 0 ? -errno : fd;
 }
 

@@ -14,17 +14,19 @@ static uint64_t percent_of(uint64_t part, uint64_t whole)
 static uint64_t percent_read(const struct source_counters *c, enum link_phase phase)
 {
 	uint64_t bytes = counter_get(&c->snapshot_total_bytes);
+	bool streamed = counter_get(&c->frontier_offset) > 0; // a snapshot is in the target
 	switch (phase) {
 	case PHASE_IDLE:
 	case PHASE_CONNECTING:
-		return 0;
-	case PHASE_SNAPSHOT:
 	case PHASE_FAILED:
-		if (phase == PHASE_FAILED && counter_get(&c->frontier_offset))
+		if (streamed)
 			return 100;
+		// fallthrough
+	case PHASE_SNAPSHOT:
 		if (bytes)
 			return percent_of(counter_get(&c->snapshot_bytes), bytes);
-		return percent_of(counter_get(&c->snapshot_keys), counter_get(&c->snapshot_total_keys));
+		return percent_of(counter_get(&c->snapshot_keys),
+				  counter_get(&c->snapshot_total_keys));
 	default:
 		return 100;
 	}

@@ -52,7 +52,7 @@ int link_find(const struct daemon *d, const char *name, struct failure *f)
 	for (unsigned i = 0; i < LINKS_MAX; i++)
 		if (d->links.links[i].used && !strcmp(slot_of(d, i)->config.name, name))
 			return (int)i;
-	return failure_set(f, ERROR_CONFIG, "there is no link named '%.64s'", name);
+	return failure_set(f, ERROR_LINK_UNKNOWN, "there is no link named '%.64s'", name);
 }
 
 void links_adopt(struct daemon *d)
@@ -136,11 +136,12 @@ int link_create(struct daemon *d, const struct link_config *c, bool replace, str
 	if (i >= 0)
 		return link_again(d, (unsigned)i, c, replace, f);
 	if (d->stage != DAEMON_RUNS)
-		return failure_set(f, ERROR_CONFIG, "this flyoverd is about to leave");
+		return failure_set(f, ERROR_LINK_STATE, "this flyoverd is about to leave");
 	for (i = 0; i < LINKS_MAX && d->links.links[i].used; i++)
 		;
 	if (i == LINKS_MAX)
-		return failure_set(f, ERROR_CONFIG, "one flyoverd holds %d links at most", LINKS_MAX);
+		return failure_set(f, ERROR_CONFIG, "one flyoverd holds %d links at most",
+				   LINKS_MAX);
 	if (slot_fill(d, (unsigned)i, c, f))
 		return -1;
 	d->links.links[i] = (struct link){.used = true};
@@ -151,8 +152,8 @@ int link_create(struct daemon *d, const struct link_config *c, bool replace, str
 
 static int phase_refuses(const struct daemon *d, unsigned i, const char *verb, struct failure *f)
 {
-	return failure_set(f, ERROR_CONFIG, "link %s is %s and cannot be %s", slot_of(d, i)->config.name,
-			   link_phase_text(link_phase(d, i)), verb);
+	return failure_set(f, ERROR_LINK_STATE, "link %s is %s and cannot be %s",
+			   slot_of(d, i)->config.name, link_phase_text(link_phase(d, i)), verb);
 }
 
 // Ask for a change; what contradicts it and was not sent yet is taken back.
@@ -219,7 +220,7 @@ int link_delete(struct daemon *d, unsigned i, struct failure *f)
 {
 	struct link *l = &d->links.links[i];
 	if (!link_ended(d, i) || l->replaced)
-		return failure_set(f, ERROR_CONFIG, "link %s is %s; drain it first",
+		return failure_set(f, ERROR_LINK_STATE, "link %s is %s; drain it first",
 				   slot_of(d, i)->config.name, link_phase_text(link_phase(d, i)));
 	log_put(&d->log, EVENT_INFO, slot_of(d, i)->config.name, "deleted");
 	explicit_bzero(slot_of(d, i), sizeof(struct link_slot));

@@ -15,7 +15,7 @@ enum link_want { WANT_NOTHING, WANT_RUN, WANT_PAUSE, WANT_DRAIN, WANT_STOP };
 
 struct link {
 	bool used;
-	bool replaced;            // stopping, to begin again with `next`
+	bool replaced; // stopping, to begin again with `next`
 	enum link_want want;
 	unsigned due;             // bit v: command_verb v is to be sent, in the order of the verbs
 	struct link_config *next; // when replaced

@@ -15,7 +15,7 @@ struct watch {
 	void (*ready)(struct watch *w, uint32_t events);
 };
 
-#define container_of(p, type, member) ((type *)((char *)(p) - offsetof(type, member)))
+#define container_of(p, type, member) ((type *)((char *)(p)-offsetof(type, member)))
 
 // @return 0 or -errno, as all of these
 int loop_init(struct loop *l);

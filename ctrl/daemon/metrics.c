@@ -51,8 +51,8 @@ static void source_print(FILE *out, const struct daemon *d, const struct counter
 	head_print(out, "link_", row);
 	for (unsigned i = 0; i < LINKS_MAX; i++)
 		if (d->links.links[i].used)
-			fprintf(out, "flyover_link_%s%s{link=\"%s\"} %llu\n", row->name, suffix(row),
-				slots[i].config.name,
+			fprintf(out, "flyover_link_%s%s{link=\"%s\"} %llu\n", row->name,
+				suffix(row), slots[i].config.name,
 				(unsigned long long)row_value(&slots[i].state.counters, row));
 }
 
@@ -103,8 +103,8 @@ static const struct figure figures[] = {
 static void figure_print(FILE *out, const struct daemon *d, const struct figure *fig)
 {
 	const struct link_slot *slots = d->supervisor.shared.contract->links;
-	fprintf(out, "# HELP flyover_link_%s %s\n# TYPE flyover_link_%s gauge\n", fig->name, fig->help,
-		fig->name);
+	fprintf(out, "# HELP flyover_link_%s %s\n# TYPE flyover_link_%s gauge\n", fig->name,
+		fig->help, fig->name);
 	for (unsigned i = 0; i < LINKS_MAX; i++) {
 		struct link_numbers n;
 		uint64_t v;
@@ -120,12 +120,14 @@ static void figure_print(FILE *out, const struct daemon *d, const struct figure 
 static void dataplane_print(FILE *out, const struct daemon *d)
 {
 	const struct supervisor *s = &d->supervisor;
-	fprintf(out, "# HELP flyover_dataplane_up 1 while the dataplane runs\n"
-		     "# TYPE flyover_dataplane_up gauge\nflyover_dataplane_up %d\n",
+	fprintf(out,
+		"# HELP flyover_dataplane_up 1 while the dataplane runs\n"
+		"# TYPE flyover_dataplane_up gauge\nflyover_dataplane_up %d\n",
 		s->stage == DATAPLANE_RUNS);
-	fprintf(out, "# HELP flyover_dataplane_restarts_total Times that it was started again\n"
-		     "# TYPE flyover_dataplane_restarts_total counter\n"
-		     "flyover_dataplane_restarts_total %u\n",
+	fprintf(out,
+		"# HELP flyover_dataplane_restarts_total Times that it was started again\n"
+		"# TYPE flyover_dataplane_restarts_total counter\n"
+		"flyover_dataplane_restarts_total %u\n",
 		s->restarts);
 }
 

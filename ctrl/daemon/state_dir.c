@@ -15,7 +15,7 @@
 
 #include "ctrl/clock.h"
 
-#define MARK     "flyover-state"
+#define MARK      "flyover-state"
 #define MARK_TEXT "This folder belongs to Flyover, which may change or delete what is in it.\n"
 
 int folder_make(const char *path, mode_t mode)
@@ -66,7 +66,8 @@ static int folder_claim(struct state_dir *s, struct failure *f)
 	int empty = folder_empty(s->fd);
 	if (empty == 0 && faccessat(s->fd, MARK, F_OK, 0))
 		return failure_set(f, ERROR_STATE_DIR,
-				   "the folder %s has files in it that Flyover did not make", s->path);
+				   "the folder %s has files in it that Flyover did not make",
+				   s->path);
 	int rc = empty < 0 ? empty : text_write(s->fd, MARK, MARK_TEXT, O_EXCL);
 	if (rc && rc != -EEXIST) // another process was faster: it is ours as well
 		return failure_set(f, ERROR_STATE_DIR, "the folder %s cannot be used: %s", s->path,
@@ -78,8 +79,8 @@ static int folder_lock(struct state_dir *s, unsigned wait_ms, struct failure *f)
 {
 	s->lock_fd = openat(s->fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (s->lock_fd < 0)
-		return failure_set(f, ERROR_STATE_DIR, "the folder %s cannot be written: %s", s->path,
-				   strerror(errno));
+		return failure_set(f, ERROR_STATE_DIR, "the folder %s cannot be written: %s",
+				   s->path, strerror(errno));
 	uint64_t end = mono_ms() + wait_ms;
 	while (flock(s->lock_fd, LOCK_EX | LOCK_NB)) {
 		if (mono_ms() >= end)

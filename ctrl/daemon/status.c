@@ -141,8 +141,8 @@ static json_t *dataplane_json(const struct daemon *d)
 	static const char *const stages[] = {"down", "starting", "running", "leaving"};
 	const struct supervisor *s = &d->supervisor;
 	struct contract *c = s->shared.contract;
-	return json_pack("{s:s, s:i, s:i, s:i}", "state", stages[s->stage], "pid", (int)s->pid, "cores",
-			 (int)atomic_load(&c->n_cores), "restarts", (int)s->restarts);
+	return json_pack("{s:s, s:i, s:i, s:i}", "state", stages[s->stage], "pid", (int)s->pid,
+			 "cores", (int)atomic_load(&c->n_cores), "restarts", (int)s->restarts);
 }
 
 static json_t *events_json(const struct log *l)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// supervisor_init() -> dataplane_take() ; supervisor_tick() -> dataplane_start() -> dataplane_spawn()
+// supervisor_init() -> dataplane_take() ; supervisor_tick() -> dataplane_start() ->
+// dataplane_spawn()
 // -> events_take(), stage_check() ; process_ended() -> death_handle()
 #include "ctrl/daemon/supervisor.h"
 
@@ -18,11 +19,11 @@
 #include "ctrl/daemon/last_words.h"
 #include "ctrl/program.h"
 
-#define START_WAIT_MS     10000
-#define LEAVE_WAIT_MS     5000
+#define START_WAIT_MS      10000
+#define LEAVE_WAIT_MS      5000
 #define SILENCE_WARN_TICKS (2000 / TICK_MS)
 #define SILENCE_KILL_TICKS (30000 / TICK_MS)
-#define BACKOFF_FIRST_MS  100
+#define BACKOFF_FIRST_MS   100
 
 static struct contract *contract_of(struct daemon *d)
 {
@@ -46,7 +47,8 @@ static void events_take(struct daemon *d)
 	}
 	uint64_t dropped = counter_get(&c->events.dropped);
 	if (dropped > d->supervisor.events_dropped)
-		log_put(&d->log, EVENT_WARN, NULL, "%llu events were lost because there were too many",
+		log_put(&d->log, EVENT_WARN, NULL,
+			"%llu events were lost because there were too many",
 			(unsigned long long)(dropped - d->supervisor.events_dropped));
 	d->supervisor.events_dropped = dropped;
 }
@@ -126,8 +128,11 @@ static int dataplane_spawn(struct daemon *d, const char *path, pid_t *pid)
 	snprintf(cores, sizeof(cores), "--cores=%s", d->config.cores);
 	char *argv[] = {(char *)path, d->config.cores[0] ? cores : NULL, NULL};
 	struct program_start start = {
-		.path = path, .argv = argv, .stdin_fd = -1,
-		.fd_from = d->supervisor.shared.fd, .fd_to = CONTRACT_FD,
+		.path = path,
+		.argv = argv,
+		.stdin_fd = -1,
+		.fd_from = d->supervisor.shared.fd,
+		.fd_to = CONTRACT_FD,
 		.stderr_fd = last_words_open(&d->state),
 	};
 	int rc = program_spawn(&start, pid);
@@ -161,7 +166,8 @@ static void dataplane_start(struct daemon *d, uint64_t now)
 	rc = rc ? rc : dataplane_spawn(d, path, &pid);
 	if (rc) {
 		snprintf(sentence, sizeof(sentence), "flyover-dataplane cannot be started: %s",
-			 rc == -ENOENT ? "it is neither beside flyoverd nor in PATH" : strerror(-rc));
+			 rc == -ENOENT ? "it is neither beside flyoverd nor in PATH"
+				       : strerror(-rc));
 		give_up(d, sentence);
 		return;
 	}
@@ -209,7 +215,8 @@ static void beat_check(struct daemon *d)
 	s->beat_turns = beat == s->beat_seen_ms ? s->beat_turns + 1 : 0;
 	s->beat_seen_ms = beat;
 	if (s->beat_turns == SILENCE_WARN_TICKS)
-		log_put(&d->log, EVENT_WARN, NULL, "a core of the dataplane has been silent for 2 s");
+		log_put(&d->log, EVENT_WARN, NULL,
+			"a core of the dataplane has been silent for 2 s");
 	if (s->beat_turns == SILENCE_KILL_TICKS) {
 		log_put(&d->log, EVENT_ERROR, NULL, "a core of the dataplane hangs: it is killed");
 		process_kill(s, SIGKILL);
@@ -226,11 +233,13 @@ static void stage_check(struct daemon *d, uint64_t now)
 		break;
 	case DATAPLANE_STARTS:
 		if (atomic_load(&contract_of(d)->ready)) {
-			log_put(&d->log, EVENT_INFO, NULL, "the dataplane runs, pid %d", (int)s->pid);
+			log_put(&d->log, EVENT_INFO, NULL, "the dataplane runs, pid %d",
+				(int)s->pid);
 			s->restarts += s->quick_deaths > 0;
 			stage_set(s, DATAPLANE_RUNS, 0);
 		} else if (now >= s->deadline_ms) {
-			log_put(&d->log, EVENT_ERROR, NULL, "the dataplane does not come up: killed");
+			log_put(&d->log, EVENT_ERROR, NULL,
+				"the dataplane does not come up: killed");
 			stage_set(s, DATAPLANE_STARTS, now + START_WAIT_MS);
 			process_kill(s, SIGKILL);
 		}

@@ -8,8 +8,8 @@
 //    | +----------------------------+-------------------+ v
 //    +----------------------------------------------- LEAVES
 //
-// After QUICK_DEATHS_MAX deaths in a row, each within QUICK_DEATH_MS of its start, it stays down and
-// the links that ran become FAILED.
+// After QUICK_DEATHS_MAX deaths in a row, each within QUICK_DEATH_MS of its start, it stays down
+// and the links that ran become FAILED.
 #pragma once
 
 #include <stdbool.h>
@@ -34,10 +34,10 @@ struct supervisor {
 	bool is_child;        // false: taken over from an earlier flyoverd
 	bool wanted;          // some link needs it
 	unsigned quick_deaths, restarts;
-	uint64_t deadline_ms; // DOWN: when to start again; STARTS, LEAVES: how long to wait (mono)
-	uint64_t started_ms;  // mono
-	uint64_t beat_seen_ms;  // the slowest core's heartbeat as last seen (wall)
-	uint64_t beat_turns;    // of our ticks since it moved
+	uint64_t deadline_ms;  // DOWN: when to start again; STARTS, LEAVES: how long to wait (mono)
+	uint64_t started_ms;   // mono
+	uint64_t beat_seen_ms; // the slowest core's heartbeat as last seen (wall)
+	uint64_t beat_turns;   // of our ticks since it moved
 	uint64_t events_dropped; // as last told
 };
 

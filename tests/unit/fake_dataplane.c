@@ -74,7 +74,8 @@ static void link_start(struct contract *c, unsigned i, struct fake_link *l)
 	if (host_is(s, "die-once.test"))
 		die_once(s);
 	if (host_is(s, "refuse.test")) {
-		shared_text_set(&s->state.failure, "the source refuse.test:6379 refuses connections");
+		shared_text_set(&s->state.failure,
+				"the source refuse.test:6379 refuses connections");
 		atomic_store(&s->state.error, ERROR_CONNECT);
 		atomic_store(&s->state.phase, PHASE_FAILED);
 		return;
@@ -123,7 +124,8 @@ static void link_turn(struct contract *c, unsigned i, struct fake_link *l)
 		stream_turn(s);
 		if (s->config.settings.until == UNTIL_CAUGHT_UP)
 			link_end(c, i, l);
-	} else if (phase == PHASE_DRAINING && ++l->drain_turns >= DRAIN_TURNS && !host_is(s, "hang.test")) {
+	} else if (phase == PHASE_DRAINING && ++l->drain_turns >= DRAIN_TURNS &&
+		   !host_is(s, "hang.test")) {
 		link_end(c, i, l);
 	}
 }
@@ -155,7 +157,8 @@ static void command_run(struct contract *c, struct command_record r, struct fake
 int main(void)
 {
 	struct fake_link links[LINKS_MAX] = {0};
-	struct contract *c = mmap(NULL, sizeof(*c), PROT_READ | PROT_WRITE, MAP_SHARED, CONTRACT_FD, 0);
+	struct contract *c =
+		mmap(NULL, sizeof(*c), PROT_READ | PROT_WRITE, MAP_SHARED, CONTRACT_FD, 0);
 	if (c == MAP_FAILED || contract_check(c))
 		return 2;
 	atomic_store(&c->dataplane_pid, (uint32_t)getpid());

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "ctrl/cli/table.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "ctrl/cli/figures.h"
+
+static uint64_t number(const json_t *o, const char *key)
+{
+	return (uint64_t)json_integer_value(json_object_get(o, key));
+}
+
+static const char *text(const json_t *o, const char *key)
+{
+	const char *z = json_string_value(json_object_get(o, key));
+	return z ? z : "";
+}
+
+// What a link waits for, or why it ended, or what it last told.
+static const char *remark(const json_t *link)
+{
+	const char *sentence = text(json_object_get(link, "error"), "sentence");
+	if (*sentence)
+		return sentence;
+	return *text(link, "waiting") ? text(link, "waiting") : text(link, "note");
+}
+
+static void row_print(FILE *out, const json_t *link, const char *end)
+{
+	char keys[24], applied[24], lag[24];
+	fprintf(out, "%-20.20s %-10s %3llu%% %13s %15s %9s %7llu %7llu %8llu  %.60s%s",
+		text(link, "name"), text(link, "phase"),
+		(unsigned long long)number(link, "percent"),
+		figure_count(number(link, "keys"), keys),
+		figure_count(number(link, "applied"), applied),
+		figure_bytes((double)number(link, "lag_bytes"), lag),
+		(unsigned long long)number(link, "lag_ms"),
+		(unsigned long long)number(link, "parked"),
+		(unsigned long long)number(json_object_get(link, "latency_us"), "p99"),
+		remark(link), end);
+}
+
+void table_print(FILE *out, const json_t *links, const char *end)
+{
+	const json_t *link;
+	size_t i;
+	fprintf(out, "%-20s %-10s %4s %13s %15s %9s %7s %7s %8s  %s%s", "LINK", "PHASE", "SNAP",
+		"KEYS", "APPLIED", "LAG", "LAG ms", "PARKED", "p99 us", "REMARK", end);
+	json_array_foreach((json_t *)links, i, link) row_print(out, link, end);
+	if (json_array_size(links) == 0)
+		fprintf(out, "(no links)%s", end);
+}
+
+static void value_print(FILE *out, const char *key, const json_t *v)
+{
+	char *dump;
+	if (json_is_string(v) && *json_string_value(v))
+		fprintf(out, "%-22s %s\n", key, json_string_value(v));
+	if (json_is_integer(v))
+		fprintf(out, "%-22s %lld\n", key, (long long)json_integer_value(v));
+	if (json_is_boolean(v))
+		fprintf(out, "%-22s %s\n", key, json_is_true(v) ? "yes" : "no");
+	if (!json_is_object(v) && !json_is_array(v))
+		return;
+	dump = json_dumps(v, JSON_COMPACT);
+	fprintf(out, "%-22s %s\n", key, dump ? dump : "");
+	free(dump);
+}
+
+void link_print(FILE *out, const json_t *link)
+{
+	const char *key;
+	const json_t *v;
+	json_object_foreach((json_t *)link, key, v) value_print(out, key, v);
+}
+
+void daemon_print(FILE *out, const json_t *status, const char *end)
+{
+	const json_t *dataplane = json_object_get(status, "dataplane");
+	fprintf(out, "flyoverd %s %s, dataplane %s", text(status, "version"), text(status, "state"),
+		text(dataplane, "state"));
+	if (number(dataplane, "pid"))
+		fprintf(out, " (pid %llu)", (unsigned long long)number(dataplane, "pid"));
+	if (number(dataplane, "restarts"))
+		fprintf(out, ", started again %llu times",
+			(unsigned long long)number(dataplane, "restarts"));
+	fprintf(out, "%s%s", end, end);
+}
