@@ -419,8 +419,9 @@ static void expired_keys_leave_the_target_too(struct world *w)
 
 static void evicted_keys_leave_the_target_too(struct world *w)
 {
-	struct server *source = server_start(w, "source", "--maxmemory", "6mb",
-					     "--maxmemory-policy", "allkeys-lru", NULL);
+	struct server *source =
+		server_start(w, "source", "--repl-backlog-size", "1mb", "--maxmemory", "6mb",
+			     "--maxmemory-policy", "allkeys-lru", NULL);
 	struct server *target = server_start(w, "target", NULL);
 	struct job *j = sync_start(w, source->url, target->url, "--lanes", "2", NULL);
 
