@@ -8,3 +8,7 @@
 
 // @param crc  0 at the start, then what the call before returned
 uint64_t crc64(uint64_t crc, const void *p, size_t len);
+
+// Take the last `len` bytes out of a sum again: crc64_undo(crc64(c, p, len), p, len) == c.
+// Bit by bit, so for what is rare and short.
+uint64_t crc64_undo(uint64_t crc, const void *p, size_t len);

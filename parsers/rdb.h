@@ -31,14 +31,14 @@ enum rdb_event_kind {
 	RDB_SELECTDB, // db
 	RDB_RESIZEDB, // n_keys, n_expires: hints
 	RDB_FUNCTION, // value: the source of one library
-	RDB_SKIPPED,  // name of what is passed over: MODULE_AUX, SLOT_INFO, SLOT_IMPORT, or a module
-	              // value larger than the window (then key, type and the attributes are set)
+	RDB_SKIPPED,  // name of what is passed over: MODULE_AUX, SLOT_INFO, SLOT_IMPORT, or a
+	              // module value larger than the window (then with key, type and attributes)
 
 	RDB_STRING,       // key, value, attributes
 	RDB_STRING_BEGIN, // key, total_len, attributes
 	RDB_STRING_PART,  // value: the next min(big_len, rest) bytes
 	RDB_STRING_END,
-	RDB_RAW,          // key, value: the body; type, footer_version, value_kind, attributes
+	RDB_RAW, // key, value: the body; type, footer_version, value_kind, attributes
 
 	RDB_BIG_BEGIN,       // key, type, footer_version, value_kind, attributes
 	RDB_LIST_ITEM,       // value
@@ -148,7 +148,8 @@ struct rdb_settings {
 	size_t window_len;  // most bytes that the caller can ever show at once
 	size_t big_len;     // values above this come in pieces; 1 .. window_len
 	size_t scratch_len; // most bytes of scratch: one decompressed element or node, or the
-	                    // pending list of one group (32 bytes an entry); at least big_len + 8 KiB
+	                    // pending list of one group (32 bytes an entry); at least
+	                    // big_len + 8 KiB
 	bool elements;      // no RDB_RAW: every value but strings and modules comes as elements
 };
 
@@ -198,6 +199,8 @@ struct rdb_reader {
 	struct rdb_settings set;
 	int (*step)(struct rdb_reader *r, struct rdb_cursor *c, struct rdb_event *ev);
 	uint64_t crc;
+	bool summing;   // until the end of the file
+	size_t n_ahead; // bytes of the window that are in crc before they were used
 	int64_t expire_at_ms;
 	int64_t idle_s;
 	int16_t freq;
@@ -238,8 +241,8 @@ void rdb_reader_fini(struct rdb_reader *r);
 
 // Take the next event out of the window.
 //
-// The window is the caller's unread bytes: it begins with the first byte that was not used, and may
-// only grow at its end between calls. `*used` bytes may be released, with RDB_EVENT once the event
+// The window is the caller's unread bytes: it begins with the first byte that was not used, and its
+// end never moves back between calls. `*used` bytes may be released, with RDB_EVENT once the event
 // has been dealt with; with RDB_MORE at once. Truncated input is RDB_MORE: see rdb_truncated().
 //
 // @param in    unread bytes
@@ -255,7 +258,7 @@ const char *rdb_truncated(struct rdb_reader *r, size_t n_unused);
 // @return false when there are no more pairs
 bool rdb_fields_next(struct rdb_fields *f, struct rdb_field *out);
 
-// The lowest RDB version that owns a type, for the RESTORE footer; 0 for a type that we do not know.
+// The lowest RDB version that owns a type, for the RESTORE footer; 0 for an unknown type.
 uint16_t rdb_type_version(enum rdb_magic magic, uint8_t type);
 
 // Text for people: "list", "stream"...

@@ -125,16 +125,20 @@ static int zset_item(struct rdb_reader *r, struct rdb_cursor *c, struct rdb_even
 								   : -INFINITY);
 }
 
-// Expiry of a hash field. 'l' (hash_metadata): 0 is none, else from the least expiry on, which is 1.
-// '8' (Valkey's hash_2): unix time, or -1.
+// Expiry of a hash field. 'l' (hash_metadata): 0 is none; else unix time in the release candidates,
+// since then counted from the least expiry of the hash, which is 1. '8' (Valkey's hash_2): unix
+// time, or -1.
 static int64_t field_expiry(const struct rdb_reader *r, const struct item *item)
 {
 	const char *layout = r->type->layout;
 
-	if (layout[0] == '8')
-		return item->num == 0 ? -1
-				      : (int64_t)(item->num + (uint64_t)r->min_expire_at_ms - 1);
-	return layout[3] == '8' ? (int64_t)item->num : -1;
+	if (strchr(layout, 'l') == NULL)
+		return strcmp(layout, "(ss8)") == 0 ? (int64_t)item->num : -1;
+	if (item->num == 0)
+		return -1;
+	if (layout[0] != '8')
+		return (int64_t)item->num;
+	return (int64_t)(item->num + (uint64_t)r->min_expire_at_ms - 1);
 }
 
 static int item_step(struct rdb_reader *r, struct rdb_cursor *c, struct rdb_event *ev)

@@ -66,7 +66,7 @@ static int eof_take(struct rdb_reader *r, struct rdb_cursor *c, struct rdb_event
 {
 	uint64_t sum = 0;
 
-	rdb_sum(r, c, c->p + 1); // the sum covers the opcode, not itself
+	rdb_sum_end(r, c, c->p + 1); // the sum covers the opcode, not itself
 	if (r->version >= SUM_VERSION_MIN)
 		sum = rdb_le64(c->p + 1);
 	ev->kind = RDB_EOF;
@@ -76,7 +76,8 @@ static int eof_take(struct rdb_reader *r, struct rdb_cursor *c, struct rdb_event
 			 "the RDB's checksum is %016llx, its bytes make %016llx: it is damaged",
 			 (unsigned long long)sum, (unsigned long long)r->crc);
 	c->p += r->version >= SUM_VERSION_MIN ? 9 : 1;
-	c->summed = c->p;
+	r->summing = false;
+	r->n_ahead = 0;
 	r->step = done_step;
 	return RDB_EVENT;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The footer of a RESTORE payload: payload = type byte, body, footer. The footer is the RDB version
-// (2 bytes LE) and the CRC64 of everything before it (8 bytes LE); see createDumpPayload() of Redis.
+// (2 bytes LE) and the CRC64 of everything before it (8 bytes LE): Redis, createDumpPayload().
 #pragma once
 
 #include "parsers/span.h"

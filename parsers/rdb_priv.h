@@ -21,10 +21,9 @@
 #define RDB_AGAIN 100
 
 struct rdb_cursor {
-	const uint8_t *start;  // of the window
-	const uint8_t *p;      // next byte
+	const uint8_t *start; // of the window
+	const uint8_t *p;     // next byte
 	const uint8_t *end;
-	const uint8_t *summed; // the bytes before are in r->crc
 };
 
 typedef int rdb_step(struct rdb_reader *r, struct rdb_cursor *c, struct rdb_event *ev);
@@ -35,8 +34,8 @@ typedef int rdb_step(struct rdb_reader *r, struct rdb_cursor *c, struct rdb_even
 int rdb_fail(struct rdb_reader *r, const struct rdb_cursor *c, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-// Add the bytes up to `to` to the sum.
-void rdb_sum(struct rdb_reader *r, struct rdb_cursor *c, const uint8_t *to);
+// Make the sum that of the file up to `to`, and no further. For the end of the file.
+void rdb_sum_end(struct rdb_reader *r, const struct rdb_cursor *c, const uint8_t *to);
 
 // Ask for `len` bytes from the cursor; RDB_BAD when the window can never show them.
 int rdb_more(struct rdb_reader *r, struct rdb_cursor *c, uint64_t len, const char *what);
@@ -82,10 +81,12 @@ rdb_step rdb_stream_begin_step;
 rdb_step rdb_groups_step;
 
 // rdb_value.c: the key at the cursor, behind the type byte.
-int rdb_key_take(struct rdb_reader *r, struct rdb_cursor *c, const uint8_t **p, struct rdb_str *key);
+int rdb_key_take(struct rdb_reader *r, struct rdb_cursor *c, const uint8_t **p,
+		 struct rdb_str *key);
 
 // Fill in what every event of a key carries, and forget the attributes.
-void rdb_key_event(struct rdb_reader *r, struct rdb_event *ev, enum rdb_event_kind kind, uint8_t type);
+void rdb_key_event(struct rdb_reader *r, struct rdb_event *ev, enum rdb_event_kind kind,
+		   uint8_t type);
 
 // rdb_big.c: the score of a zset element into the event, with its text.
 int rdb_score_text(struct rdb_reader *r, struct rdb_cursor *c, struct rdb_event *ev, double score);

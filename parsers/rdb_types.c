@@ -3,12 +3,14 @@
 
 // Shorthands for the rows below: kind, shape, pack, entries an element.
 #define ITEMS(k)       .kind = RDB_KIND_##k, .shape = RDB_SHAPE_ITEMS
-#define NODE(k, p, n)  .kind = RDB_KIND_##k, .shape = RDB_SHAPE_NODE, .pack = RDB_PACK_##p, .n_parts = n
-#define NODES(k, p, n) .kind = RDB_KIND_##k, .shape = RDB_SHAPE_NODES, .pack = RDB_PACK_##p, .n_parts = n
+#define PACK(p, n)     .pack = RDB_PACK_##p, .n_parts = n
+#define NODE(k, p, n)  .kind = RDB_KIND_##k, .shape = RDB_SHAPE_NODE, PACK(p, n)
+#define NODES(k, p, n) .kind = RDB_KIND_##k, .shape = RDB_SHAPE_NODES, PACK(p, n)
 #define STREAM(n)      .kind = RDB_KIND_STREAM, .shape = RDB_SHAPE_STREAM, .level = n
 #define OPAQUE(k)      .kind = RDB_KIND_##k, .shape = RDB_SHAPE_OPAQUE
 
-// Redis's numbers, which Valkey shares up to 21.
+// Redis's numbers, which Valkey shares up to 21. 22 and 23 are from the release candidates of 7.4,
+// which the releases still load.
 static const struct rdb_type redis_types[] = {
 	[0] = {"string", "s", .footer_version = 6},
 	[1] = {"list", "(s)", ITEMS(LIST), .footer_version = 6},
@@ -31,8 +33,9 @@ static const struct rdb_type redis_types[] = {
 	[19] = {"stream_2", "(ss)llllllll(slll(b8l)(s8(b)))", STREAM(2), .footer_version = 10},
 	[20] = {"set_listpack", "s", NODE(SET, LISTPACK, 1), .footer_version = 11},
 	[21] = {"stream_3", "(ss)llllllll(slll(b8l)(s88(b)))", STREAM(3), .footer_version = 11},
-	[22] = {"hash_metadata (7.4 RC)", NULL, OPAQUE(HASH), .footer_version = 12, .redis_only = true},
-	[23] = {"hash_listpack_ex (7.4 RC)", NULL, OPAQUE(HASH), .footer_version = 12,
+	[22] = {"hash_metadata_pre_ga", "(lss)", ITEMS(HASH), .footer_version = 12,
+		.redis_only = true},
+	[23] = {"hash_listpack_ex_pre_ga", "s", NODE(HASH, LISTPACK, 3), .footer_version = 12,
 		.redis_only = true},
 	[24] = {"hash_metadata", "8(lss)", ITEMS(HASH), .footer_version = 12, .redis_only = true},
 	[25] = {"hash_listpack_ex", "8s", NODE(HASH, LISTPACK, 3), .footer_version = 12,

@@ -16,7 +16,8 @@ int rdb_key_take(struct rdb_reader *r, struct rdb_cursor *c, const uint8_t **p, 
 	return rdb_str_take(r, c, p, key, "key");
 }
 
-void rdb_key_event(struct rdb_reader *r, struct rdb_event *ev, enum rdb_event_kind kind, uint8_t type)
+void rdb_key_event(struct rdb_reader *r, struct rdb_event *ev, enum rdb_event_kind kind,
+		   uint8_t type)
 {
 	ev->kind = kind;
 	ev->type = type;
@@ -179,7 +180,8 @@ static int raw_step(struct rdb_reader *r, struct rdb_cursor *c, struct rdb_event
 	enum rdb_take t = rdb_skim_run(&r->skim, &p, c->end, limit);
 
 	r->skim_off = (size_t)(p - c->p);
-	uint64_t need = r->skim_off + (r->skim.skip ? r->skim.skip : 1);
+	uint64_t have = (uint64_t)(c->end - c->p);
+	uint64_t need = r->skim.skip ? have + r->skim.skip : have + 1;
 
 	if (t == RDB_TAKE_OVER || (t == RDB_TAKE_MORE && need > r->set.window_len)) {
 		r->step = module ? module_skip_step : rdb_big_begin_step;

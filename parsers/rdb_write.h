@@ -17,7 +17,7 @@ struct rdb_writer {
 	int error;           // 0 or -errno
 	size_t len;          // bytes in buf
 	uint64_t n_sunk;     // bytes given to the sink
-	char *lzf_buf;       // when set, strings of 21 to lzf_cap bytes are compressed if that helps
+	char *lzf_buf;       // when set, strings of 21 to lzf_cap bytes are compressed
 	size_t lzf_cap;
 
 	uint8_t *buf;
@@ -51,7 +51,7 @@ void rdb_write_key(struct rdb_writer *w, uint8_t type, struct span key,
 		   const struct rdb_write_attrs *attrs);
 
 void rdb_write_len(struct rdb_writer *w, uint64_t len);
-void rdb_write_str(struct rdb_writer *w, struct span s);   // as an integer or LZF where that is shorter
+void rdb_write_str(struct rdb_writer *w, struct span s);   // as an integer or LZF where possible
 void rdb_write_plain(struct rdb_writer *w, struct span s); // always as it is
 void rdb_write_double(struct rdb_writer *w, double d);     // score of a zset_2 (type 5)
 void rdb_write_le64(struct rdb_writer *w, uint64_t v);

@@ -48,6 +48,10 @@ enum resp_verdict resp_stream_next(struct resp_stream *s, struct resp_frame *f);
 // Position of the first byte that belongs to no whole frame yet.
 uint64_t resp_stream_position(const struct resp_stream *s);
 
+// The least length that the frame at hand can have, as far as its announcements have been read: more
+// than was fed of it when one of its arguments is still on its way.
+uint64_t resp_stream_frame_least(const struct resp_stream *s);
+
 // Position after the last byte fed.
 uint64_t resp_stream_fed(const struct resp_stream *s);
 

@@ -104,11 +104,21 @@ static uint64_t info_keys(struct span info)
 	return keys;
 }
 
-static void info_take(struct lane *l, struct span info)
+static void not_redis(struct lane *l)
 {
+	const struct endpoint *e = &l->config->target;
+	lane_fail(l, ERROR_NOT_REDIS, "what answers at the target %s%s:%u is no Redis server", e->host,
+		  e->path, e->port);
+}
+
+static void info_take(struct lane *l, const struct resp_value *v)
+{
+	struct span info = v->text;
 	char run_id[LANE_RUN_ID_LEN] = "", version[24] = "?", role[16] = "", mode[16] = "";
-	if (!info_field(info, "run_id", run_id, sizeof(run_id)))
+	if (v->type != RESP_STRING || !info_field(info, "run_id", run_id, sizeof(run_id))) {
+		not_redis(l);
 		return;
+	}
 	bool valkey = info_field(info, "valkey_version", version, sizeof(version));
 	if (!valkey)
 		info_field(info, "redis_version", version, sizeof(version));
@@ -220,8 +230,7 @@ static void hello_step(struct lane *l, const struct resp_value *v)
 		l->client_id = v->type == RESP_INTEGER ? (uint64_t)v->integer : 0;
 		break;
 	case STEP_INFO:
-		if (v->type == RESP_STRING)
-			info_take(l, v->text);
+		info_take(l, v);
 		break;
 	case STEP_EXEC:
 		hello_settle(l);

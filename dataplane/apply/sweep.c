@@ -27,7 +27,7 @@ static void sweep_drop(struct sweep *s)
 	resp_replies_free(s->replies);
 	s->stream = NULL;
 	s->replies = NULL;
-	s->greeted = s->scanning = false;
+	s->greeted = s->scanning = s->finishing = false;
 	s->n_out = s->out_at = 0;
 	s->n_skip = 0;
 }
@@ -120,15 +120,14 @@ static void scan_ask(struct sweep *s, const char *cursor)
 static void db_begin(struct sweep *s)
 {
 	char number[16];
-	if (s->db == s->n_dbs) {
-		s->running = false;
-		s->done = true;
-		sweep_drop(s);
+	if (s->db == s->n_dbs) { // done once the server has answered all of it
+		s->finishing = true;
+		out_words(s, 1, "PING");
 		return;
 	}
 	snprintf(number, sizeof(number), "%d", s->dbs[s->db]);
 	out_words(s, 2, "SELECT", number);
-	s->n_skip = 1;
+	s->n_skip++;
 	scan_ask(s, "0");
 }
 
@@ -160,7 +159,7 @@ static void scan_take(struct sweep *s, const struct resp_value *v, unsigned n)
 	if (n_gone) {
 		out_head(s, n_gone + 1);
 		out_word(s, SPAN_LIT("DEL"));
-		s->n_skip = 1;
+		s->n_skip++;
 		counter_add(&s->counters->extra_keys_deleted, n_gone);
 	}
 	for (unsigned i = 3; i < n && n_gone; i++)
@@ -184,6 +183,10 @@ static void reply_take(struct sweep *s, const struct clock_reading *now, const s
 		sweep_retry(s, now, why);
 	} else if (s->n_skip) {
 		s->n_skip--;
+	} else if (s->finishing) {
+		s->running = false;
+		s->done = true;
+		sweep_drop(s);
 	} else if (!s->scanning && v->type == RESP_STRING) {
 		keyspace_take(s, v->text);
 	} else if (s->scanning && v->type == RESP_ARRAY && n >= 3 && v[1].type == RESP_STRING) {

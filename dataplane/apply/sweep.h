@@ -26,6 +26,7 @@ struct sweep {
 	size_t n_out, out_max, out_at;
 	unsigned n_skip;          // replies that say nothing, before the next one of interest
 	bool scanning;            // the reply of interest is SCAN's
+	bool finishing;           // the reply of interest is that of the last PING
 	int32_t dbs[SWEEP_DBS_MAX];
 	unsigned n_dbs, db;
 	uint64_t retry_at_ns;

@@ -92,8 +92,18 @@ void place_close(struct place *p, unsigned lane, uint64_t end, int32_t db)
 // `f` shall not send what comes next before batch `seq` of lane `other` is answered.
 static void feed_after(struct feed *f, unsigned other, uint64_t seq)
 {
+	if (!(f->after_mask & 1u << other) || f->after[other] < seq)
+		f->after[other] = seq;
 	f->after_mask |= 1u << other;
-	f->after[other] = seq;
+}
+
+// What the next batch of `other` would have to wait for has to come before `f` as well, though no
+// batch of `other` stands for it yet.
+static void feed_inherit(struct feed *f, unsigned lane, const struct feed *other)
+{
+	for (unsigned i = 0; other->after_mask >> i; i++)
+		if (other->after_mask & 1u << i && i != lane)
+			feed_after(f, i, other->after[i]);
 }
 
 void place_join(struct place *p, unsigned lane, uint32_t mask, uint64_t begin, int32_t db)
@@ -105,6 +115,7 @@ void place_join(struct place *p, unsigned lane, uint32_t mask, uint64_t begin, i
 			continue;
 		if (other->open)
 			place_close(p, i, begin, db);
+		feed_inherit(f, lane, other);
 		feed_after(f, i, other->closed_seq);
 		feed_after(other, lane, f->open->seq);
 	}

@@ -104,6 +104,8 @@ static bool window_is_stuck(const struct route *r)
 {
 	size_t space;
 	log_space(r->log, &space);
+	if (resp_stream_frame_least(r->reader) > r->log->ring.size)
+		return true;
 	return !space && r->log->head == r->routed;
 }
 

@@ -60,7 +60,8 @@ static void every_row_makes_sense(void **state)
 		bool ok = c->class < CLASS_COUNT && c->scope < SCOPE_COUNT && c->arity != 0 &&
 			  c->rewrite < REWRITE_KIND_COUNT && (c->since_redis || c->since_valkey);
 		ok &= !(c->flags & COMMAND_REWRITE) == (c->rewrite == REWRITE_NONE);
-		if (c->class == CLASS_READ)
+		// PFCOUNT refreshes the cached count inside the value, so it is forwarded.
+		if (c->class == CLASS_READ && strcmp(c->name, "PFCOUNT"))
 			ok &= c->flags & COMMAND_NEVER && c->written == WRITTEN_NONE;
 		ok &= c->scope != SCOPE_KEY || c->keyspec != KEYS_NONE;
 		ok &= !(c->flags & COMMAND_NEVER) || !(c->flags & COMMAND_FRAME);

@@ -1,0 +1,408 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// RDB files that real servers wrote, where the corpora are present: FLYOVER_CORPORA, or the folder
+// shared/corpora beside the source tree.
+#include <dirent.h>
+#include <jansson.h>
+
+#include "tests/unit/rdb_feed.h"
+
+static const char *corpora_dir(void)
+{
+	const char *dir = getenv("FLYOVER_CORPORA");
+	DIR *d;
+
+	if (dir == NULL)
+		dir = CORPORA_DIR;
+	d = opendir(dir);
+	if (d == NULL) {
+		print_message("skipped: no corpora in %s\n", dir);
+		skip();
+	}
+	closedir(d);
+	return dir;
+}
+
+static struct span file_read(const char *path)
+{
+	FILE *in = fopen(path, "rb");
+	char *buf;
+	long len;
+
+	if (in == NULL)
+		fail_msg("cannot open %s", path);
+	fseek(in, 0, SEEK_END);
+	len = ftell(in);
+	rewind(in);
+	buf = malloc((size_t)len + 1);
+	assert_int_equal(fread(buf, 1, (size_t)len, in), len);
+	fclose(in);
+	return (struct span){buf, (size_t)len};
+}
+
+// Files that are not sound, and what the reader says.
+static const struct {
+	const char *name;
+	enum rdb_result result;
+	const char *error;
+} unsound[] = {
+	{"future_v19.rdb", RDB_BAD, "newer than what we know"},
+	{"invalid_chksum_v8.rdb", RDB_DONE, "damaged"},
+};
+
+static void file_check(const char *dir, const char *name)
+{
+	char path[4200];
+	struct span file;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	file = file_read(path);
+	for (int elements = 0; elements < 2; elements++) {
+		struct feeder f = {.set = FEED_SETTINGS};
+		enum rdb_result result = RDB_DONE;
+		const char *error = "";
+
+		f.set.elements = elements;
+		for (size_t i = 0; i < sizeof(unsound) / sizeof(unsound[0]); i++)
+			if (strcmp(name, unsound[i].name) == 0) {
+				result = unsound[i].result;
+				error = unsound[i].error;
+			}
+		char *trace = feed_all_ways(&f, file);
+
+		if (f.result != result || strstr(f.error, error) == NULL ||
+		    (*error == '\0' && *f.error != '\0'))
+			fail_msg("%s: result %d, %s", name, f.result, f.error);
+		free(trace);
+	}
+	free((char *)file.p);
+}
+
+static void folder_check(const char *sub, int n_min)
+{
+	char dir[4096];
+	struct dirent *e;
+	int n = 0;
+
+	snprintf(dir, sizeof(dir), "%s/%s", corpora_dir(), sub);
+	DIR *d = opendir(dir);
+
+	assert_non_null(d);
+	while ((e = readdir(d)) != NULL) {
+		size_t len = strlen(e->d_name);
+
+		if (len < 4 || strcmp(e->d_name + len - 4, ".rdb") != 0)
+			continue;
+		file_check(dir, e->d_name);
+		n++;
+	}
+	closedir(d);
+	assert_true(n >= n_min);
+}
+
+static void files_of_librdb_parse_as_their_names_say(void **state)
+{
+	folder_check("librdb", 40);
+}
+
+static void files_of_redis_rdb_tools_parse(void **state)
+{
+	folder_check("redis-rdb-tools", 25);
+}
+
+// The data set as JSON, like expected.json: database -> key -> {type, value, ...}.
+struct collector {
+	json_t *dbs;
+	json_t *db;
+	json_t *key;   // the one being read
+	json_t *value;
+	json_t *group; // of a stream
+	char joined[1 << 20];
+	size_t joined_len;
+};
+
+static json_t *b64(struct span s)
+{
+	static const char letters[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	char *out = malloc(s.len / 3 * 4 + 5), *p = out;
+
+	for (size_t i = 0; i < s.len; i += 3) {
+		uint32_t v = (uint32_t)(uint8_t)s.p[i] << 16;
+
+		v |= i + 1 < s.len ? (uint32_t)(uint8_t)s.p[i + 1] << 8 : 0;
+		v |= i + 2 < s.len ? (uint8_t)s.p[i + 2] : 0;
+		*p++ = letters[v >> 18];
+		*p++ = letters[v >> 12 & 63];
+		*p++ = i + 1 < s.len ? letters[v >> 6 & 63] : '=';
+		*p++ = i + 2 < s.len ? letters[v & 63] : '=';
+	}
+	*p = '\0';
+	json_t *j = json_string(out);
+
+	free(out);
+	return j;
+}
+
+static json_t *id_text(struct rdb_stream_id id)
+{
+	return json_sprintf("%llu-%llu", (unsigned long long)id.ms, (unsigned long long)id.seq);
+}
+
+static void key_begin(struct collector *c, const struct rdb_event *ev)
+{
+	json_t *name = b64(ev->key);
+
+	c->key = json_object();
+	c->value = json_array();
+	json_object_set_new(c->key, "type", json_string(rdb_kind_name(ev->value_kind)));
+	if (ev->expire_at_ms != -1)
+		json_object_set_new(c->key, "expire_at_ms", json_integer(ev->expire_at_ms));
+	json_object_set_new(c->key, "value", c->value);
+	json_object_set_new(c->db, json_string_value(name), c->key);
+	json_decref(name);
+}
+
+static void hash_item(struct collector *c, const struct rdb_event *ev)
+{
+	json_t *expiries = json_object_get(c->key, "field_expire_at_ms");
+
+	json_array_append_new(c->value, json_pack("[o, o]", b64(ev->field), b64(ev->value)));
+	if (ev->field_expire_at_ms == -1)
+		return;
+	if (expiries == NULL) {
+		expiries = json_array();
+		json_object_set_new(c->key, "field_expire_at_ms", expiries);
+	}
+	json_array_append_new(expiries, json_pack("[o, I]", b64(ev->field),
+						  (json_int_t)ev->field_expire_at_ms));
+}
+
+static void stream_event(struct collector *c, const struct rdb_event *ev)
+{
+	struct rdb_fields fields = ev->fields;
+	struct rdb_field field;
+	json_t *groups = json_object_get(c->key, "groups"), *list;
+
+	switch (ev->kind) {
+	case RDB_STREAM_ENTRY:
+		list = json_array();
+		while (rdb_fields_next(&fields, &field)) {
+			json_array_append_new(list, b64(field.name));
+			json_array_append_new(list, b64(field.value));
+		}
+		json_array_append_new(c->value, json_pack("[o, o]", id_text(ev->id), list));
+		break;
+	case RDB_STREAM_META:
+		assert_int_equal(ev->stream.length, json_array_size(c->value));
+		json_object_set_new(c->key, "last_id", id_text(ev->stream.last));
+		json_object_set_new(c->key, "groups", json_array());
+		break;
+	case RDB_STREAM_GROUP:
+		c->group = json_pack("{s:o, s:o, s:[]}", "last_id", id_text(ev->id), "name",
+				     b64(ev->group), "pending");
+		json_array_append_new(groups, c->group);
+		break;
+	case RDB_STREAM_PENDING:
+		assert_true(ev->delivered_at_ms > 1000000000000);
+		json_array_append_new(json_object_get(c->group, "pending"),
+				      json_pack("[o, o, I]", id_text(ev->id), b64(ev->consumer),
+						(json_int_t)ev->n_delivered));
+		break;
+	default:
+		assert_int_equal(ev->kind, RDB_STREAM_CONSUMER);
+		assert_true(ev->seen_at_ms > 1000000000000);
+	}
+}
+
+static void string_event(struct collector *c, const struct rdb_event *ev)
+{
+	if (ev->kind == RDB_STRING || ev->kind == RDB_STRING_BEGIN) {
+		key_begin(c, ev);
+		c->joined_len = 0;
+	}
+	if (ev->kind == RDB_STRING || ev->kind == RDB_STRING_PART) {
+		assert_true(c->joined_len + ev->value.len <= sizeof(c->joined));
+		memcpy(c->joined + c->joined_len, ev->value.p, ev->value.len);
+		c->joined_len += ev->value.len;
+	}
+	if (ev->kind == RDB_STRING || ev->kind == RDB_STRING_END)
+		json_object_set_new(c->key, "value",
+				    b64((struct span){c->joined, c->joined_len}));
+}
+
+static void collect(void *arg, const struct rdb_reader *r, const struct rdb_event *ev)
+{
+	struct collector *c = arg;
+	char name[40];
+
+	switch (ev->kind) {
+	case RDB_SELECTDB:
+		snprintf(name, sizeof(name), "%llu", (unsigned long long)ev->db);
+		c->db = json_object();
+		json_object_set_new(c->dbs, name, c->db);
+		break;
+	case RDB_STRING:
+	case RDB_STRING_BEGIN:
+	case RDB_STRING_PART:
+	case RDB_STRING_END:
+		string_event(c, ev);
+		break;
+	case RDB_BIG_BEGIN:
+		key_begin(c, ev);
+		break;
+	case RDB_RAW: // Redis 8's vector set is a module's value: there is no taking it apart
+		assert_int_equal(ev->value_kind, RDB_KIND_MODULE);
+		key_begin(c, ev);
+		json_object_del(c->key, "value");
+		json_object_set_new(c->key, "type", json_string("vectorset"));
+		break;
+	case RDB_LIST_ITEM:
+	case RDB_SET_ITEM:
+		json_array_append_new(c->value, b64(ev->value));
+		break;
+	case RDB_HASH_ITEM:
+		hash_item(c, ev);
+		break;
+	case RDB_ZSET_ITEM:
+		snprintf(name, sizeof(name), "%.*s", (int)ev->value.len, ev->value.p);
+		assert_true(strtod(name, NULL) == ev->score);
+		json_array_append_new(c->value,
+				      json_pack("[o, s%]", b64(ev->field), ev->value.p,
+						ev->value.len));
+		break;
+	case RDB_AUX:
+	case RDB_RESIZEDB:
+	case RDB_FUNCTION:
+	case RDB_BIG_END:
+		break;
+	case RDB_EOF:
+		assert_int_equal(ev->crc, RDB_CRC_OK);
+		break;
+	default:
+		stream_event(c, ev);
+	}
+}
+
+struct sorted {
+	json_t *item;
+	char *text;
+};
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(((const struct sorted *)a)->text, ((const struct sorted *)b)->text);
+}
+
+static void sort(json_t *array)
+{
+	size_t n = json_array_size(array);
+	struct sorted *items = calloc(n + 1, sizeof(*items));
+
+	for (size_t i = 0; i < n; i++) {
+		items[i].item = json_incref(json_array_get(array, i));
+		items[i].text = json_dumps(items[i].item, JSON_ENCODE_ANY | JSON_COMPACT);
+	}
+	qsort(items, n, sizeof(*items), by_text);
+	json_array_clear(array);
+	for (size_t i = 0; i < n; i++) {
+		json_array_append_new(array, items[i].item);
+		free(items[i].text);
+	}
+	free(items);
+}
+
+// Put what has no order into one, and scores into numbers.
+static void normalise(json_t *key)
+{
+	const char *type = json_string_value(json_object_get(key, "type"));
+	json_t *value = json_object_get(key, "value"), *item;
+	size_t i;
+
+	if (strcmp(type, "zset") == 0)
+		json_array_foreach(value, i, item) {
+			const char *score = json_string_value(json_array_get(item, 1));
+
+			json_array_set_new(item, 1, json_sprintf("%.17g", strtod(score, NULL)));
+		}
+	if (strcmp(type, "set") == 0 || strcmp(type, "hash") == 0 || strcmp(type, "zset") == 0)
+		sort(value);
+	sort(json_object_get(key, "field_expire_at_ms"));
+	json_array_foreach(json_object_get(key, "groups"), i, item)
+		sort(json_object_get(item, "pending"));
+}
+
+static void key_compare(const char *server, const char *name, json_t *expected, json_t *got)
+{
+	if (got == NULL)
+		fail_msg("%s: key %s is missing", server, name);
+	normalise(expected);
+	normalise(got);
+	// Servers that could not tell the time only say that there is one.
+	if (json_object_get(expected, "expires")) {
+		assert_non_null(json_object_get(got, "expire_at_ms"));
+		json_object_del(got, "expire_at_ms");
+		json_object_del(expected, "expires");
+	}
+	if (!json_equal(expected, got)) {
+		char *a = json_dumps(expected, JSON_COMPACT), *b = json_dumps(got, JSON_COMPACT);
+
+		fail_msg("%s: key %s: expected %.300s, got %.300s", server, name, a, b);
+	}
+}
+
+static void server_compare(const char *server, enum feed how, size_t big_len)
+{
+	static struct collector c;
+	char path[4200];
+	const char *db, *key;
+	json_t *keys, *expected;
+	struct feeder f = {.set = FEED_SETTINGS, .how = how, .seed = 1, .seen = collect, .arg = &c};
+
+	c.dbs = json_object();
+	snprintf(path, sizeof(path), "%s/servers/%s/dump.rdb", corpora_dir(), server);
+	struct span file = file_read(path);
+
+	snprintf(path, sizeof(path), "%s/servers/%s/expected.json", corpora_dir(), server);
+	json_t *all = json_load_file(path, 0, NULL);
+
+	assert_non_null(all);
+	f.set.elements = true;
+	f.set.big_len = big_len;
+	feed_run(&f, file);
+	if (f.result != RDB_DONE)
+		fail_msg("%s: %s", server, f.error);
+	assert_int_equal(json_object_size(c.dbs), json_object_size(all));
+	json_object_foreach(all, db, keys) {
+		json_t *got = json_object_get(c.dbs, db);
+
+		assert_int_equal(json_object_size(got), json_object_size(keys));
+		json_object_foreach(keys, key, expected)
+			key_compare(server, key, expected, json_object_get(got, key));
+	}
+	json_decref(all);
+	json_decref(c.dbs);
+	free((char *)file.p);
+}
+
+static void values_are_those_that_the_servers_had(void **state)
+{
+	static const char *const servers[] = {"redis-2.8.24", "redis-4.0.14", "redis-6.2.14",
+					      "redis-7.2.4",  "redis-8.0.2",  "valkey-8.0.1",
+					      "valkey-9.0.4"};
+
+	for (size_t i = 0; i < sizeof(servers) / sizeof(servers[0]); i++) {
+		server_compare(servers[i], FEED_WHOLE, 65536);
+		server_compare(servers[i], FEED_BYTES, 50);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(files_of_librdb_parse_as_their_names_say),
+		cmocka_unit_test(files_of_redis_rdb_tools_parse),
+		cmocka_unit_test(values_are_those_that_the_servers_had),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
