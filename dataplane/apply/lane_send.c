@@ -48,7 +48,7 @@ static size_t marker_put(struct lane *l, const struct lane *of, const struct bat
 static bool suffix_compose(struct lane *l, struct batch *b)
 {
 	unsigned n_markers = !is_exactly_once(l) ? 0 : b->marker_all ? l->n_lanes : 1;
-	size_t need = n_markers * (size_t)MARKER_SET_LEN + sizeof(SELECT_0) + sizeof(EXEC);
+	size_t need = (n_markers + 1) * (size_t)MARKER_SET_LEN + sizeof(SELECT_0) + sizeof(EXEC);
 	if (need > b->suffix_max) {
 		free(b->suffix);
 		b->suffix = malloc(need);
@@ -62,6 +62,10 @@ static bool suffix_compose(struct lane *l, struct batch *b)
 	for (unsigned i = 0; i < l->n_lanes && n_markers; i++)
 		if (b->marker_all || i == l->index)
 			at += marker_put(l, &l->all[i], b, at);
+	if (b->marker_all && n_markers && b->marker.epoch) {
+		at += marker_epoch_set(at, l->config->name, b->marker.epoch);
+		n_markers++;
+	}
 	put(&at, EXEC, sizeof(EXEC) - 1);
 	b->n_suffix = (size_t)(at - b->suffix);
 	b->n_queued += n_markers;
