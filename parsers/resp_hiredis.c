@@ -323,7 +323,8 @@ enum resp_verdict resp_replies_next(struct resp_replies *r, const struct resp_va
 	if (!item)
 		return RESP_MORE;
 	for (unsigned i = 0; i < r->n_values; i++)
-		r->values[i].text.p = r->texts + (size_t)r->values[i].text.p;
+		if (r->texts) // there may be no text at all
+			r->values[i].text.p = r->texts + (size_t)r->values[i].text.p;
 	*v = r->values;
 	*n = r->n_values;
 	return RESP_OK;

@@ -240,7 +240,8 @@ enum handshake_verdict handshake_feed(struct handshake *h, struct span in, size_
 	while (h->step != HANDSHAKE_END && *used < in.len && in.p[*used] == '\n')
 		++*used;
 	struct span rest = {in.p + *used, in.len - *used};
-	const char *end = memchr(rest.p, '\n', rest.len);
+	size_t look = rest.len < HANDSHAKE_LINE_MAX ? rest.len : HANDSHAKE_LINE_MAX;
+	const char *end = look ? memchr(rest.p, '\n', look) : NULL;
 	if (!end)
 		return rest.len > HANDSHAKE_LINE_MAX ? not_redis(h, rest) : HANDSHAKE_MORE;
 	*used += (size_t)(end - rest.p) + 1;
