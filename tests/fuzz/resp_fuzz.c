@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A replication stream of arbitrary bytes. The first byte chooses the slices; the same bytes, whole
+// and in slices, must give the same frames, which lie one behind the other.
+#include <stdlib.h>
+
+#include "parsers/crc64.h"
+#include "parsers/resp.h"
+#include "tests/fuzz/fuzz.h"
+
+#define CHECK(x)                 \
+	do {                     \
+		if (!(x))        \
+			abort(); \
+	} while (0)
+
+static uint64_t frame_sum(uint64_t sum, const struct resp_frame *f, const char *p)
+{
+	sum = crc64(sum, &f->begin, sizeof(f->begin));
+	sum = crc64(sum, &f->end, sizeof(f->end));
+	for (unsigned i = 0; i < f->argc; i++) {
+		CHECK(f->argv[i].at + f->argv[i].len + 2 <= f->end - f->begin);
+		sum = crc64(sum, p + f->begin + f->argv[i].at, f->argv[i].len);
+	}
+	return sum;
+}
+
+static uint64_t run(const char *p, size_t len, size_t slice)
+{
+	struct resp_stream *s = resp_stream_new(0);
+	struct resp_frame f;
+	enum resp_verdict v = RESP_MORE;
+	uint64_t sum = 0, end = 0;
+	for (size_t at = 0; at < len && v != RESP_BAD; at += slice) {
+		size_t n = len - at < slice ? len - at : slice;
+		CHECK(!resp_stream_feed(s, p + at, n));
+		while ((v = resp_stream_next(s, &f)) == RESP_OK) {
+			CHECK(f.begin == end && f.end > f.begin && f.end <= at + n);
+			end = f.end;
+			sum = frame_sum(sum, &f, p);
+		}
+		CHECK(resp_stream_position(s) == end);
+		if (v == RESP_MORE)
+			(void)resp_stream_frame_least(s);
+	}
+	CHECK((v == RESP_BAD) == (resp_stream_error(s)[0] != 0));
+	resp_stream_free(s);
+	return crc64(sum, &v, sizeof(v));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *p, size_t len)
+{
+	if (!len)
+		return 0;
+	const char *bytes = (const char *)p + 1;
+	CHECK(run(bytes, len - 1, len) == run(bytes, len - 1, 1 + p[0]));
+	return 0;
+}
