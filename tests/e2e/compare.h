@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Compare two servers without any help of Flyover: every database, every key, its type, its absolute
-// expiry and its value by type, and the functions. Keys of Flyover's own (`__flyover:`) are left out.
+// Compare two servers without any help of Flyover: every database, every key, its type, its
+// absolute expiry and its value by type, and the functions. Keys of Flyover's own (`__flyover:`)
+// are left out.
 #pragma once
 
 #include <stdbool.h>

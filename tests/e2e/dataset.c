@@ -1,19 +1,36 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "tests/e2e/harness.h"
 
-const char function_library[] =
-	"#!lua name=flyover_test\n"
-	"redis.register_function('put', function(keys, args)\n"
-	"  redis.call('SET', keys[1], args[1])\n"
-	"  return redis.call('RPUSH', keys[1] .. ':list', args[1])\n"
-	"end)\n";
+const char function_library[] = "#!lua name=flyover_test\n"
+				"redis.register_function('put', function(keys, args)\n"
+				"  redis.call('SET', keys[1], args[1])\n"
+				"  return redis.call('RPUSH', keys[1] .. ':list', args[1])\n"
+				"end)\n";
 
 static void strings_load(struct server *s)
 {
 	static const char *const numbers[] = {
-		"0", "1", "-1", "127", "-128", "128", "32767", "-32768", "32768", "2147483647",
-		"-2147483648", "2147483648", "9223372036854775807", "-9223372036854775808",
-		"9223372036854775808", "007", "+1", "-0", "1.0", "1e5", " 1",
+		"0",
+		"1",
+		"-1",
+		"127",
+		"-128",
+		"128",
+		"32767",
+		"-32768",
+		"32768",
+		"2147483647",
+		"-2147483648",
+		"2147483648",
+		"9223372036854775807",
+		"-9223372036854775808",
+		"9223372036854775808",
+		"007",
+		"+1",
+		"-0",
+		"1.0",
+		"1e5",
+		" 1",
 	};
 	for (unsigned i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
 		queue(s, "SET number:%u %s", i, numbers[i]);
@@ -162,11 +179,11 @@ void dataset_load_big(struct server *s)
 	run(s, "SET big:string %b", bytes, len);
 	free(bytes);
 	for (unsigned i = 0; i < 200000; i += 10)
-		queue(s, "RPUSH big:list %u %u %u %u %u %u %u %u %u %u", i, i + 1, i + 2, i + 3, i + 4,
-		      i + 5, i + 6, i + 7, i + 8, i + 9);
+		queue(s, "RPUSH big:list %u %u %u %u %u %u %u %u %u %u", i, i + 1, i + 2, i + 3,
+		      i + 4, i + 5, i + 6, i + 7, i + 8, i + 9);
 	for (unsigned i = 0; i < 100000; i += 4)
-		queue(s, "HSET big:hash f%u %u f%u %u f%u %u f%u %u", i, i, i + 1, i, i + 2, i, i + 3,
-		      i);
+		queue(s, "HSET big:hash f%u %u f%u %u f%u %u f%u %u", i, i, i + 1, i, i + 2, i,
+		      i + 3, i);
 	for (unsigned i = 0; i < 60000; i += 3)
 		queue(s, "ZADD big:zset %u a%u %u b%u %u c%u", i, i, i + 1, i, i + 2, i);
 	for (unsigned i = 0; i < 60000; i += 3)

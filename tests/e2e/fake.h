@@ -27,11 +27,11 @@ struct fake {
 	fake_serve *serve;
 	int port;
 	char url[64];
-	const void *arg;     // the test's
-	const char *rdb;     // what fake_primary() sends as snapshot
+	const void *arg; // the test's
+	const char *rdb; // what fake_primary() sends as snapshot
 	size_t rdb_len;
 	size_t rdb_announced; // length announced; 0: rdb_len
-	const char *stream;  // what follows
+	const char *stream;   // what follows
 	size_t stream_len;
 };
 

@@ -23,13 +23,28 @@ static void compare_agrees_with_a_native_replica(struct world *w)
 
 // A change that the comparer has to notice, and how often.
 static const char *const changes[] = {
-	"SET number:1 2", "DEL number:1", "SET extra 1", "RPUSH list:nodes x", "LSET list:small 0 x",
-	"SADD set:table x", "SREM set:ints64 0", "HSET hash:small field1 x", "HDEL hash:table field-7",
-	"ZADD zset:small 9 member1", "ZINCRBY zset:skiplist 0.5 member-3", "PERSIST ttl:far",
-	"PEXPIRE ttl:hash 7654322", "XADD stream:one 2-1 a b", "XACK stream:groups first 6-0",
-	"XGROUP CREATE stream:one group 0", "XGROUP SETID stream:groups second 400-0",
-	"XCLAIM stream:groups first alice 0 6-0 RETRYCOUNT 5", "XSETID stream:one 77-7",
-	"RENAME geo geo2", "SETBIT bitmap 5 1", "SET ttl:far value PXAT 4102444800124",
+	"SET number:1 2",
+	"DEL number:1",
+	"SET extra 1",
+	"RPUSH list:nodes x",
+	"LSET list:small 0 x",
+	"SADD set:table x",
+	"SREM set:ints64 0",
+	"HSET hash:small field1 x",
+	"HDEL hash:table field-7",
+	"ZADD zset:small 9 member1",
+	"ZINCRBY zset:skiplist 0.5 member-3",
+	"PERSIST ttl:far",
+	"PEXPIRE ttl:hash 7654322",
+	"XADD stream:one 2-1 a b",
+	"XACK stream:groups first 6-0",
+	"XGROUP CREATE stream:one group 0",
+	"XGROUP SETID stream:groups second 400-0",
+	"XCLAIM stream:groups first alice 0 6-0 RETRYCOUNT 5",
+	"XSETID stream:one 77-7",
+	"RENAME geo geo2",
+	"SETBIT bitmap 5 1",
+	"SET ttl:far value PXAT 4102444800124",
 };
 
 static void compare_notices_every_kind_of_difference(struct world *w)
@@ -121,13 +136,16 @@ static void fake_servers_answer_as_told(struct world *w)
 	redisFree(near.redis);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 	const struct CMUnitTest tests[] = {
 		E2E_TEST(compare_agrees_with_a_native_replica),
 		E2E_TEST(compare_notices_every_kind_of_difference),
 		E2E_TEST(proxy_passes_delays_replaces_stalls_and_cuts),
 		E2E_TEST(fake_servers_answer_as_told),
 	};
+	e2e_filter();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -66,8 +66,8 @@ static struct job *sync_start_va(struct world *w, const char *source_url, const 
 				 va_list args)
 {
 	const char *arguments[60] = {
-		"sync", source_url, target_url, "--json", "--state-dir",
-		text("%s/state-%u", w->dir, w->n_processes),
+		"sync",   source_url,    target_url,
+		"--json", "--state-dir", text("%s/state-%u", w->dir, w->n_processes),
 	};
 	unsigned n = 6;
 

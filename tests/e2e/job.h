@@ -15,9 +15,9 @@ struct world;
 struct job {
 	struct job *next;
 	struct process *process;
-	json_t *last;    // newest progress object, NULL before the first
+	json_t *last; // newest progress object, NULL before the first
 	unsigned n_objects;
-	long read_from;  // bytes of stdout taken apart
+	long read_from; // bytes of stdout taken apart
 };
 
 // A list for --cores: the first n that this process may use; fewer when there are not so many.

@@ -132,7 +132,8 @@ static bool is_below(pid_t pid, pid_t ancestor)
 }
 
 // Call f for every process below ancestor until it returns true. @return that pid, or 0
-static pid_t descendants_each(pid_t ancestor, bool (*f)(pid_t pid, const void *arg), const void *arg)
+static pid_t descendants_each(pid_t ancestor, bool (*f)(pid_t pid, const void *arg),
+			      const void *arg)
 {
 	DIR *proc = opendir("/proc");
 	struct dirent *entry;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A child process whose output goes to files of the test's folder: no pipe can fill, nothing need be
-// pumped, and after a failure everything is there to be shown.
+// A child process whose output goes to files of the test's folder: no pipe can fill, nothing need
+// be pumped, and after a failure everything is there to be shown.
 #pragma once
 
 #include <stdbool.h>
@@ -12,7 +12,7 @@ struct process {
 	struct process *next;
 	pid_t pid;
 	bool ended;
-	int status;          // as waitpid() gives it, once ended
+	int status; // as waitpid() gives it, once ended
 	char name[64];
 	char out_path[300];
 	char err_path[300];

@@ -34,8 +34,10 @@ struct flow {
 };
 
 struct pair {
-	int fds[2]; // [TO_SERVER] the client's socket, [FROM_SERVER] the server's: where a flow is read
+	int fds[2]; // [TO_SERVER] the client's socket, [FROM_SERVER] the server's: where a flow is
+		    // read
 	struct flow flows[2];
+	bool replica; // the client asked for the replication stream
 };
 
 struct replacement {
@@ -48,10 +50,11 @@ struct proxy_thread {
 	pthread_mutex_t lock;
 	int listener, wake, upstream_port;
 	bool stop, refuse, stall, cut_now, cut_struck;
+	bool has_replica; // there was a connection that asked for the replication stream
 	enum proxy_end cut_how;
 	int delay_ms;
 	uint64_t n_bytes[2];
-	uint64_t cut_at[2]; // 0: no cut is armed
+	uint64_t cut_left[2]; // bytes until the cut; 0: none is armed
 	struct replacement replacement[2];
 	unsigned n_connections, n_pairs;
 	struct pair pairs[PAIRS_MAX];
@@ -89,7 +92,8 @@ static void pair_close(struct proxy_thread *t, unsigned i, enum proxy_end how)
 
 static int upstream_connect(int port)
 {
-	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port),
+	struct sockaddr_in a = {.sin_family = AF_INET,
+				.sin_port = htons((uint16_t)port),
 				.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -147,6 +151,8 @@ static bool flow_read(struct proxy_thread *t, struct pair *p, int side)
 		f->ended = n == 0;
 		return n == 0 || errno == EAGAIN || errno == EINTR;
 	}
+	p->replica |= side == TO_SERVER && memmem(c->bytes, (size_t)n, "PSYNC", 5);
+	t->has_replica |= p->replica;
 	c->next = NULL;
 	c->len = (size_t)n;
 	c->sent = 0;
@@ -168,7 +174,8 @@ static bool flow_write(struct proxy_thread *t, struct pair *p, int side)
 	while (f->first && f->first->due_ms <= now_ms()) {
 		struct chunk *c = f->first;
 		size_t len = c->len - c->sent;
-		uint64_t left = t->cut_at[side] ? t->cut_at[side] - t->n_bytes[side] : UINT64_MAX;
+		bool counts = t->cut_left[side] && (p->replica || !t->has_replica);
+		uint64_t left = counts ? t->cut_left[side] : UINT64_MAX;
 		ssize_t n = send(p->fds[!side], c->bytes + c->sent, len < left ? len : left,
 				 MSG_NOSIGNAL);
 		if (n < 0)
@@ -176,8 +183,12 @@ static bool flow_write(struct proxy_thread *t, struct pair *p, int side)
 		c->sent += (size_t)n;
 		f->held -= (size_t)n;
 		t->n_bytes[side] += (uint64_t)n;
-		if ((uint64_t)n == left)
-			return false;
+		if (counts) {
+			t->cut_left[side] -= (uint64_t)n;
+			t->cut_struck = !t->cut_left[side];
+			if (t->cut_struck)
+				return false;
+		}
 		if (c->sent < c->len)
 			return true;
 		f->first = c->next;
@@ -195,8 +206,9 @@ static bool flow_write(struct proxy_thread *t, struct pair *p, int side)
 static bool pair_pump(struct proxy_thread *t, struct pair *p, const struct pollfd *polled)
 {
 	for (int side = 0; side < 2; side++) {
-		if ((polled[side].revents & (POLLIN | POLLHUP | POLLERR)) && !p->flows[side].ended &&
-		    p->flows[side].held < HELD_MAX && !flow_read(t, p, side))
+		if ((polled[side].revents & (POLLIN | POLLHUP | POLLERR)) &&
+		    !p->flows[side].ended && p->flows[side].held < HELD_MAX &&
+		    !flow_read(t, p, side))
 			return false;
 		if (!t->stall && !flow_write(t, p, side))
 			return false;
@@ -207,20 +219,11 @@ static bool pair_pump(struct proxy_thread *t, struct pair *p, const struct pollf
 static void pairs_pump(struct proxy_thread *t, const struct pollfd *polled, unsigned n)
 {
 	for (unsigned i = n; i-- > 0;) { // from the end: closing moves the last one here
-		enum proxy_end how = END_FIN;
-		if (t->cut_now) {
+		bool had_struck = t->cut_struck;
+		if (t->cut_now)
 			pair_close(t, i, t->cut_how);
-			continue;
-		}
-		if (pair_pump(t, &t->pairs[i], &polled[i * 2]))
-			continue;
-		for (int side = 0; side < 2; side++)
-			if (t->cut_at[side] && t->n_bytes[side] == t->cut_at[side]) {
-				t->cut_at[side] = 0;
-				t->cut_struck = true;
-				how = t->cut_how;
-			}
-		pair_close(t, i, how);
+		else if (!pair_pump(t, &t->pairs[i], &polled[i * 2]))
+			pair_close(t, i, t->cut_struck && !had_struck ? t->cut_how : END_FIN);
 	}
 	t->cut_now = false;
 }
@@ -232,7 +235,8 @@ static int pairs_want(struct proxy_thread *t, struct pollfd *polled)
 
 	for (unsigned i = 0; i < t->n_pairs; i++)
 		for (int side = 0; side < 2; side++) {
-			struct flow *f = &t->pairs[i].flows[side], *back = &t->pairs[i].flows[!side];
+			struct flow *f = &t->pairs[i].flows[side],
+				    *back = &t->pairs[i].flows[!side];
 			struct pollfd *want = &polled[i * 2 + (unsigned)side];
 			bool reads = !f->ended && f->held < HELD_MAX;
 			bool writes = back->first && !t->stall && back->first->due_ms <= now_ms();
@@ -327,8 +331,7 @@ void proxy_cut(struct proxy *p, enum proxy_end how)
 void proxy_cut_after(struct proxy *p, enum proxy_direction direction, uint64_t n_bytes,
 		     enum proxy_end how)
 {
-	PROXY_ORDER(p, (t->cut_at[direction] = t->n_bytes[direction] + n_bytes, t->cut_how = how,
-			t->cut_struck = false));
+	PROXY_ORDER(p, (t->cut_left[direction] = n_bytes, t->cut_how = how, t->cut_struck = false));
 }
 
 static bool cut_has_struck(void *arg)
@@ -361,7 +364,8 @@ void proxy_delay(struct proxy *p, int ms)
 	PROXY_ORDER(p, t->delay_ms = ms);
 }
 
-void proxy_replace(struct proxy *p, enum proxy_direction direction, const char *find, const char *put)
+void proxy_replace(struct proxy *p, enum proxy_direction direction, const char *find,
+		   const char *put)
 {
 	size_t len = strlen(find);
 

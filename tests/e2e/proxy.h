@@ -33,7 +33,7 @@ struct proxy *proxy_start(struct world *w, int upstream_port);
 void proxy_cut(struct proxy *p, enum proxy_end how);
 
 // End, once, the connection that carries the n-th byte from now on in this direction, counted over
-// all connections. That byte is the last that passes.
+// all connections; over replicas' alone once there was one. That byte is the last that passes.
 void proxy_cut_after(struct proxy *p, enum proxy_direction direction, uint64_t n_bytes,
 		     enum proxy_end how);
 
@@ -50,7 +50,8 @@ void proxy_stall(struct proxy *p, bool stall);
 void proxy_delay(struct proxy *p, int ms);
 
 // Replace, once, the next occurrence of `find` within one read by `put`, of the same length.
-void proxy_replace(struct proxy *p, enum proxy_direction direction, const char *find, const char *put);
+void proxy_replace(struct proxy *p, enum proxy_direction direction, const char *find,
+		   const char *put);
 
 // Connect new connections to another port of the loopback.
 void proxy_upstream(struct proxy *p, int upstream_port);

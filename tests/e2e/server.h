@@ -21,9 +21,9 @@ struct server {
 	char password[64];       // of the default user, "" for none
 	const char *options[64]; // NULL-terminated
 	int port;
-	int db;                  // selected on our connection
-	unsigned queued;         // commands sent by server_queue() whose reply was not read
-	char url[64];            // redis://127.0.0.1:PORT
+	int db;          // selected on our connection
+	unsigned queued; // commands sent by server_queue() whose reply was not read
+	char url[64];    // redis://127.0.0.1:PORT
 };
 
 // Start a server and wait until it answers PING. Without options it persists nothing and begins

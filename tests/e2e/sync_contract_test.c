@@ -6,8 +6,8 @@
 #include <signal.h>
 
 static const char *const number_fields[] = {
-	"percent", "keys", "commands", "bytes", "received_offset", "frontier_offset", "lag_bytes",
-	"lag_ms", "applied", "filtered", "parked", "in_flight",
+	"percent",   "keys",   "commands", "bytes",    "received_offset", "frontier_offset",
+	"lag_bytes", "lag_ms", "applied",  "filtered", "parked",          "in_flight",
 };
 
 static const char *const phases[] = {"connecting", "snapshot", "stream", "draining", "done"};
@@ -85,8 +85,8 @@ static void progress_objects_have_the_fields_and_the_order_of_the_contract(struc
 	job_wait_applied(j, source);
 	assert_true(job_number(j, "keys") >= 8000);
 	assert_true(job_number(j, "bytes") > 100000);
-	assert_true(json_integer_value(json_object_get(json_object_get(j->last, "latency_us"), "p50")) >
-		    0);
+	assert_true(json_integer_value(
+			    json_object_get(json_object_get(j->last, "latency_us"), "p50")) > 0);
 	assert_int_equal(job_drain(j), 0);
 	assert_books_balance(j);
 	char *out = process_stdout(j->process);
@@ -116,7 +116,8 @@ static void plain_output_is_lines_without_control_characters(struct world *w)
 static void help_and_version_are_there(struct world *w)
 {
 	static const char *const lines[][4] = {
-		{"help"}, {"--help"}, {"help", "sync"}, {"sync", "--help"}, {"version"}, {"--version"},
+		{"help"},           {"--help"},  {"help", "sync"},
+		{"sync", "--help"}, {"version"}, {"--version"},
 	};
 	for (unsigned i = 0; i < sizeof(lines) / sizeof(*lines); i++) {
 		struct job *j = job_start_argv(w, "flyover", lines[i], NULL);
@@ -163,8 +164,8 @@ static struct house house_start(struct world *w)
 				"  - name: carts\n"
 				"    source: %s\n"
 				"    target: %s\n",
-				h.socket, w->dir, h.source[0]->url, h.target[0]->url, h.source[1]->url,
-				h.target[1]->url);
+				h.socket, w->dir, h.source[0]->url, h.target[0]->url,
+				h.source[1]->url, h.target[1]->url);
 	file_write(text("%s/flyover.yaml", w->dir), yaml, strlen(yaml));
 	house_daemon(&h);
 	return h;
@@ -378,8 +379,10 @@ static void a_dead_private_daemon_is_replaced(struct world *w)
 	assert_int_equal(job_drain(j), 0);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 	const struct CMUnitTest tests[] = {
 		E2E_TEST(progress_objects_have_the_fields_and_the_order_of_the_contract),
 		E2E_TEST(plain_output_is_lines_without_control_characters),
@@ -391,5 +394,6 @@ int main(void)
 		E2E_TEST(a_dead_daemon_leaves_the_dataplane_running),
 		E2E_TEST(a_dead_private_daemon_is_replaced),
 	};
+	e2e_filter();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

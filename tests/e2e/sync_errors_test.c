@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What a user meets when something is wrong: the exit code, one sentence on stderr, and servers that
-// are as they were.
+// What a user meets when something is wrong: the exit code, one sentence on stderr, and servers
+// that are as they were.
 #include "tests/e2e/harness.h"
 
 #include <signal.h>
@@ -44,8 +44,14 @@ static void usage_is_refused_with_2(struct world *w)
 static void bad_urls_and_files_are_refused_with_3(struct world *w)
 {
 	static const char *const urls[] = {
-		"http://127.0.0.1:6379", "127.0.0.1:6379", "redis://", "redis://127.0.0.1:99999",
-		"redis://127.0.0.1:abc", "redis://127.0.0.1:6379/db", "redis://user:pw@", "",
+		"http://127.0.0.1:6379",
+		"127.0.0.1:6379",
+		"redis://",
+		"redis://127.0.0.1:99999",
+		"redis://127.0.0.1:abc",
+		"redis://127.0.0.1:6379/db",
+		"redis://user:pw@",
+		"",
 	};
 	const char *file = text("%s/bad.yaml", w->dir);
 
@@ -59,12 +65,13 @@ static void bad_urls_and_files_are_refused_with_3(struct world *w)
 			assert_one_sentence(j, "");
 		}
 	file_write(file, "lanes: [1, 2\n", 13);
-	struct job *j = job_start(w, "sync", "redis://127.0.0.1:1", "redis://127.0.0.1:2", "--config",
-				  file, NULL);
+	struct job *j = job_start(w, "sync", "redis://127.0.0.1:1", "redis://127.0.0.1:2",
+				  "--config", file, NULL);
 	assert_int_equal(process_wait(j->process), 3);
 	assert_one_sentence(j, "bad.yaml");
 	file_write(file, "lanez: 2\n", 9);
-	j = job_start(w, "sync", "redis://127.0.0.1:1", "redis://127.0.0.1:2", "--config", file, NULL);
+	j = job_start(w, "sync", "redis://127.0.0.1:1", "redis://127.0.0.1:2", "--config", file,
+		      NULL);
 	assert_int_equal(process_wait(j->process), 3);
 	assert_one_sentence(j, "lanez");
 }
@@ -126,7 +133,8 @@ static void a_user_without_the_right_to_psync_is_refused_with_4(struct world *w)
 	struct server *target = server_start(w, "target", NULL);
 
 	run(source, "ACL SETUSER reader on >pw ~* &* +@all -psync -sync");
-	assert_refused(w, text("redis://reader:pw@127.0.0.1:%d", source->port), target->url, 4, "psync");
+	assert_refused(w, text("redis://reader:pw@127.0.0.1:%d", source->port), target->url, 4,
+		       "psync");
 	run(source, "ACL SETUSER reader +psync -replconf");
 	assert_refused(w, text("redis://reader:pw@127.0.0.1:%d", source->port), target->url, 4,
 		       "replconf");
@@ -139,7 +147,8 @@ static void a_user_who_may_not_write_is_refused_with_4(struct world *w)
 
 	dataset_load_strings(source, "key", 100, 10);
 	run(target, "ACL SETUSER writer on >pw ~* &* +@all -@write");
-	assert_refused(w, source->url, text("redis://writer:pw@127.0.0.1:%d", target->port), 4, "set");
+	assert_refused(w, source->url, text("redis://writer:pw@127.0.0.1:%d", target->port), 4,
+		       "set");
 	run(target, "ACL SETUSER writer +@all -multi");
 	assert_refused(w, source->url, text("redis://writer:pw@127.0.0.1:%d", target->port), 4,
 		       "multi");
@@ -381,11 +390,19 @@ static void assert_nowhere_on_disk(struct world *w, const char *password)
 
 static void passwords_are_shown_nowhere(struct world *w)
 {
-	struct server *source = server_start(w, "source", "--requirepass", "hush-source-7731", NULL);
-	struct server *target = server_start(w, "target", "--requirepass", "hush-target-7732", NULL);
+	struct server *source =
+		server_start(w, "source", "--requirepass", "hush-source-7731", NULL);
+	struct server *target =
+		server_start(w, "target", "--requirepass", "hush-target-7732", NULL);
 	const char *in_url = text("redis://:hush-source-7731@127.0.0.1:%d", source->port);
-	const char *arguments[] = {"sync", in_url, target->url, "--json", "--verbose", "--state-dir",
-				   text("%s/state-9", w->dir), NULL};
+	const char *arguments[] = {"sync",
+				   in_url,
+				   target->url,
+				   "--json",
+				   "--verbose",
+				   "--state-dir",
+				   text("%s/state-9", w->dir),
+				   NULL};
 	const char *environment[] = {"FLYOVER_TARGET_PASSWORD=hush-target-7732", NULL};
 	struct job *j = job_start_argv(w, "flyover", arguments, environment);
 
@@ -408,15 +425,16 @@ static void passwords_are_shown_nowhere(struct world *w)
 
 static void passwords_come_from_files_too(struct world *w)
 {
-	struct server *source = server_start(w, "source", "--requirepass", "hush-source-7731", NULL);
+	struct server *source =
+		server_start(w, "source", "--requirepass", "hush-source-7731", NULL);
 	struct server *target = server_start(w, "target", NULL);
 	const char *file = text("%s/secret", w->dir);
 
 	run(target, "ACL SETUSER writer on >other-word ~* &* +@all");
 	file_write(file, "hush-source-7731\n", 17);
 	run(source, "SET a 1");
-	assert_int_equal(sync_run(w, source->url, text("redis://writer:other-word@127.0.0.1:%d",
-						       target->port),
+	assert_int_equal(sync_run(w, source->url,
+				  text("redis://writer:other-word@127.0.0.1:%d", target->port),
 				  "--until=caught-up", "--source-password-file", file, NULL),
 			 0);
 	assert_int_equal(ask_number(target, "GET a"), 1);
@@ -472,8 +490,10 @@ static void a_second_interrupt_ends_at_once(struct world *w)
 	assert_true(job_wait(j) != 0);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 	const struct CMUnitTest tests[] = {
 		E2E_TEST(usage_is_refused_with_2),
 		E2E_TEST(bad_urls_and_files_are_refused_with_3),
@@ -498,5 +518,6 @@ int main(void)
 		E2E_TEST(a_termination_drains),
 		E2E_TEST(a_second_interrupt_ends_at_once),
 	};
+	e2e_filter();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

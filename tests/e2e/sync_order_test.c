@@ -74,7 +74,8 @@ static void writers_write(struct server *source)
 				writer_step(&writers[k], k, at[k]++);
 			int done = 0;
 			while (!done)
-				assert_int_equal(redisBufferWrite(writers[k].redis, &done), REDIS_OK);
+				assert_int_equal(redisBufferWrite(writers[k].redis, &done),
+						 REDIS_OK);
 			busy |= at[k] < STEPS;
 		}
 	}
@@ -89,8 +90,9 @@ static void order_is_kept(struct world *w, const char *lanes, unsigned n_cores, 
 {
 	struct server *source = server_start(w, "source", NULL);
 	struct server *target = server_start(w, "target", NULL);
-	struct job *j = sync_start(w, source->url, target->url, "--lanes", lanes, "--cores", cores(n_cores),
-				   "--batch-commands", batch, "--inflight-commands", inflight, NULL);
+	struct job *j =
+		sync_start(w, source->url, target->url, "--lanes", lanes, "--cores", cores(n_cores),
+			   "--batch-commands", batch, "--inflight-commands", inflight, NULL);
 
 	job_wait_phase(j, "stream");
 	writers_write(source);
@@ -126,8 +128,10 @@ static void order_is_kept_with_almost_nothing_in_flight(struct world *w)
 	order_is_kept(w, "4", 2, "2", "4");
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 	const struct CMUnitTest tests[] = {
 		E2E_TEST(order_is_kept_over_one_lane),
 		E2E_TEST(order_is_kept_over_four_lanes),
@@ -135,5 +139,6 @@ int main(void)
 		E2E_TEST(order_is_kept_over_seven_lanes_in_small_batches),
 		E2E_TEST(order_is_kept_with_almost_nothing_in_flight),
 	};
+	e2e_filter();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,8 +6,8 @@
 static void sync_snapshot(struct world *w, struct server *source, struct server *target,
 			  const char *option, const char *value)
 {
-	assert_int_equal(sync_run(w, source->url, target->url, "--until=caught-up", option, value, NULL),
-			 0);
+	assert_int_equal(
+		sync_run(w, source->url, target->url, "--until=caught-up", option, value, NULL), 0);
 	assert_same_data_with(source, target, true);
 	assert_books_balance(w->jobs);
 	assert_int_equal(job_number(w->jobs, "parked"), 0);
@@ -56,8 +56,8 @@ static void every_type_arrives_uncompressed_and_without_checksum(struct world *w
 static void every_type_arrives_in_unusual_encodings(struct world *w)
 {
 	struct server *unpacked = server_start(
-		w, "unpacked", "--hash-max-listpack-entries", "0", "--zset-max-listpack-entries", "0",
-		"--set-max-intset-entries", "0", "--list-max-listpack-size", "1",
+		w, "unpacked", "--hash-max-listpack-entries", "0", "--zset-max-listpack-entries",
+		"0", "--set-max-intset-entries", "0", "--list-max-listpack-size", "1",
 		"--stream-node-max-entries", "3", NULL);
 	struct server *packed = server_start(
 		w, "packed", "--hash-max-listpack-entries", "60000", "--zset-max-listpack-entries",
@@ -166,8 +166,8 @@ static void expired_keys_are_not_created(struct world *w)
 	assert_int_equal(keys_count(target, 0), 1);
 }
 
-// The key expires between the writing of the snapshot and the end of its loading, but the source had
-// made it permanent before: PERSIST comes with the stream and has to find the key.
+// The key expires between the writing of the snapshot and the end of its loading, but the source
+// had made it permanent before: PERSIST comes with the stream and has to find the key.
 static void a_key_made_permanent_during_the_snapshot_survives(struct world *w)
 {
 	struct server *source = slow_source(w, 10000);
@@ -210,8 +210,10 @@ static void what_was_written_during_the_snapshot_is_there_when_caught_up(struct 
 	assert_true(ask_number(target, "GET key-count") >= n - 1);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 	const struct CMUnitTest tests[] = {
 		E2E_TEST(every_type_arrives_by_a_diskless_snapshot),
 		E2E_TEST(every_type_arrives_by_a_snapshot_on_disk),
@@ -227,5 +229,6 @@ int main(void)
 		E2E_TEST(a_key_made_permanent_during_the_snapshot_survives),
 		E2E_TEST(what_was_written_during_the_snapshot_is_there_when_caught_up),
 	};
+	e2e_filter();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

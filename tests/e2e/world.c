@@ -57,7 +57,7 @@ const char *text(const char *format, ...)
 	static struct text_link {
 		struct text_link *next;
 		char *text;
-	} *texts;
+	} * texts;
 	struct text_link *t = calloc(1, sizeof(*t));
 	va_list args;
 
@@ -96,6 +96,12 @@ void file_write(const char *path, const void *bytes, size_t len)
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, bytes, len), len);
 	close(fd);
+}
+
+void e2e_filter(void)
+{
+	if (getenv("FLYOVER_TEST"))
+		cmocka_set_test_filter(getenv("FLYOVER_TEST"));
 }
 
 const char *build_dir(void)
@@ -162,9 +168,9 @@ void world_run(void **state)
 	struct world *w = *state;
 
 	w->test(w);
+	w->passed = true;
 	if (sanitizer_reports(w))
 		fail_msg("a sanitizer found something, see above");
-	w->passed = true;
 }
 
 static int entry_remove(const char *path, const struct stat *st, int type, struct FTW *ftw)

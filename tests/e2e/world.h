@@ -16,13 +16,13 @@ struct proxy;
 struct server;
 
 struct world {
-	char dir[200];           // temporary folder of this test
+	char dir[200];             // temporary folder of this test
 	struct process *processes; // newest first; all owned by the world
 	struct server *servers;
 	struct job *jobs;
 	struct proxy *proxies;
 	struct fake *fakes;
-	unsigned n_processes;    // for names
+	unsigned n_processes; // for names
 	bool passed;
 	void (*test)(struct world *w);
 };
@@ -34,7 +34,13 @@ int world_teardown(void **state);
 void world_run(void **state);
 
 // A row for cmocka_run_group_tests(). @param f  an e2e_test
-#define E2E_TEST(f) {#f, world_run, world_setup, world_teardown, (void *)(f)}
+#define E2E_TEST(f)                                                                                \
+	{                                                                                          \
+#f, world_run, world_setup, world_teardown, (void *)(f)                            \
+	}
+
+// Run only the tests whose name fits $FLYOVER_TEST (with * and ?), when it is set.
+void e2e_filter(void);
 
 // The folder that holds flyover, flyoverd and flyover-dataplane.
 const char *build_dir(void);

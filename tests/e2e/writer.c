@@ -92,6 +92,9 @@ struct process *writer_start(struct server *s)
 	assert_true(p->pid >= 0);
 	if (p->pid)
 		return p;
+	// Without an exec the sockets of proxies would stay open here when a proxy closes them.
+	for (int fd = 3; fd < 256; fd++)
+		close(fd);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	signal(SIGTERM, stop_want);
 	writer_run(s);
