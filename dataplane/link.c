@@ -2,6 +2,7 @@
 // link_turn() -> place_collect(), source_turn(), link_news(), stage_turn(), frontier_publish()
 #include "dataplane/link.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 #define TOUCH_EVERY_NS     1000000000ull
 #define CATCH_UP_WAIT_NS   3000000000ull
 #define SNAPSHOTS_LOST_MAX 10
+#define DEL_MARKER_LEN     (MARKER_KEY_LEN + 4 * BATCH_HEAD_LEN)
 
 static struct source_counters *counters(struct link *link)
 {
@@ -284,6 +286,32 @@ static bool sweep_is_due(const struct link *link)
 	return !first_into_empty && (policy == EXTRA_KEYS_DELETE || link->target_was_ours);
 }
 
+// Before the first key: from here on the target is neither what its markers say nor yet anything
+// else. Markers of other lives go, ours say that a snapshot is being loaded.
+static int markers_reset(struct link *link)
+{
+	const struct lane *first = &link->lanes[0];
+	char key[MARKER_KEY_LEN];
+	struct batch *b = place_open(&link->place, 0, 0, 0, true);
+	int rc = b ? 0 : -ENOMEM;
+	for (unsigned i = 0; i < first->n_found && !rc; i++) {
+		size_t len = marker_key(key, link->config->name, first->found[i].first_slot,
+					first->found[i].last_slot);
+		if (!batch_has_text(b, DEL_MARKER_LEN) && !batch_text_grow(b, 64 * KB))
+			return -ENOMEM;
+		rc = batch_item_begin(b, 0, 0, ITEM_INTERNAL);
+		rc = rc ? rc : batch_head(b, 2);
+		rc = rc ? rc : batch_arg(b, SPAN_LIT("DEL"), false);
+		rc = rc ? rc : batch_arg(b, (struct span){key, len}, false);
+	}
+	if (rc)
+		return rc;
+	b->marker_all = true;
+	place_join(&link->place, 0, place_all(&link->place), 0, 0);
+	place_close(&link->place, 0, 0, 0);
+	return 0;
+}
+
 static void snapshot_starts(struct link *link)
 {
 	int rc = snapshot_begin(&link->snapshot, &link->config->settings);
@@ -298,20 +326,34 @@ static void snapshot_starts(struct link *link)
 	}
 	memcpy(link->place.marker.replid, link->source.replid, sizeof(link->place.marker.replid));
 	link->place.marker.phase = MARKER_SNAPSHOT;
+	if (link->config->settings.delivery == DELIVERY_EXACTLY_ONCE && markers_reset(link)) {
+		link_fail(link, ERROR_MEMORY, "no memory for the markers");
+		return;
+	}
 	for (unsigned i = 0; i < link->n_lanes; i++)
 		atomic_store_explicit(&link->lanes[i].phase_snapshot, 1, memory_order_relaxed);
 	link->snapshot_read = false;
 	link->stage = LINK_LOADING;
 }
 
+// The offset to reach is the one that the source has now.
+static void streaming_begins(struct link *link)
+{
+	link->place.marker.phase = MARKER_STREAM;
+	link->stage = LINK_STREAMING;
+	link->touch_at_ns = 0;
+	link->catch_up_answers = link->probe.answers + (link->probe.asked ? 2 : 1);
+	link->catch_up_since_ns = link->now.mono_ns;
+	probe_hurry(&link->probe);
+}
+
 // Loaded: the stream goes on where the snapshot was taken.
 static void stream_starts(struct link *link)
 {
 	int32_t db = link->snapshot.stream_db > 0 ? link->snapshot.stream_db : 0;
-	link->place.marker.phase = MARKER_STREAM;
 	for (unsigned i = 0; i < link->n_lanes; i++) {
 		atomic_store_explicit(&link->lanes[i].phase_snapshot, 0, memory_order_relaxed);
-		link->place.feeds[i].marked_offset = 0;
+		link->place.feeds[i].marked = false;
 	}
 	sweep_fini(&link->sweep);
 	snapshot_fini(&link->snapshot);
@@ -322,11 +364,7 @@ static void stream_starts(struct link *link)
 	}
 	link->n_loaded++;
 	link->n_snapshots_lost = 0;
-	link->stage = LINK_STREAMING;
-	link->touch_at_ns = 0;
-	link->catch_up_answers = link->probe.answers + (link->probe.asked ? 2 : 1);
-	link->catch_up_since_ns = link->now.mono_ns;
-	probe_hurry(&link->probe);
+	streaming_begins(link);
 	note(link, EVENT_INFO,
 	     "snapshot loaded: %" PRIu64 " keys; the stream goes on at offset %" PRIu64,
 	     counter_get(&counters(link)->snapshot_keys), link->source.snapshot_offset);
@@ -478,6 +516,14 @@ static void fullresync_consider(struct link *link)
 	source_accept(&link->source);
 }
 
+// +CONTINUE: the same stream, perhaps under the id of a new master.
+static void stream_continues(struct link *link)
+{
+	memcpy(link->place.marker.replid, link->source.replid, sizeof(link->source.replid));
+	if (link->stage == LINK_JOINING)
+		streaming_begins(link);
+}
+
 static void link_news(struct link *link)
 {
 	struct source *s = &link->source;
@@ -500,24 +546,42 @@ static void link_news(struct link *link)
 	if (news & SOURCE_NEWS_SNAPSHOT)
 		snapshot_starts(link);
 	if (news & SOURCE_NEWS_CONTINUE)
-		memcpy(link->place.marker.replid, s->replid, sizeof(s->replid));
+		stream_continues(link);
 	fullresync_consider(link);
 }
 
 // ---- Turn
 
+// Go on where a former life of this link ended: the markers say where that was.
+static bool link_resume(struct link *link)
+{
+	const struct lane *first = &link->lanes[0];
+	struct resume_point at;
+	if (!resume_find(first->found, first->n_found, link->route.held, &at))
+		return false;
+	log_reset(&link->log, at.offset);
+	if (route_reset(&link->route, at.offset, at.db))
+		return false;
+	link->route.held_end = at.held_end;
+	memcpy(link->source.replid, at.replid, sizeof(link->source.replid));
+	memcpy(link->place.marker.replid, at.replid, sizeof(link->place.marker.replid));
+	counter_set(&counters(link)->frontier_offset, at.offset);
+	note(link, EVENT_INFO, "the target holds the stream up to offset %" PRIu64, at.offset);
+	return true;
+}
+
 static void opening_turn(struct link *link)
 {
 	if (!lanes_ready(link))
 		return;
+	bool resumes = false;
 	if (!link->joined) {
-		link->target_was_ours = !link->lanes[0].n_keys;
-		for (unsigned i = 0; i < link->n_lanes; i++)
-			link->target_was_ours |= link->lanes[i].has_found;
+		link->target_was_ours = !link->lanes[0].n_keys || link->lanes[0].n_found;
+		resumes = link->config->settings.delivery == DELIVERY_EXACTLY_ONCE && link_resume(link);
 	}
 	link->joined = true;
 	link->stage = LINK_JOINING;
-	source_open(&link->source, true);
+	source_open(&link->source, !resumes);
 }
 
 static void resetting_turn(struct link *link)

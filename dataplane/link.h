@@ -16,6 +16,7 @@
 #include "dataplane/apply/sweep.h"
 #include "dataplane/core/core.h"
 #include "dataplane/log/log.h"
+#include "dataplane/resume.h"
 #include "dataplane/route/place.h"
 #include "dataplane/route/route.h"
 #include "dataplane/route/snapshot.h"

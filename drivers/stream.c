@@ -3,5 +3,5 @@
 
 const struct stream_ops *stream_preferred(unsigned io)
 {
-	return &stream_epoll;
+	return io == 2 ? &stream_uring : &stream_epoll;
 }

@@ -2,9 +2,12 @@
 // The stream seam: byte streams in order, without blocking. The pipeline sees only this; kernel
 // sockets (epoll, io_uring) stand behind it, our own TCP and TLS can.
 //
-// One loop per core. A stream belongs to the loop that opened it and is only touched by that core.
-// Readiness is level-triggered and told through flags on the stream: after stream_loop_wait() the
-// owner looks at stream_ready(). A flag stays until a read or write says -EAGAIN.
+// One loop per core. A stream belongs to the loop that opened it and is only touched by that core
+// (or by whoever is left when the core's thread has ended).
+//
+// What is ready is told through flags on the stream. A flag stays up until a read or write finds
+// nothing more; stream_loop_wait() only tells what is new. So who leaves bytes unread must come
+// back by himself when he has room, and a full window does not keep its core awake.
 #pragma once
 
 #include <stdbool.h>
@@ -46,6 +49,8 @@ struct stream_loop {
 struct stream_ops {
 	const char *name; // "epoll", "io_uring"
 
+	// The loop belongs to the thread that first connects or waits on it.
+	//
 	// @return 0, or -errno when the kernel forbids it (the caller takes another driver)
 	int (*loop_new)(struct stream_loop **out);
 	void (*loop_free)(struct stream_loop *l);
@@ -69,7 +74,8 @@ struct stream_ops {
 	// @return bytes taken (may be fewer), -EAGAIN, or -errno
 	ssize_t (*writev)(struct stream *s, const struct iovec *iov, int n);
 
-	// Whether readability is of interest; off means that the peer is held back. On at first.
+	// Whether readability is of interest; off means that the peer is held back. On at first. To
+	// turn it on again counts as news: a read may give bytes.
 	void (*want_read)(struct stream *s, bool on);
 
 	// Close and free. Never fails.
@@ -77,6 +83,7 @@ struct stream_ops {
 };
 
 extern const struct stream_ops stream_epoll;
+extern const struct stream_ops stream_uring;
 
 static inline int stream_loop_wait(struct stream_loop *l, int64_t timeout_ns)
 {

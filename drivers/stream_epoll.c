@@ -2,7 +2,8 @@
 // Streams over kernel sockets and epoll: works on every kernel and in every container.
 //
 // wait() -> epoll_wait -> flags of the streams; read() and writev() are the system calls. Interest
-// in writing is only registered while a write is stuck, so an idle turn costs one system call.
+// in writing is only registered while a write is stuck, so an idle turn costs one system call. Edge
+// triggered: bytes that the owner leaves in a full window do not keep the loop awake.
 #include "drivers/socket.h"
 
 #include <errno.h>
@@ -26,12 +27,13 @@ struct epoll_stream {
 	int fd;
 	uint32_t interest; // what is registered
 	bool want_read;
+	bool ended;        // the end or an error lies behind the bytes
 };
 
 static void interest_update(struct epoll_stream *s)
 {
 	struct epoll_loop *l = (struct epoll_loop *)s->base.loop;
-	uint32_t interest = s->want_read ? EPOLLIN | EPOLLRDHUP : 0;
+	uint32_t interest = EPOLLET | (s->want_read ? EPOLLIN | EPOLLRDHUP : 0);
 	if (!(s->base.flags & STREAM_WRITABLE))
 		interest |= EPOLLOUT;
 	if (interest == s->interest)
@@ -81,6 +83,8 @@ static void stream_event(struct epoll_stream *s, uint32_t events)
 		else if (s->base.error || (events & (EPOLLERR | EPOLLHUP)))
 			*flags |= STREAM_FAILED;
 	}
+	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+		s->ended = true;
 	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
 		*flags |= STREAM_READABLE;
 	if ((events & EPOLLOUT) && (*flags & STREAM_OPEN))
@@ -130,7 +134,7 @@ static int epoll_connect(struct stream_loop *base, const struct stream_peer *pee
 	}
 	s->base.loop = base;
 	s->want_read = true;
-	s->interest = EPOLLIN | EPOLLRDHUP | EPOLLOUT;
+	s->interest = EPOLLET | EPOLLIN | EPOLLRDHUP | EPOLLOUT;
 	struct epoll_event ev = {.events = s->interest, .data.ptr = s};
 	if (epoll_ctl(((struct epoll_loop *)base)->epoll_fd, EPOLL_CTL_ADD, s->fd, &ev)) {
 		rc = -errno;
@@ -152,8 +156,9 @@ static ssize_t epoll_read(struct stream *base, void *buf, size_t len)
 		base->flags &= errno == EAGAIN ? ~(unsigned)STREAM_READABLE : ~0u;
 		return -errno;
 	}
-	// A short read has emptied the socket; epoll tells when there is more, or the end.
-	if (n && (size_t)n < len)
+	// A short read has emptied the socket; epoll tells when there is more. Of an end that it
+	// has told already it will not speak again.
+	if (n && (size_t)n < len && !s->ended)
 		base->flags &= ~(unsigned)STREAM_READABLE;
 	return n;
 }

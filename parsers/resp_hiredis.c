@@ -171,15 +171,17 @@ uint64_t resp_stream_position(const struct resp_stream *s)
 	return s->frame;
 }
 
-// hiredis stays at the "$length" of an argument until all of it is there.
+// hiredis stays behind the '$' of an argument until all of it is there.
 uint64_t resp_stream_frame_least(const struct resp_stream *s)
 {
 	const redisReader *r = s->reader;
 	uint64_t so_far = s->fed - (r->len - r->pos) - s->frame;
-	const char *line = r->buf + r->pos, *end = memchr(line, '\r', r->len - r->pos);
-	if (!end || *line != '$')
+	if (r->ridx < 0 || r->rstack[r->ridx].type != REDIS_REPLY_STRING)
 		return so_far;
-	return so_far + (uint64_t)(end - line) + 2 + strtoull(line + 1, NULL, 10) + 2;
+	const char *line = r->buf + r->pos, *end = memchr(line, '\r', r->len - r->pos);
+	if (!end)
+		return so_far;
+	return so_far + (uint64_t)(end - line) + 2 + strtoull(line, NULL, 10) + 2;
 }
 
 uint64_t resp_stream_fed(const struct resp_stream *s)

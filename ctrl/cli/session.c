@@ -39,13 +39,13 @@ int session_open(struct session *s, const char *path, struct failure *f)
 	return s->fd < 0 ? -1 : 0;
 }
 
-// @param request  taken over. @return 0 or -errno
-static int line_send(struct session *s, json_t *request)
+// @param request  taken over
+static void line_send(struct session *s, json_t *request)
 {
 	char *line = json_dumps(request, JSON_COMPACT);
 	json_decref(request);
 	if (!line)
-		return -ENOMEM;
+		return;
 	size_t len = strlen(line), done = 0;
 	line[len] = '\n'; // in the place of the NUL: the length is known
 	while (done < len + 1) {
@@ -56,10 +56,8 @@ static int line_send(struct session *s, json_t *request)
 			break;
 		done += (size_t)n;
 	}
-	int rc = done == len + 1 ? 0 : -errno;
 	explicit_bzero(line, len);
 	free(line);
-	return rc;
 }
 
 static int room_make(struct session *s)
@@ -126,7 +124,8 @@ void session_failure(const json_t *error, struct failure *f)
 
 int session_ask(struct session *s, json_t *request, json_t **answer, struct failure *f)
 {
-	json_t *o = line_send(s, request) ? NULL : line_receive(s);
+	line_send(s, request); // one who has left may have said why before
+	json_t *o = line_receive(s);
 	if (!o) {
 		failure_set(f, ERROR_INTERNAL, "flyoverd is gone, or does not answer");
 		return SESSION_GONE;

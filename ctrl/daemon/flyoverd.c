@@ -224,15 +224,23 @@ static int config_read(struct daemon *d, int argc, char **argv, struct failure *
 	return 0;
 }
 
-// The command that started us hears it over the socket that it gave us.
+// The command that started us hears it over the socket that it gave us, and tells the user.
+static bool owner_told(const struct failure *f)
+{
+	char *line = api_failure_line(f);
+	ssize_t len = line ? (ssize_t)strlen(line) : 0;
+	bool told =
+		len && send(STDIN_FILENO, line, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT) == len;
+	free(line);
+	return told;
+}
+
 static int failure_print(const struct failure *f, bool job)
 {
 	const struct error_row *row = error_row(f->id);
-	char *line = job ? api_failure_line(f) : NULL;
-	if (line)
-		send(STDIN_FILENO, line, strlen(line), MSG_NOSIGNAL | MSG_DONTWAIT);
-	free(line);
-	fprintf(stderr, "flyoverd: %s%s%s\n", f->sentence, row->advice[0] ? "; " : "", row->advice);
+	if (!job || !owner_told(f))
+		fprintf(stderr, "flyoverd: %s%s%s\n", f->sentence, row->advice[0] ? "; " : "",
+			row->advice);
 	return row->exit_code;
 }
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// link_create() -> slot_begin() ; links_tick() -> due_send() ; supervisor: links_orphaned(),
-// links_move(), links_fail()
+// link_create() -> slot_begin() ; links_tick() -> due_send()
 #include "ctrl/daemon/links.h"
 
 #include <errno.h>
@@ -12,8 +11,6 @@
 #include "ctrl/daemon/daemon.h"
 #include "ctrl/link_config.h"
 
-#define DUE(verb) (1u << (verb))
-
 static struct link_slot *slot_of(const struct daemon *d, unsigned i)
 {
 	return &d->supervisor.shared.contract->links[i];
@@ -24,7 +21,8 @@ static enum link_phase phase_raw(const struct daemon *d, unsigned i)
 	return (enum link_phase)atomic_load(&slot_of(d, i)->state.phase);
 }
 
-enum link_phase link_phase(const struct daemon *d, unsigned i)
+// Of the work that lies in the slot.
+static enum link_phase phase_of(const struct daemon *d, unsigned i)
 {
 	const struct link *l = &d->links.links[i];
 	enum link_phase phase = phase_raw(d, i);
@@ -33,9 +31,14 @@ enum link_phase link_phase(const struct daemon *d, unsigned i)
 	return phase < PHASE_COUNT ? phase : PHASE_FAILED;
 }
 
+enum link_phase link_phase(const struct daemon *d, unsigned i)
+{
+	return d->links.links[i].replaced ? PHASE_CONNECTING : phase_of(d, i);
+}
+
 bool link_ended(const struct daemon *d, unsigned i)
 {
-	enum link_phase phase = link_phase(d, i);
+	enum link_phase phase = phase_of(d, i);
 	return phase == PHASE_IDLE || phase == PHASE_DONE || phase == PHASE_FAILED;
 }
 
@@ -53,30 +56,6 @@ int link_find(const struct daemon *d, const char *name, struct failure *f)
 		if (d->links.links[i].used && !strcmp(slot_of(d, i)->config.name, name))
 			return (int)i;
 	return failure_set(f, ERROR_LINK_UNKNOWN, "there is no link named '%.64s'", name);
-}
-
-void links_adopt(struct daemon *d)
-{
-	for (unsigned i = 0; i < LINKS_MAX; i++) {
-		struct link *l = &d->links.links[i];
-		if (!slot_of(d, i)->config.name[0])
-			continue;
-		l->used = true;
-		switch (phase_raw(d, i)) {
-		case PHASE_IDLE: // the order to start may have died with the one who gave it
-			l->want = WANT_RUN;
-			l->due = DUE(COMMAND_LINK_START);
-			break;
-		case PHASE_PAUSED:
-			l->want = WANT_PAUSE;
-			break;
-		case PHASE_DRAINING:
-			l->want = WANT_DRAIN;
-			break;
-		default:
-			l->want = link_ended(d, i) ? WANT_NOTHING : WANT_RUN;
-		}
-	}
 }
 
 // Put a link to its start. The dataplane does not look at the slot of a link that has ended.
@@ -104,6 +83,34 @@ static int slot_fill(struct daemon *d, unsigned i, const struct link_config *c, 
 			   c->name, d->state.path, strerror(-rc));
 }
 
+// Ask for a change; what contradicts it and was not sent yet is taken back.
+static void want(struct link *l, enum link_want w, enum command_verb verb)
+{
+	const unsigned flow = DUE(COMMAND_LINK_PAUSE) | DUE(COMMAND_LINK_RESUME);
+	if (verb == COMMAND_LINK_PAUSE || verb == COMMAND_LINK_RESUME)
+		l->due &= ~flow;
+	l->due |= DUE(verb);
+	l->want = w;
+}
+
+// A link that the dataplane never heard of has nothing to drain.
+static bool end_unheard(struct daemon *d, unsigned i)
+{
+	struct link *l = &d->links.links[i];
+	if (!(l->due & DUE(COMMAND_LINK_START)))
+		return false;
+	l->due = 0;
+	l->want = WANT_NOTHING;
+	atomic_store(&slot_of(d, i)->state.phase, PHASE_DONE);
+	return true;
+}
+
+static void stop(struct daemon *d, unsigned i)
+{
+	if (!link_ended(d, i) && !end_unheard(d, i))
+		want(&d->links.links[i], WANT_STOP, COMMAND_LINK_STOP);
+}
+
 static int link_replace(struct daemon *d, unsigned i, const struct link_config *c,
 			struct failure *f)
 {
@@ -114,7 +121,8 @@ static int link_replace(struct daemon *d, unsigned i, const struct link_config *
 		return failure_set(f, ERROR_MEMORY, "no memory for another link");
 	*l->next = *c;
 	l->replaced = true;
-	return link_ended(d, i) ? 0 : link_stop(d, i, f);
+	stop(d, i);
+	return 0;
 }
 
 static int link_again(struct daemon *d, unsigned i, const struct link_config *c, bool replace,
@@ -156,16 +164,6 @@ static int phase_refuses(const struct daemon *d, unsigned i, const char *verb, s
 			   slot_of(d, i)->config.name, link_phase_text(link_phase(d, i)), verb);
 }
 
-// Ask for a change; what contradicts it and was not sent yet is taken back.
-static void want(struct link *l, enum link_want w, enum command_verb verb)
-{
-	const unsigned flow = DUE(COMMAND_LINK_PAUSE) | DUE(COMMAND_LINK_RESUME);
-	if (verb == COMMAND_LINK_PAUSE || verb == COMMAND_LINK_RESUME)
-		l->due &= ~flow;
-	l->due |= DUE(verb);
-	l->want = w;
-}
-
 int link_pause(struct daemon *d, unsigned i, struct failure *f)
 {
 	struct link *l = &d->links.links[i];
@@ -190,20 +188,19 @@ int link_resume(struct daemon *d, unsigned i, struct failure *f)
 	return 0;
 }
 
-// A link that the dataplane never heard of has nothing to drain.
-static bool end_unheard(struct daemon *d, unsigned i)
+// What was to come in the place of a link does not come.
+static void replace_cancel(struct link *l)
 {
-	struct link *l = &d->links.links[i];
-	if (!(l->due & DUE(COMMAND_LINK_START)))
-		return false;
-	l->due = 0;
-	l->want = WANT_NOTHING;
-	atomic_store(&slot_of(d, i)->state.phase, PHASE_DONE);
-	return true;
+	if (l->next)
+		explicit_bzero(l->next, sizeof(*l->next));
+	free(l->next);
+	l->next = NULL;
+	l->replaced = false;
 }
 
 int link_drain(struct daemon *d, unsigned i, struct failure *f)
 {
+	replace_cancel(&d->links.links[i]);
 	if (!link_ended(d, i) && !end_unheard(d, i) && d->links.links[i].want != WANT_STOP)
 		want(&d->links.links[i], WANT_DRAIN, COMMAND_LINK_DRAIN);
 	return 0;
@@ -211,8 +208,8 @@ int link_drain(struct daemon *d, unsigned i, struct failure *f)
 
 int link_stop(struct daemon *d, unsigned i, struct failure *f)
 {
-	if (!link_ended(d, i) && !end_unheard(d, i))
-		want(&d->links.links[i], WANT_STOP, COMMAND_LINK_STOP);
+	replace_cancel(&d->links.links[i]);
+	stop(d, i);
 	return 0;
 }
 
@@ -278,72 +275,8 @@ void links_tick(struct daemon *d)
 	}
 }
 
-void links_orphaned(struct daemon *d)
-{
-	for (unsigned i = 0; i < LINKS_MAX; i++) {
-		struct link_state *state = &slot_of(d, i)->state;
-		if (!d->links.links[i].used || link_ended(d, i))
-			continue;
-		if (d->links.links[i].want == WANT_STOP) {
-			atomic_store(&state->phase, PHASE_DONE);
-			continue;
-		}
-		atomic_store(&state->phase, PHASE_CONNECTING);
-		shared_text_set(&state->waiting, "the dataplane, which is started again");
-	}
-}
-
-// What is due for a link that begins again, from what was wanted of it.
-static unsigned due_again(enum link_want want)
-{
-	switch (want) {
-	case WANT_PAUSE:
-		return DUE(COMMAND_LINK_START) | DUE(COMMAND_LINK_PAUSE);
-	case WANT_DRAIN:
-		return DUE(COMMAND_LINK_START) | DUE(COMMAND_LINK_DRAIN);
-	case WANT_STOP:
-		return DUE(COMMAND_LINK_START) | DUE(COMMAND_LINK_STOP);
-	default:
-		return DUE(COMMAND_LINK_START);
-	}
-}
-
-void links_move(struct daemon *d, const struct contract *old, struct contract *fresh)
-{
-	for (unsigned i = 0; i < LINKS_MAX; i++) {
-		struct link *l = &d->links.links[i];
-		if (!l->used)
-			continue;
-		if (link_ended(d, i)) {
-			memcpy(&fresh->links[i], &old->links[i], sizeof(old->links[i]));
-			continue;
-		}
-		fresh->links[i].config = old->links[i].config;
-		atomic_store(&fresh->links[i].state.started_ms,
-			     atomic_load(&((struct contract *)old)->links[i].state.started_ms));
-		l->due = due_again(l->want);
-	}
-}
-
-void links_fail(struct daemon *d, enum error_id id, const char *sentence)
-{
-	for (unsigned i = 0; i < LINKS_MAX; i++) {
-		struct link *l = &d->links.links[i];
-		struct link_state *state = &slot_of(d, i)->state;
-		if (!l->used || link_ended(d, i))
-			continue;
-		shared_text_set(&state->failure, sentence);
-		shared_text_set(&state->waiting, "");
-		atomic_store(&state->error, id);
-		atomic_store(&state->phase, PHASE_FAILED);
-		l->want = WANT_NOTHING;
-		l->due = 0;
-		log_put(&d->log, EVENT_ERROR, slot_of(d, i)->config.name, "failed: %s", sentence);
-	}
-}
-
 void links_fini(struct daemon *d)
 {
 	for (unsigned i = 0; i < LINKS_MAX; i++)
-		free(d->links.links[i].next);
+		replace_cancel(&d->links.links[i]);
 }

@@ -11,6 +11,9 @@
 
 struct daemon;
 
+// Bit of a command in link.due.
+#define DUE(verb) (1u << (verb))
+
 enum link_want { WANT_NOTHING, WANT_RUN, WANT_PAUSE, WANT_DRAIN, WANT_STOP };
 
 struct link {

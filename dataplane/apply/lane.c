@@ -41,7 +41,7 @@ int lane_init(struct lane *l, unsigned index, unsigned n_lanes, struct lane *all
 	l->home = home;
 	l->park = park;
 	l->run = run;
-	unsigned first = index * SLOT_COUNT / n_lanes, end = (index + 1) * SLOT_COUNT / n_lanes;
+	unsigned first = slots_first(index, n_lanes), end = slots_first(index + 1, n_lanes);
 	l->marker_key_span.len = marker_key(l->marker_key, config->name, first, end - 1);
 	l->marker_key_span.p = l->marker_key;
 	l->hello = NULL;
@@ -57,7 +57,9 @@ void lane_fini(struct lane *l)
 	for (unsigned i = 0; l->pool && i < LANE_BATCHES; i++)
 		batch_fini(&l->pool[i]);
 	free(l->pool);
+	free(l->found);
 	l->pool = NULL;
+	l->found = NULL;
 	ring_fini(&l->to_lane);
 	ring_fini(&l->from_lane);
 }
@@ -258,6 +260,7 @@ static bool lane_step(struct lane *l)
 		lane_connecting(l);
 		break;
 	case LANE_HELLO:
+	case LANE_FENCE:
 	case LANE_MARKER:
 		lane_hello_replies(l);
 		break;

@@ -3,12 +3,14 @@
 //
 //   to_lane -> queue -> lane_send() -> target -> lane_replies() -> from_lane
 //
-//   CLOSED --time--> CONNECTING --open--> HELLO --replies--> MARKER --reply--> READY
-//     ^                  |                  |                  |                 |
-//     +------------------+---- error, peer's end, refusal -----+-----------------+
+//   CLOSED --time--> CONNECTING --open--> HELLO --replies--> [FENCE] --> MARKER --reply--> READY
+//     ^                  |                  |                              |                 |
+//     +------------------+---- error, peer's end, refusal -----------------+-----------------+
 //
-// HELLO asks who the server is; MARKER closes the connection that this lane had before, so that
-// nothing of it can still run, and then reads the marker: what the target holds is not sent again.
+// HELLO asks who the server is. FENCE, of the first lane at the first time, closes the connections of
+// former lives of this link and reads all their markers. MARKER closes the connection that this lane
+// had before, so that nothing of it can still run, and then reads the lane's own marker: what the
+// target holds is not sent again.
 #pragma once
 
 #include "dataplane/apply/batch.h"
@@ -23,7 +25,7 @@
 #define LANE_REPLY_LEN  (64 * 1024)
 #define LANE_RUN_ID_LEN 41
 
-enum lane_state { LANE_CLOSED, LANE_CONNECTING, LANE_HELLO, LANE_MARKER, LANE_READY };
+enum lane_state { LANE_CLOSED, LANE_CONNECTING, LANE_HELLO, LANE_FENCE, LANE_MARKER, LANE_READY };
 
 // Which reply comes next.
 enum lane_stage {
@@ -40,6 +42,13 @@ enum lane_verdict {
 	LANE_FINE,
 	LANE_FAIL,   // the link ends with `error` and `text`
 	LANE_RESYNC, // the target is not what it was: full sync, `text` says why
+};
+
+// A marker in the target and the slots that it covers. It may stem from a life with another number
+// of lanes.
+struct lane_found {
+	struct marker marker;
+	unsigned first_slot, last_slot;
 };
 
 struct lane {
@@ -72,8 +81,8 @@ struct lane {
 	// Written by the lane before `verdict` or LANE_READY, read by the home after.
 	enum error_id error;
 	char text[TEXT_LEN];
-	struct marker found;             // the marker as the first READY of this life found it
-	bool has_found;
+	struct lane_found *found;        // lane 0: what the first READY of this life found; owned
+	unsigned n_found;
 	char version[32];                // "redis 7.0.15"
 	uint64_t n_keys;                 // keys in the target at the first READY
 
@@ -104,7 +113,8 @@ struct lane {
 	char run_id[LANE_RUN_ID_LEN];    // of the server that we wrote to last
 	bool restarted;                  // the server at hand is another process
 	bool is_replica, is_cluster, was_ready;
-	uint64_t client_id, old_client_id;
+	_Atomic uint64_t client_id;      // read by other lanes that write our marker
+	uint64_t old_client_id;
 	uint64_t framed_done_seq;        // last answered batch of each form
 	uint64_t plain_done_seq;
 	uint64_t retry_at_ns, backoff_ns, waiting_since_ns, wait_limit_ns;

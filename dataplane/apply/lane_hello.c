@@ -19,6 +19,8 @@ enum hello_step {
 	STEP_INFO,
 	STEP_MULTI,
 	STEP_EXEC,
+	STEP_LIST,
+	STEP_FENCE, // until MGET answers
 	STEP_KILL,
 	STEP_GET,
 	STEP_END,
@@ -50,9 +52,9 @@ static void hello_write(struct lane *l, const char *p, size_t len)
 void lane_hello_begin(struct lane *l)
 {
 	const struct endpoint *e = &l->config->target;
-	char out[2048], name[NAME_LEN + 16];
+	char out[2048], name[NAME_LEN + 40];
 	size_t n = 0;
-	snprintf(name, sizeof(name), "flyover:%s", l->config->name);
+	snprintf(name, sizeof(name), "flyover:%s:%llx", l->config->name, (unsigned long long)l->run);
 	l->hello = resp_replies_new();
 	if (!l->hello) {
 		lane_fail(l, ERROR_MEMORY, "no memory for a connection");
@@ -86,6 +88,79 @@ static void marker_ask(struct lane *l)
 	PUT("GET", l->marker_key);
 	atomic_store_explicit(&l->state, LANE_MARKER, memory_order_relaxed);
 	hello_write(l, out, n);
+}
+
+// ---- Fence
+
+static void fence_ask(struct lane *l)
+{
+	char out[64];
+	size_t n = 0;
+	PUT("CLIENT", "LIST");
+	l->hello_step = STEP_LIST;
+	atomic_store_explicit(&l->state, LANE_FENCE, memory_order_relaxed);
+	hello_write(l, out, n);
+}
+
+// MGET of the markers that any number of lanes may have left.
+static void markers_ask(struct lane *l)
+{
+	size_t max = (size_t)LANES_MAX * (LANES_MAX + 1) / 2 * (MARKER_KEY_LEN + 16) + 64, n;
+	char *out = malloc(max), key[MARKER_KEY_LEN];
+	if (!out) {
+		lane_fail(l, ERROR_MEMORY, "no memory for a connection");
+		return;
+	}
+	n = (size_t)snprintf(out, max, "*%u\r\n$4\r\nMGET\r\n", LANES_MAX * (LANES_MAX + 1) / 2 + 1);
+	for (unsigned lanes = 1; lanes <= LANES_MAX; lanes++) {
+		for (unsigned i = 0; i < lanes; i++) {
+			size_t len = marker_key(key, l->config->name, slots_first(i, lanes),
+						slots_first(i + 1, lanes) - 1);
+			n += (size_t)snprintf(out + n, max - n, "$%zu\r\n%s\r\n", len, key);
+		}
+	}
+	l->hello_step = STEP_FENCE;
+	hello_write(l, out, n);
+	free(out);
+}
+
+// Connections of former lives have our name but another run: whatever of them the server still
+// holds must not run any more.
+static void strangers_kill(struct lane *l, struct span list)
+{
+	char ours[NAME_LEN + 16], run[24], id[24], out[128];
+	int ours_len = snprintf(ours, sizeof(ours), " name=flyover:%s:", l->config->name);
+	snprintf(run, sizeof(run), "%llx ", (unsigned long long)l->run);
+	for (const char *p = list.p, *end = list.p + list.len, *next; p < end && l->stream; p = next) {
+		next = memchr(p, '\n', (size_t)(end - p));
+		next = next ? next + 1 : end;
+		const char *name = memmem(p, (size_t)(next - p), ours, (size_t)ours_len);
+		if (!name || !strncmp(name + ours_len, run, strlen(run)) || strncmp(p, "id=", 3))
+			continue;
+		size_t n = 0;
+		snprintf(id, sizeof(id), "%llu", strtoull(p + 3, NULL, 10));
+		PUT("CLIENT", "KILL", "ID", id);
+		hello_write(l, out, n);
+	}
+}
+
+// @param v  the array of MGET, its elements behind it
+static void founds_take(struct lane *l, const struct resp_value *v, unsigned n)
+{
+	free(l->found);
+	l->n_found = 0;
+	l->found = calloc(n, sizeof(*l->found));
+	unsigned at = 1;
+	for (unsigned lanes = 1; lanes <= LANES_MAX && l->found; lanes++) {
+		for (unsigned i = 0; i < lanes && at < n; i++, at++) {
+			struct lane_found *f = &l->found[l->n_found];
+			f->first_slot = slots_first(i, lanes);
+			f->last_slot = slots_first(i + 1, lanes) - 1;
+			if (v[at].type == RESP_STRING && !marker_parse(&f->marker, v[at].text))
+				l->n_found++;
+		}
+	}
+	marker_ask(l);
 }
 
 // ---- INFO
@@ -158,6 +233,8 @@ static void hello_settle(struct lane *l)
 	else if (l->is_replica)
 		lane_back_off(l, ERROR_TARGET_READONLY, "the target %s%s:%u is a replica", e->host,
 			      e->path, e->port);
+	else if (!l->index && !l->was_ready)
+		fence_ask(l);
 	else
 		marker_ask(l);
 }
@@ -189,11 +266,6 @@ static void lane_open(struct lane *l, const struct marker *m)
 	lane_send_rewind(l, 0);
 	if (!marker_reconcile(l, m))
 		return;
-	if (!l->was_ready) {
-		l->has_found = m != NULL;
-		if (m)
-			l->found = *m;
-	}
 	lane_replies_reset(l);
 	resp_replies_free(l->hello);
 	l->hello = NULL;
@@ -217,11 +289,17 @@ static void marker_take(struct lane *l, const struct resp_value *v)
 			  l->marker_key);
 }
 
-static void hello_step(struct lane *l, const struct resp_value *v)
+// Refusals that leave us with less comfort, but able to work.
+static bool may_fail(unsigned step)
+{
+	return step == STEP_SETNAME || step == STEP_CLIENT_ID || step == STEP_LIST ||
+	       step == STEP_FENCE || step == STEP_KILL;
+}
+
+static void hello_step(struct lane *l, const struct resp_value *v, unsigned n)
 {
 	unsigned step = l->hello_step++;
-	if (v->type == RESP_ERROR && step != STEP_SETNAME && step != STEP_CLIENT_ID &&
-	    step != STEP_KILL) {
+	if (v->type == RESP_ERROR && !may_fail(step)) {
 		hello_error(l, v->text);
 		return;
 	}
@@ -234,6 +312,17 @@ static void hello_step(struct lane *l, const struct resp_value *v)
 		break;
 	case STEP_EXEC:
 		hello_settle(l);
+		break;
+	case STEP_LIST:
+		if (v->type == RESP_STRING)
+			strangers_kill(l, v->text);
+		if (l->stream)
+			markers_ask(l);
+		break;
+	case STEP_FENCE:
+		l->hello_step = STEP_FENCE; // replies of CLIENT KILL come first
+		if (v->type == RESP_ARRAY)
+			founds_take(l, v, n);
 		break;
 	case STEP_GET:
 		marker_take(l, v);
@@ -265,7 +354,7 @@ void lane_hello_replies(struct lane *l)
 		enum resp_verdict verdict = RESP_MORE;
 		while (l->hello &&
 		       (verdict = resp_replies_next(l->hello, &v, &n_values)) == RESP_OK)
-			hello_step(l, v);
+			hello_step(l, v, n_values);
 		if (l->hello && verdict == RESP_BAD)
 			lane_fail(l, ERROR_NOT_REDIS,
 				  "what answers at the target does not speak RESP");

@@ -40,7 +40,7 @@ static size_t marker_put(struct lane *l, const struct lane *of, const struct bat
 	struct marker m = b->marker;
 	m.run = l->run;
 	m.seq = of == l ? b->seq : b->after[of->index];
-	m.client = of == l ? l->client_id : 0;
+	m.client = of->client_id;
 	return marker_set(at, of->marker_key_span, &m);
 }
 

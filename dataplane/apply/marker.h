@@ -14,6 +14,7 @@
 // is the id of the connection that wrote it, so that a successor can close it first.
 #pragma once
 
+#include "parsers/slot.h"
 #include "parsers/span.h"
 
 #define MARKER_PREFIX   "__flyover:"
@@ -32,6 +33,12 @@ struct marker {
 	int32_t db;
 	uint64_t run, seq, client;
 };
+
+// The first slot of lane i of n; that of lane n is SLOT_COUNT.
+static inline unsigned slots_first(unsigned i, unsigned n)
+{
+	return i * SLOT_COUNT / n;
+}
 
 // @param out  MARKER_KEY_LEN bytes; @return its length
 size_t marker_key(char *out, const char *link, unsigned first_slot, unsigned last_slot);

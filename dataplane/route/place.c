@@ -21,7 +21,7 @@ void place_init(struct place *p, const struct link_settings *settings, struct la
 		f->n_free = LANE_BATCHES;
 		for (unsigned j = 0; j < LANE_BATCHES; j++)
 			f->free[j] = LANE_BATCHES - 1 - j;
-		unsigned first = i * SLOT_COUNT / n_lanes, end = (i + 1) * SLOT_COUNT / n_lanes;
+		unsigned first = slots_first(i, n_lanes), end = slots_first(i + 1, n_lanes);
 		for (unsigned slot = first; slot < end; slot++)
 			p->lane_of_slot[slot] = (uint8_t)i;
 	}
@@ -82,8 +82,10 @@ void place_close(struct place *p, unsigned lane, uint64_t end, int32_t db)
 			b->after[i] = f->after[i];
 	f->after_mask = 0;
 	f->closed_seq = b->seq;
-	if (b->framed)
+	if (b->framed) {
 		f->marked_offset = end;
+		f->marked = true;
+	}
 	f->out[(f->out_head + f->n_out++) % LANE_BATCHES] = f->open_handle;
 	f->open = NULL;
 	lane_push(f->lane, f->open_handle);
@@ -131,13 +133,17 @@ void place_flush(struct place *p, uint64_t end, int32_t db, bool all, int except
 	}
 }
 
+static bool feed_wants_marker(const struct feed *f, uint64_t end)
+{
+	return !f->open && (!f->marked || f->marked_offset < end);
+}
+
 void place_touch(struct place *p, uint64_t end, int32_t db)
 {
 	if (p->settings->delivery != DELIVERY_EXACTLY_ONCE)
 		return;
 	for (unsigned i = 0; i < p->n_lanes; i++)
-		if (!p->feeds[i].open && p->feeds[i].marked_offset < end &&
-		    place_open(p, i, end, 0, true))
+		if (feed_wants_marker(&p->feeds[i], end) && place_open(p, i, end, 0, true))
 			place_close(p, i, end, db);
 }
 
@@ -175,6 +181,7 @@ void place_discard(struct place *p)
 		f->n_out = 0;
 		f->after_mask = 0;
 		f->closed_seq = f->marked_offset = 0;
+		f->marked = false;
 		assert(f->n_free == LANE_BATCHES);
 	}
 }

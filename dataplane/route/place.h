@@ -24,6 +24,7 @@ struct feed {
 	uint64_t next_seq;
 	uint64_t closed_seq;        // last batch handed over
 	uint64_t marked_offset;     // end of the last framed batch handed over
+	bool marked;                // there was one since the stream began
 	uint32_t after_mask;        // what the next batch has to wait for
 	uint64_t after[LANES_MAX];
 };

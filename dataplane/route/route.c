@@ -23,7 +23,8 @@ int route_init(struct route *r, struct log *log, struct place *place,
 	r->argv = malloc(r->argv_max * sizeof(*r->argv));
 	r->argv_new = malloc((r->argv_max + REWRITE_GROWTH) * sizeof(*r->argv));
 	r->reader = resp_stream_new(0);
-	if (r->argv && r->argv_new && r->reader)
+	r->held = calloc(SLOT_COUNT, sizeof(*r->held));
+	if (r->argv && r->argv_new && r->reader && r->held)
 		return 0;
 	route_fini(r);
 	return -ENOMEM;
@@ -34,6 +35,8 @@ void route_fini(struct route *r)
 	resp_stream_free(r->reader);
 	free(r->argv);
 	free(r->argv_new);
+	free(r->held);
+	r->held = NULL;
 	r->reader = NULL;
 	r->argv = r->argv_new = NULL;
 }
@@ -42,7 +45,8 @@ int route_reset(struct route *r, uint64_t offset, int32_t db)
 {
 	r->db = db;
 	r->routed = offset;
-	r->pending = r->in_frame = false;
+	r->pending = r->in_frame = r->frame_held = false;
+	r->held_end = 0;
 	return resp_stream_reset(r->reader, offset);
 }
 
@@ -305,6 +309,29 @@ static int command_place(struct route *r, const struct command *c, const struct 
 	return 1;
 }
 
+// The slot whose marker tells of a command: that of its first key, 0 without one. place_lane_of()
+// runs it on the lane that covers this slot, however many lanes there are.
+static unsigned slot_of(const struct command *c, const struct span *argv, int argc)
+{
+	struct key_run run;
+	if (!c || command_key_run(c, argv, argc, &run) || !run.n)
+		return 0;
+	return key_slot(argv[key_run_at(&run, 0)]);
+}
+
+// Whether the target holds what this command did, from a life before this one.
+static bool is_held(struct route *r, const struct command *c)
+{
+	if (r->in_frame && r->frame_lane >= 0)
+		return false;
+	uint64_t begin = r->in_frame ? r->frame_begin : r->frame.begin;
+	if (!r->frame_held && begin < r->held[slot_of(c, r->argv, (int)r->frame.argc)])
+		r->frame_held = r->in_frame;
+	else if (!r->frame_held)
+		return false;
+	return true;
+}
+
 static int command_filter(struct route *r)
 {
 	if (r->in_frame)
@@ -323,7 +350,7 @@ static void frame_open(struct route *r)
 	r->frame_db = r->db;
 	r->frame_lane = -1;
 	r->frame_mask = 0;
-	r->frame_global = false;
+	r->frame_global = r->frame_held = false;
 	r->frame_commands = r->frame_filtered = 0;
 }
 
@@ -375,6 +402,8 @@ static bool is_reserved(const struct span *argv, int argc)
 static int command_forward(struct route *r, const struct command *c)
 {
 	int argc = (int)r->frame.argc;
+	if (r->routed < r->held_end && is_held(r, c))
+		return command_filter(r);
 	if (!c)
 		counter_add(&r->counters->unknown_commands, 1);
 	bool plain_set = c && c->rewrite == REWRITE_SET && argc == 3; // most of most streams

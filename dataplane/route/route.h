@@ -42,6 +42,11 @@ struct route {
 	uint64_t frame_commands, frame_filtered; // counted at EXEC
 	struct batch_mark frame_mark; // the batch before it
 
+	// What the target holds already, by slot: commands that begin before it are not sent again.
+	uint64_t *held;          // SLOT_COUNT offsets
+	uint64_t held_end;       // the highest of them; from there on nobody looks
+	bool frame_held;         // so is the transaction at hand
+
 	enum error_id error;     // why route_turn() said -1
 	char text[TEXT_LEN];
 };

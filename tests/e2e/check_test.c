@@ -423,8 +423,10 @@ static void a_server_that_goes_away_ends_the_check(struct world *w)
 	assert_one_sentence(j, "the source");
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 	const struct CMUnitTest tests[] = {
 		E2E_TEST(a_replica_is_equal_in_every_mode),
 		E2E_TEST(order_and_encoding_make_no_difference),

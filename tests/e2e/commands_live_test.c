@@ -211,8 +211,10 @@ static void keys_agree_with_command_getkeys(struct world *w)
 	expect_no_complaints(w, check_keys);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 	const struct CMUnitTest tests[] = {
 		E2E_TEST(rows_agree_with_the_server),
 		E2E_TEST(every_write_command_of_the_server_has_a_row),

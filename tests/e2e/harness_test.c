@@ -136,8 +136,10 @@ static void fake_servers_answer_as_told(struct world *w)
 	redisFree(near.redis);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 	const struct CMUnitTest tests[] = {
 		E2E_TEST(compare_agrees_with_a_native_replica),
 		E2E_TEST(compare_notices_every_kind_of_difference),

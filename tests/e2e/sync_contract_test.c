@@ -379,8 +379,10 @@ static void a_dead_private_daemon_is_replaced(struct world *w)
 	assert_int_equal(job_drain(j), 0);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 	const struct CMUnitTest tests[] = {
 		E2E_TEST(progress_objects_have_the_fields_and_the_order_of_the_contract),
 		E2E_TEST(plain_output_is_lines_without_control_characters),

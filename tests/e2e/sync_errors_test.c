@@ -490,8 +490,10 @@ static void a_second_interrupt_ends_at_once(struct world *w)
 	assert_true(job_wait(j) != 0);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 	const struct CMUnitTest tests[] = {
 		E2E_TEST(usage_is_refused_with_2),
 		E2E_TEST(bad_urls_and_files_are_refused_with_3),

@@ -128,8 +128,10 @@ static void order_is_kept_with_almost_nothing_in_flight(struct world *w)
 	order_is_kept(w, "4", 2, "2", "4");
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 	const struct CMUnitTest tests[] = {
 		E2E_TEST(order_is_kept_over_one_lane),
 		E2E_TEST(order_is_kept_over_four_lanes),

@@ -477,8 +477,10 @@ static void a_job_that_was_killed_resumes_exactly(struct world *w)
 	assert_syncs(s.source, 1, 2);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 	const struct CMUnitTest tests[] = {
 		E2E_TEST(source_reset_in_the_snapshot),
 		E2E_TEST(source_closed_in_the_snapshot),

@@ -508,8 +508,10 @@ static void the_link_goes_on_after_markers_were_flushed_at_the_target(struct wor
 	finish(p.job, p.source, p.target);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 	const struct CMUnitTest tests[] = {
 		E2E_TEST(every_write_command_over_one_lane),
 		E2E_TEST(every_write_command_over_four_lanes),

@@ -210,8 +210,10 @@ static void what_was_written_during_the_snapshot_is_there_when_caught_up(struct 
 	assert_true(ask_number(target, "GET key-count") >= n - 1);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 	const struct CMUnitTest tests[] = {
 		E2E_TEST(every_type_arrives_by_a_diskless_snapshot),
 		E2E_TEST(every_type_arrives_by_a_snapshot_on_disk),

@@ -7,6 +7,7 @@
 //   refuse.test    cannot connect
 //   die.test       the process dies as the link starts
 //   die-once.test  the same, but only the first time (a file in the link's folder remembers)
+//   old.test       as ok, and the contract becomes one of another build
 //   hang.test      as ok, and the drain never comes to its end
 #include <errno.h>
 #include <stdbool.h>
@@ -73,6 +74,8 @@ static void link_start(struct contract *c, unsigned i, struct fake_link *l)
 		die();
 	if (host_is(s, "die-once.test"))
 		die_once(s);
+	if (host_is(s, "old.test"))
+		c->abi++;
 	if (host_is(s, "refuse.test")) {
 		shared_text_set(&s->state.failure,
 				"the source refuse.test:6379 refuses connections");
