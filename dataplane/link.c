@@ -661,10 +661,14 @@ bool link_turn(void *task, const struct clock_reading *now, uint64_t *deadline_n
 		more = source_turn(&link->source, now,
 				   counter_get(&counters(link)->frontier_offset), deadline_ns);
 		probe_turn(&link->probe, now, deadline_ns);
+		bool held = link->source.holding;
 		link_news(link);
+		more |= held && !link->source.holding;
 	}
 	more |= stage_turn(link, deadline_ns);
 	frontier_publish(link);
+	// Nobody tells again of bytes that found a window full.
+	more |= source_may_receive(&link->source);
 	lanes_check(link);
 	state_publish(link);
 	return more;
