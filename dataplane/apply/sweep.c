@@ -27,7 +27,7 @@ static void sweep_drop(struct sweep *s)
 	resp_replies_free(s->replies);
 	s->stream = NULL;
 	s->replies = NULL;
-	s->greeted = s->scanning = s->finishing = false;
+	s->greeted = s->scanning = s->listing = s->finishing = false;
 	s->n_out = s->out_at = 0;
 	s->n_skip = 0;
 }
@@ -120,9 +120,9 @@ static void scan_ask(struct sweep *s, const char *cursor)
 static void db_begin(struct sweep *s)
 {
 	char number[16];
-	if (s->db == s->n_dbs) { // done once the server has answered all of it
-		s->finishing = true;
-		out_words(s, 1, "PING");
+	if (s->db == s->n_dbs) {
+		s->listing = true;
+		out_words(s, 2, "FUNCTION", "LIST");
 		return;
 	}
 	snprintf(number, sizeof(number), "%d", s->dbs[s->db]);
@@ -174,11 +174,31 @@ static void scan_take(struct sweep *s, const struct resp_value *v, unsigned n)
 	}
 }
 
+// v: array of libraries, each an array of names and values; NULL before Redis 7.0
+static void libraries_take(struct sweep *s, const struct resp_value *v, unsigned n)
+{
+	s->listing = false;
+	for (unsigned i = 0; v && i + 1 < n; i++) {
+		if (v[i].type != RESP_STRING || !span_eq(v[i].text, SPAN_LIT("library_name")) ||
+		    keyset_has(&s->keys, KEYSET_LIBRARIES, v[i + 1].text))
+			continue;
+		out_head(s, 3);
+		out_word(s, SPAN_LIT("FUNCTION"));
+		out_word(s, SPAN_LIT("DELETE"));
+		out_word(s, v[i + 1].text);
+		s->n_skip++;
+	}
+	s->finishing = true; // once the server has answered all of it
+	out_words(s, 1, "PING");
+}
+
 static void reply_take(struct sweep *s, const struct clock_reading *now, const struct resp_value *v,
 		       unsigned n)
 {
 	char why[TEXT_LEN];
-	if (v->type == RESP_ERROR) {
+	if (s->listing) {
+		libraries_take(s, v->type == RESP_ARRAY ? v : NULL, n);
+	} else if (v->type == RESP_ERROR) {
 		snprintf(why, sizeof(why), "the target says: %.*s", (int)v->text.len, v->text.p);
 		sweep_retry(s, now, why);
 	} else if (s->n_skip) {
