@@ -196,13 +196,14 @@ static void reply_take(struct sweep *s, const struct clock_reading *now, const s
 		       unsigned n)
 {
 	char why[TEXT_LEN];
-	if (s->listing) {
-		libraries_take(s, v->type == RESP_ARRAY ? v : NULL, n);
-	} else if (v->type == RESP_ERROR) {
+	bool may_refuse = s->listing && !s->n_skip; // servers before 7.0 have no functions
+	if (v->type == RESP_ERROR && !may_refuse) {
 		snprintf(why, sizeof(why), "the target says: %.*s", (int)v->text.len, v->text.p);
 		sweep_retry(s, now, why);
 	} else if (s->n_skip) {
 		s->n_skip--;
+	} else if (s->listing) {
+		libraries_take(s, v->type == RESP_ARRAY ? v : NULL, n);
 	} else if (s->finishing) {
 		s->running = false;
 		s->done = true;
