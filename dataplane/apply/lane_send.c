@@ -85,7 +85,7 @@ static bool batch_compose(struct lane *l, struct batch *b)
 // Lanes that this batch comes after must have been answered; who has not is asked to ring us.
 static bool dependencies_met(struct lane *l, const struct batch *b)
 {
-	for (unsigned i = 0; b->after_mask >> i; i++) {
+	for (unsigned i = 0; i < l->n_lanes; i++) {
 		struct lane *other = &l->all[i];
 		if (!(b->after_mask & 1u << i) ||
 		    atomic_load_explicit(&other->done_seq, memory_order_acquire) >= b->after[i])
