@@ -455,6 +455,7 @@ static void frontier_publish(struct link *link)
 	uint64_t routed = link->route.routed, frontier = place_frontier(&link->place, routed);
 	struct source_counters *c = counters(link);
 	log_cursor_set(&link->log, link->log_cursor, frontier);
+	log_settle(&link->log, route_whole(&link->route));
 	counter_set(&c->routed_offset, routed);
 	counter_set(&c->frontier_offset, frontier);
 	counter_set(&c->oldest_unapplied_ms,
@@ -666,6 +667,8 @@ bool link_turn(void *task, const struct clock_reading *now, uint64_t *deadline_n
 		more |= held && !link->source.holding;
 	}
 	more |= stage_turn(link, deadline_ns);
+	if (link->stage == LINK_LOADING || link->stage == LINK_SWEEPING)
+		log_settle(&link->log, link->log.head);
 	frontier_publish(link);
 	// Nobody tells again of bytes that found a window full.
 	more |= source_may_receive(&link->source);

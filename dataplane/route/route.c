@@ -108,9 +108,9 @@ static bool window_is_stuck(const struct route *r)
 {
 	size_t space;
 	log_space(r->log, &space);
-	if (resp_stream_frame_least(r->reader) > r->log->ring.size)
+	if (resp_stream_frame_least(r->reader) > log_capacity(r->log))
 		return true;
-	return !space && r->log->head == r->routed;
+	return !space && r->log->active == LOG_RING_LARGE && r->log->head == r->routed;
 }
 
 // @return 1 a frame is at hand, 0 not all of one is there, -1 error
@@ -465,6 +465,11 @@ static void command_done(struct route *r)
 	if (r->in_frame)
 		return;
 	r->routed = r->frame.end;
+}
+
+uint64_t route_whole(const struct route *r)
+{
+	return r->pending ? r->frame.begin : resp_stream_position(r->reader);
 }
 
 void route_flush(struct route *r, bool all)

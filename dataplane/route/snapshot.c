@@ -39,7 +39,7 @@ int snapshot_begin(struct snapshot *s, const struct link_settings *set)
 	struct source_counters *counters = s->counters;
 	snapshot_fini(s);
 	snapshot_init(s, s->log, s->place, counters, s->keys);
-	const struct rdb_settings reader = {.window_len = s->log->ring.size,
+	const struct rdb_settings reader = {.window_len = log_capacity(s->log),
 					    .big_len = set->big_value,
 					    .scratch_len = SCRATCH_MAX};
 	int rc = rdb_reader_init(&s->reader, &reader);
