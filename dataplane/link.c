@@ -596,7 +596,8 @@ static void opening_turn(struct link *link)
 	if (!link->joined) {
 		link->target_was_ours = !link->lanes[0].n_keys || link->lanes[0].n_found;
 		link->place.marker.epoch = link->lanes[0].epoch;
-		resumes = link->config->settings.delivery == DELIVERY_EXACTLY_ONCE && link_resume(link);
+		resumes = link->config->settings.delivery == DELIVERY_EXACTLY_ONCE &&
+			  link_resume(link);
 	}
 	link->joined = true;
 	link->stage = LINK_JOINING;

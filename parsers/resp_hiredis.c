@@ -311,7 +311,8 @@ int resp_replies_feed(struct resp_replies *r, const char *p, size_t len)
 	return redisReaderFeed(r->reader, p, len) == REDIS_OK ? 0 : -ENOMEM;
 }
 
-enum resp_verdict resp_replies_next(struct resp_replies *r, const struct resp_value **v, unsigned *n)
+enum resp_verdict resp_replies_next(struct resp_replies *r, const struct resp_value **v,
+				    unsigned *n)
 {
 	if (r->reader->ridx == -1) {
 		r->n_values = 0;

@@ -55,7 +55,8 @@ void lane_hello_begin(struct lane *l)
 	const struct endpoint *e = &l->config->target;
 	char out[2048], name[NAME_LEN + 40];
 	size_t n = 0;
-	snprintf(name, sizeof(name), "flyover:%s:%llx", l->config->name, (unsigned long long)l->run);
+	snprintf(name, sizeof(name), "flyover:%s:%llx", l->config->name,
+		 (unsigned long long)l->run);
 	l->hello = resp_replies_new();
 	if (!l->hello) {
 		lane_fail(l, ERROR_MEMORY, "no memory for a connection");
@@ -94,8 +95,8 @@ static void marker_ask(struct lane *l)
 
 // ---- Fence
 
-// First the epoch, so that whoever connects from now on as a former life finds itself replaced; then
-// who is connected by now.
+// First the epoch, so that whoever connects from now on as a former life finds itself replaced;
+// then who is connected by now.
 static void fence_ask(struct lane *l)
 {
 	char out[256], epoch[MARKER_KEY_LEN];
@@ -117,7 +118,8 @@ static void markers_ask(struct lane *l)
 		lane_fail(l, ERROR_MEMORY, "no memory for a connection");
 		return;
 	}
-	n = (size_t)snprintf(out, max, "*%u\r\n$4\r\nMGET\r\n", LANES_MAX * (LANES_MAX + 1) / 2 + 1);
+	n = (size_t)snprintf(out, max, "*%u\r\n$4\r\nMGET\r\n",
+			     LANES_MAX * (LANES_MAX + 1) / 2 + 1);
 	for (unsigned lanes = 1; lanes <= LANES_MAX; lanes++) {
 		for (unsigned i = 0; i < lanes; i++) {
 			size_t len = marker_key(key, l->config->name, slots_first(i, lanes),
@@ -137,7 +139,8 @@ static void strangers_kill(struct lane *l, struct span list)
 	char ours[NAME_LEN + 16], run[24], id[24], out[128];
 	int ours_len = snprintf(ours, sizeof(ours), " name=flyover:%s:", l->config->name);
 	snprintf(run, sizeof(run), "%llx ", (unsigned long long)l->run);
-	for (const char *p = list.p, *end = list.p + list.len, *next; p < end && l->stream; p = next) {
+	for (const char *p = list.p, *end = list.p + list.len, *next; p < end && l->stream;
+	     p = next) {
 		next = memchr(p, '\n', (size_t)(end - p));
 		next = next ? next + 1 : end;
 		const char *name = memmem(p, (size_t)(next - p), ours, (size_t)ours_len);
@@ -188,8 +191,8 @@ static uint64_t info_keys(struct span info)
 static void not_redis(struct lane *l)
 {
 	const struct endpoint *e = &l->config->target;
-	lane_fail(l, ERROR_NOT_REDIS, "what answers at the target %s%s:%u is no Redis server", e->host,
-		  e->path, e->port);
+	lane_fail(l, ERROR_NOT_REDIS, "what answers at the target %s%s:%u is no Redis server",
+		  e->host, e->path, e->port);
 }
 
 static void info_take(struct lane *l, const struct resp_value *v)

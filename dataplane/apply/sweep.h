@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Sweep: after a snapshot is loaded and before its stream goes on, remove from the target the keys
-// and functions that the snapshot does not hold. A connection of its own walks every database by SCAN.
+// and functions that the snapshot does not hold. A connection of its own walks every database by
+// SCAN.
 //
 //   INFO keyspace -> SELECT db, SCAN 0 -> DEL keys, SCAN cursor -> ... -> next db
 //     -> FUNCTION LIST -> FUNCTION DELETE... -> done

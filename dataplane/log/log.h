@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The log: what we hold of a stream, addressed by the source's own offsets. Here is the window in
-// memory; its bytes lie in one of two rings: a small one that stays in the processor's cache, as long
-// as nobody is far behind, and a large one of the size of the window. When the small one is full the
-// log moves to the large one, and comes back when it is nearly empty. Older bytes stay where they
-// are until nobody needs them: nothing that was handed out ever moves.
+// memory; its bytes lie in one of two rings: a small one that stays in the processor's cache, as
+// long as nobody is far behind, and a large one of the size of the window. When the small one is
+// full the log moves to the large one, and comes back when it is nearly empty. Older bytes stay
+// where they are until nobody needs them: nothing that was handed out ever moves.
 //
 // Bytes that a cursor still needs are never overwritten, so when the slowest cursor is a
 // whole window behind, log_space() is 0 and the owner holds the source back. Segment files on disk
@@ -70,7 +70,8 @@ static inline size_t log_capacity(const struct log *l)
 
 // Move to the ring that fits what is held, when that pays and nothing stands in the way.
 //
-// @param whole  first byte of what has not been taken apart yet: a view from there on has to stay in
+// @param whole  first byte of what has not been taken apart yet: a view from there on has to stay
+// in
 //               one piece, so these bytes are copied over
 void log_settle(struct log *l, uint64_t whole);
 
