@@ -76,14 +76,14 @@ static bool out_reserve(struct sweep *s, size_t len)
 static void out_head(struct sweep *s, unsigned n)
 {
 	if (out_reserve(s, 32))
-		s->n_out += (size_t)sprintf(s->out + s->n_out, "*%u\r\n", n);
+		s->n_out += (size_t)snprintf(s->out + s->n_out, 32, "*%u\r\n", n);
 }
 
 static void out_word(struct sweep *s, struct span w)
 {
 	if (!out_reserve(s, w.len + 32))
 		return;
-	s->n_out += (size_t)sprintf(s->out + s->n_out, "$%zu\r\n", w.len);
+	s->n_out += (size_t)snprintf(s->out + s->n_out, 32, "$%zu\r\n", w.len);
 	memcpy(s->out + s->n_out, w.p, w.len);
 	memcpy(s->out + s->n_out + w.len, "\r\n", 2);
 	s->n_out += w.len + 2;
