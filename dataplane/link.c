@@ -48,6 +48,9 @@ static int parts_init(struct link *link, struct core *const *lane_cores)
 		    &link->snapshot_log);
 	probe_init(&link->probe, link->core, &config->source);
 	sweep_init(&link->sweep, link->core, &config->target, counters(link));
+	link->sweep.only_db = config->target.db >= 0 ? config->target.db : config->source.db;
+	link->snapshot.only_db = config->source.db >= 0 ? config->source.db : config->target.db;
+	link->snapshot.to_db = config->target.db >= 0 ? config->target.db : config->source.db;
 	snapshot_init(&link->snapshot, &link->snapshot_log, &link->place, counters(link),
 		      &link->sweep.keys);
 	park_init(&link->park, &disk_kernel, config->state_dir);
@@ -414,6 +417,10 @@ static bool loading_turn(struct link *link)
 static bool streaming_turn(struct link *link)
 {
 	int rc = link->paused ? 0 : route_turn(&link->route, link->now.wall_ms);
+	if (rc < 0 && link->route.resync) {
+		link_reset(link, link->route.resync);
+		return false;
+	}
 	if (rc < 0) {
 		link_fail(link, link->route.error, link->route.text);
 		return false;

@@ -174,12 +174,15 @@ static void founds_take(struct lane *l, const struct resp_value *v, unsigned n)
 
 // ---- INFO
 
-static uint64_t info_keys(struct span info)
+// @param only_db  -1: of all databases
+static uint64_t info_keys(struct span info, int32_t only_db)
 {
 	uint64_t keys = 0;
 	char name[16], value[96];
 	for (int db = 0; db < 64; db++) {
 		unsigned long long n;
+		if (only_db >= 0 && db != only_db)
+			continue;
 		snprintf(name, sizeof(name), "db%d", db);
 		if (info_field(info, name, value, sizeof(value)) &&
 		    sscanf(value, "keys=%llu", &n) == 1)
@@ -203,6 +206,7 @@ static void info_take(struct lane *l, const struct resp_value *v)
 		not_redis(l);
 		return;
 	}
+	int32_t db = l->config->target.db;
 	bool valkey = info_field(info, "valkey_version", version, sizeof(version));
 	if (!valkey)
 		info_field(info, "redis_version", version, sizeof(version));
@@ -214,7 +218,7 @@ static void info_take(struct lane *l, const struct resp_value *v)
 	l->restarted = l->run_id[0] && strcmp(l->run_id, run_id) != 0;
 	snprintf(l->run_id, sizeof(l->run_id), "%s", run_id);
 	if (!l->was_ready)
-		l->n_keys = info_keys(info);
+		l->n_keys = info_keys(info, db >= 0 ? db : l->config->source.db);
 }
 
 // ---- Replies

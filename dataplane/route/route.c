@@ -19,6 +19,8 @@ int route_init(struct route *r, struct log *log, struct place *place,
 	r->place = place;
 	r->counters = counters;
 	r->config = config;
+	r->only_db = config->source.db >= 0 ? config->source.db : config->target.db;
+	r->to_db = config->target.db >= 0 ? config->target.db : config->source.db;
 	r->argv_max = ARGV_FIRST;
 	r->argv = malloc(r->argv_max * sizeof(*r->argv));
 	r->argv_new = malloc((r->argv_max + REWRITE_GROWTH) * sizeof(*r->argv));
@@ -47,6 +49,7 @@ int route_reset(struct route *r, uint64_t offset, int32_t db)
 	r->routed = offset;
 	r->pending = r->in_frame = r->frame_held = false;
 	r->held_end = 0;
+	r->resync = NULL;
 	return resp_stream_reset(r->reader, offset);
 }
 
@@ -191,7 +194,8 @@ static int words_add(struct batch *b, const struct rewrite *w)
 static int command_add(struct route *r, struct batch *b, const struct rewrite *w)
 {
 	size_t len;
-	int rc = batch_item_begin(b, r->frame.begin, r->db, ITEM_COMMAND);
+	int32_t db = r->only_db < 0 ? r->db : r->to_db;
+	int rc = batch_item_begin(b, r->frame.begin, db, ITEM_COMMAND);
 	if (!rc && w)
 		rc = words_add(b, w);
 	else if (!rc)
@@ -395,18 +399,66 @@ static int state_take(struct route *r, const struct command *c)
 	}
 }
 
-// ---- One command
-
 static bool is_reserved(const struct span *argv, int argc)
 {
 	return argc > 1 && argv[1].len > 2 && argv[1].p[0] == '_' && marker_is_reserved(argv[1]);
 }
+
+// ---- One database of several
+
+static int words_place(struct route *r, const char *name, int argc)
+{
+	struct rewrite w = {.argv = r->argv_new, .room = argc, .argc = argc};
+	w.argv[0] = span_of(name);
+	if (argc > 1)
+		w.argv[1] = r->argv[1];
+	w.command = command_find(w.argv[0], (struct span){"", 0});
+	return command_place(r, w.command, w.argv, w.argc, &w);
+}
+
+static int resync_want(struct route *r, const char *why)
+{
+	r->resync = why;
+	return -1;
+}
+
+// Only one database is forwarded: what of a command that reaches beyond the one selected?
+//
+// @return 1 done, 0 no free batch, -1 error or resync, -2 forward it as usual
+static int database_filter(struct route *r, const struct command *c)
+{
+	bool here = r->db == r->only_db;
+	int argc = (int)r->frame.argc;
+	if (c && c->scope == SCOPE_GLOBAL && c->class == CLASS_GLOBAL) {
+		if (!strcmp(c->name, "FLUSHALL"))
+			return words_place(r, "FLUSHDB", 1);
+		if (argc == 3 && (database_of(r->argv[1]) == r->only_db ||
+				  database_of(r->argv[2]) == r->only_db))
+			return resync_want(r, "SWAPDB exchanged the database that is synced");
+		return command_filter(r);
+	}
+	if (c && c->scope == SCOPE_CROSS_DB) {
+		int other = command_other_db(c, r->argv, argc);
+		if (here == (other == r->only_db) || other < 0)
+			return here ? -2 : command_filter(r);
+		if (!here)
+			return resync_want(r, "a key came into the database that is synced from another");
+		return strcmp(c->name, "MOVE") ? command_filter(r) : words_place(r, "DEL", 2);
+	}
+	bool anywhere = c && (c->scope == SCOPE_GLOBAL || c->scope == SCOPE_NONE);
+	return here || anywhere ? -2 : command_filter(r);
+}
+
+// ---- One command
 
 static int command_forward(struct route *r, const struct command *c)
 {
 	int argc = (int)r->frame.argc;
 	if (r->routed < r->held_end && is_held(r, c))
 		return command_filter(r);
+	int filtered = r->only_db < 0 ? -2 : database_filter(r, c);
+	if (filtered != -2)
+		return filtered;
 	if (!c)
 		counter_add(&r->counters->unknown_commands, 1);
 	bool plain_set = c && c->rewrite == REWRITE_SET && argc == 3; // most of most streams

@@ -23,6 +23,8 @@ struct route {
 	const struct link_config *config;
 	struct resp_stream *reader;
 	int32_t db;              // selected in the stream
+	int32_t only_db, to_db;  // the database that is forwarded and where it goes; -1: all, the same
+	const char *resync;      // a command that only a full sync can follow; NULL: none
 	uint64_t routed;         // everything before it has its fate or its batch
 	uint64_t now_ms;         // wall clock of this turn
 
@@ -63,7 +65,7 @@ int route_reset(struct route *r, uint64_t offset, int32_t db);
 // Route what the log holds, until the lanes are full or a slice of work is done.
 //
 // @return 1 when there is more to do at once, 0 when it waits for bytes or lanes, -1 on what cannot
-//         go on (error and text are filled)
+//         go on: error and text are filled, or `resync` says why a full sync has to follow
 int route_turn(struct route *r, uint64_t now_ms);
 
 // Hand over what is open, as place_flush() does, but for a transaction that is not whole.

@@ -16,7 +16,10 @@
 void snapshot_init(struct snapshot *s, struct log *log, struct place *place,
 		   struct source_counters *counters, struct keyset *keys)
 {
+	int32_t only_db = s->only_db, to_db = s->to_db;
 	memset(s, 0, sizeof(*s));
+	s->only_db = only_db;
+	s->to_db = to_db;
 	s->log = log;
 	s->place = place;
 	s->counters = counters;
@@ -118,7 +121,7 @@ static int key_put(struct snapshot *s, const struct rdb_event *ev)
 		counter_add(&s->counters->snapshot_expired, 1);
 		return 1;
 	}
-	if (marker_is_reserved(ev->key))
+	if (s->skips_db || marker_is_reserved(ev->key))
 		return 1;
 	int rc = ev->kind == RDB_STRING ? string_put(s, ev) : raw_put(s, ev);
 	return rc > 0 ? snapshot_key_done(s, ev->key) : rc;
@@ -181,6 +184,12 @@ static int eof_take(struct snapshot *s, const struct rdb_event *ev)
 	return 1;
 }
 
+static void database_select(struct snapshot *s, int32_t db)
+{
+	s->skips_db = s->only_db >= 0 && db != s->only_db;
+	s->db = s->only_db < 0 ? db : s->to_db;
+}
+
 static int event_route(struct snapshot *s)
 {
 	const struct rdb_event *ev = &s->event;
@@ -189,7 +198,7 @@ static int event_route(struct snapshot *s)
 	case RDB_RAW:
 		return key_put(s, ev);
 	case RDB_SELECTDB:
-		s->db = (int32_t)ev->db;
+		database_select(s, (int32_t)ev->db);
 		return 1;
 	case RDB_RESIZEDB:
 		counter_add(&s->counters->snapshot_total_keys, ev->n_keys);

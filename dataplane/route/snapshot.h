@@ -23,6 +23,7 @@ struct snapshot {
 	struct place *place;
 	struct source_counters *counters;
 	struct keyset *keys;      // collects the keys when it is open
+	int32_t only_db, to_db;   // as in struct route; set before snapshot_init()
 	struct rdb_reader reader;
 	bool reader_open;
 	uint64_t position;        // bytes that the reader has taken
@@ -30,7 +31,8 @@ struct snapshot {
 	struct rdb_event event;
 	bool pending;             // the event at hand found no free batch
 	size_t pending_len;       // bytes to release once it is done
-	int32_t db;               // of the keys
+	int32_t db;               // of the keys in the target
+	bool skips_db;            // the database at hand is not forwarded
 	int32_t stream_db;        // selected in the stream as the snapshot was taken, -1: not said
 	uint64_t now_ms;
 	bool done;

@@ -119,6 +119,10 @@ static int begin_put(struct snapshot *s, const struct rdb_event *ev)
 	snprintf(s->temporary, sizeof(s->temporary), MARKER_PREFIX "big:%u", s->lane);
 	s->n_pieces = 0;
 	s->n_piece_args = 0;
+	if (s->skips_db || marker_is_reserved(s->key)) {
+		s->expired = true; // passed over just the same
+		return 1;
+	}
 	if (!s->expired)
 		return snapshot_key_done(s, s->key);
 	counter_add(&s->counters->snapshot_expired, 1);
