@@ -207,7 +207,7 @@ static enum handshake_verdict take_header(struct handshake *h, struct span line)
 		char *end, text[24] = "";
 		memcpy(text, line.p + 1, line.len - 1 < 23 ? line.len - 1 : 23);
 		h->snapshot_len = strtoull(text, &end, 10);
-		if (line.p[0] != '$' || *end || !h->snapshot_len || text[0] == '-')
+		if (line.p[0] != '$' || line.len > 19 || *end || !h->snapshot_len || text[0] == '-')
 			return not_redis(h, line);
 	}
 	h->step = HANDSHAKE_END;

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Commands of a stream and replies of a server, whole, byte at a time and in random slices.
+#include "parsers/info.h"
+#include "parsers/reply.h"
+#include "parsers/resp.h"
+#include "tests/unit/random.h"
+#include "tests/unit/test.h"
+
+#define FRAMES_MAX 512
+
+struct stream_text {
+	char *p;
+	size_t len;
+	struct {
+		uint64_t begin, end;
+		unsigned argc;
+		uint64_t last_at, last_len; // of the last argument
+	} frames[FRAMES_MAX];
+	unsigned n;
+};
+
+static void text_random(struct stream_text *t, struct random *r)
+{
+	t->p = malloc(4 << 20);
+	t->len = 0;
+	for (t->n = 0; t->n < FRAMES_MAX; t->n++) {
+		uint64_t begin = t->len;
+		unsigned argc = random_below(r, 6) ? 1 + (unsigned)random_below(r, 7) : 0;
+		if (!random_below(r, 100))
+			argc = 300; // more than the first table holds
+		if (!argc)
+			t->p[t->len++] = '\n';
+		else
+			t->len += (size_t)sprintf(t->p + t->len, "*%u\r\n", argc);
+		for (unsigned i = 0; i < argc; i++) {
+			size_t len = random_below(r, 40) ? random_below(r, 20) : random_below(r, 20000);
+			t->len += (size_t)sprintf(t->p + t->len, "$%zu\r\n", len);
+			t->frames[t->n].last_at = t->len - begin;
+			t->frames[t->n].last_len = len;
+			for (size_t j = 0; j < len; j++)
+				t->p[t->len++] = "\r\n*$ab\0x"[random_below(r, 8)];
+			memcpy(t->p + t->len, "\r\n", 2);
+			t->len += 2;
+		}
+		t->frames[t->n].begin = begin;
+		t->frames[t->n].end = t->len;
+		t->frames[t->n].argc = argc;
+	}
+}
+
+static void frame_check(const struct stream_text *t, unsigned i, uint64_t from,
+			const struct resp_frame *f)
+{
+	assert_in_range(i, 0, t->n - 1);
+	assert_int_equal(f->begin, from + t->frames[i].begin);
+	assert_int_equal(f->end, from + t->frames[i].end);
+	assert_int_equal(f->argc, t->frames[i].argc);
+	if (!f->argc)
+		return;
+	assert_int_equal(f->argv[f->argc - 1].at, t->frames[i].last_at);
+	assert_int_equal(f->argv[f->argc - 1].len, t->frames[i].last_len);
+}
+
+// @param slice  bytes a feed, 0: random
+static void text_check(const struct stream_text *t, size_t slice, struct random *r)
+{
+	uint64_t from = 1000000007;
+	struct resp_stream *s = resp_stream_new(from);
+	unsigned seen = 0;
+	for (size_t at = 0; at < t->len;) {
+		size_t n = slice ? slice : 1 + random_below(r, random_below(r, 2) ? 9 : 5000);
+		n = n < t->len - at ? n : t->len - at;
+		assert_int_equal(resp_stream_feed(s, t->p + at, n), 0);
+		at += n;
+		struct resp_frame f;
+		enum resp_verdict v;
+		while ((v = resp_stream_next(s, &f)) == RESP_OK)
+			frame_check(t, seen++, from, &f);
+		if (v == RESP_BAD)
+			fail_msg("at %zu: %s", at, resp_stream_error(s));
+		assert_int_equal(resp_stream_fed(s), from + at);
+		assert_int_equal(resp_stream_position(s),
+				 from + (seen ? t->frames[seen - 1].end : 0));
+		if (seen < t->n)
+			assert_true(resp_stream_frame_least(s) <=
+				    t->frames[seen].end - t->frames[seen].begin);
+	}
+	assert_int_equal(seen, t->n);
+	resp_stream_free(s);
+}
+
+static void offsets_are_exact_however_the_bytes_come(void **state)
+{
+	struct random r = random_seeded(__func__);
+	struct stream_text t;
+	text_random(&t, &r);
+	text_check(&t, t.len, &r);
+	text_check(&t, 1, &r);
+	text_check(&t, RESP_SLICE, &r);
+	for (int i = 0; i < 10; i++)
+		text_check(&t, 0, &r);
+	free(t.p);
+}
+
+static enum resp_verdict verdict_of(const char *text, size_t len, size_t slice)
+{
+	struct resp_stream *s = resp_stream_new(0);
+	struct resp_frame f;
+	enum resp_verdict v = RESP_MORE;
+	for (size_t at = 0; at < len && v != RESP_BAD; at += slice) {
+		assert_int_equal(resp_stream_feed(s, text + at, len - at < slice ? len - at : slice), 0);
+		while ((v = resp_stream_next(s, &f)) == RESP_OK)
+			;
+	}
+	assert_true(v != RESP_BAD || resp_stream_error(s)[0]);
+	resp_stream_free(s);
+	return v;
+}
+
+static void what_is_no_command_is_bad(void **state)
+{
+	static const char *const bad[] = {
+		"+OK\r\n", "-ERR\r\n", ":1\r\n", "$1\r\na\r\n", "*0\r\n", "*-1\r\n", "*a\r\n", "PING\r\n",
+		"*1\r\n+OK\r\n", "*1\r\n:1\r\n", "*1\r\n$-1\r\n", "*1\r\n*1\r\n$1\r\na\r\n", "*1\r\n$x\r\n",
+		"*1\r\n$99999999999999999999\r\n", "*99999999999999999999\r\n",
+	};
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		for (size_t slice = 1; slice <= 64; slice += 63)
+			if (verdict_of(bad[i], strlen(bad[i]), slice) != RESP_BAD)
+				fail_msg("taken, %zu at a time: %s", slice, bad[i]);
+}
+
+// A count that nothing stands behind must not take memory for itself.
+static void huge_counts_wait_without_memory(void **state)
+{
+	static const char huge[] = "*2147483647\r\n$1\r\na\r\n";
+	assert_int_equal(verdict_of(huge, sizeof(huge) - 1, 1), RESP_MORE);
+	static const char long_one[] = "*2\r\n$3\r\nGET\r\n$536870912\r\nab";
+	struct resp_stream *s = resp_stream_new(5);
+	struct resp_frame f;
+	assert_int_equal(resp_stream_feed(s, long_one, sizeof(long_one) - 1), 0);
+	assert_int_equal(resp_stream_next(s, &f), RESP_MORE);
+	assert_true(resp_stream_frame_least(s) > 536870912);
+	assert_int_equal(resp_stream_position(s), 5);
+	resp_stream_free(s);
+}
+
+static void reset_forgets_and_counts_from_there(void **state)
+{
+	struct resp_stream *s = resp_stream_new(0);
+	struct resp_frame f;
+	resp_stream_feed(s, "*2\r\n$3\r\nGE", 10);
+	assert_int_equal(resp_stream_next(s, &f), RESP_MORE);
+	assert_int_equal(resp_stream_reset(s, 77), 0);
+	resp_stream_feed(s, "*1\r\n$4\r\nPING\r\n", 14);
+	assert_int_equal(resp_stream_next(s, &f), RESP_OK);
+	assert_int_equal(f.begin, 77);
+	assert_int_equal(f.end, 91);
+	resp_stream_free(s);
+}
+
+// ---- Replies
+
+static const char REPLIES[] = "+OK\r\n-ERR no\r\n:-42\r\n$5\r\nhe\r\no\r\n$-1\r\n$0\r\n\r\n*-1\r\n*0\r\n"
+			      "*3\r\n$1\r\na\r\n*2\r\n:1\r\n$-1\r\n+x\r\n";
+
+static void replies_come_apart_however_the_bytes_come(void **state)
+{
+	static const enum resp_type types[] = {RESP_STATUS, RESP_ERROR, RESP_INTEGER, RESP_STRING,
+					       RESP_NIL, RESP_STRING, RESP_NIL, RESP_ARRAY, RESP_ARRAY};
+	static const unsigned counts[] = {1, 1, 1, 1, 1, 1, 1, 1, 6};
+	for (size_t slice = 1; slice <= sizeof(REPLIES); slice++) {
+		struct resp_replies *r = resp_replies_new();
+		const struct resp_value *v;
+		unsigned n, seen = 0;
+		for (size_t at = 0; at < sizeof(REPLIES) - 1; at += slice) {
+			size_t len = sizeof(REPLIES) - 1 - at;
+			resp_replies_feed(r, REPLIES + at, len < slice ? len : slice);
+			while (resp_replies_next(r, &v, &n) == RESP_OK) {
+				assert_in_range(seen, 0, 8);
+				assert_int_equal(v[0].type, types[seen]);
+				assert_int_equal(n, counts[seen]);
+				if (seen == 2)
+					assert_int_equal(v[0].integer, -42);
+				if (seen == 3)
+					assert_memory_equal(v[0].text.p, "he\r\no", 5);
+				if (seen == 8)
+					assert_true(v[2].type == RESP_ARRAY && v[4].type == RESP_NIL);
+				seen++;
+			}
+		}
+		assert_int_equal(seen, 9);
+		assert_true(resp_replies_empty(r));
+		resp_replies_free(r);
+	}
+}
+
+// What reply_scan() calls whole must be what the reader takes apart, byte for byte.
+static void scan_finds_the_same_ends(void **state)
+{
+	const char *p = REPLIES;
+	size_t left = sizeof(REPLIES) - 1, n = 0;
+	struct reply r;
+	while (left) {
+		size_t whole = 0;
+		for (size_t len = 0; len <= left; len++) {
+			char *exact = malloc(len ? len : 1);
+			memcpy(exact, p, len);
+			enum reply_verdict v = reply_scan((struct span){exact, len}, &r);
+			free(exact);
+			assert_int_not_equal(v, REPLY_BAD);
+			if (v == REPLY_OK && !whole)
+				whole = len;
+			assert_true(!whole || v == REPLY_OK);
+			assert_true(v == REPLY_MORE || r.len == whole);
+		}
+		assert_true(whole > 0);
+		p += whole;
+		left -= whole;
+		n++;
+	}
+	assert_int_equal(n, 9);
+}
+
+static void scan_refuses_what_is_not_resp(void **state)
+{
+	static const char *const bad[] = {
+		"hello\r\n", "+OK\n", ":x\r\n", ":\r\n", "$-2\r\n", "*-2\r\n", "$3\r\nabcd\r\n", "$1\r\na\n\n",
+		"*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n", "*2\r\n:1\r\nx\r\n",
+		"$9223372036854775808\r\n", ":99999999999999999999\r\n", "\n",
+	};
+	struct reply r;
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct span in = {bad[i], strlen(bad[i])};
+		if (reply_scan(in, &r) != REPLY_BAD)
+			fail_msg("taken: %s", bad[i]);
+	}
+	static const char edge[] = "$9223372036854775807\r\n";
+	assert_int_equal(reply_scan((struct span){edge, sizeof(edge) - 1}, &r), REPLY_MORE);
+	char *line = malloc(65537);
+	memset(line, '+', 65537);
+	assert_int_equal(reply_scan((struct span){line, 65537}, &r), REPLY_BAD);
+	free(line);
+}
+
+static void scan_of_a_line_stops_before_the_elements(void **state)
+{
+	struct reply r;
+	struct span in = SPAN_LIT("*3\r\n:1\r\n");
+	assert_int_equal(reply_scan_line(in, &r), REPLY_OK);
+	assert_int_equal(r.integer, 3);
+	assert_int_equal(r.len, 4);
+}
+
+static void info_fields_are_found_by_their_whole_name(void **state)
+{
+	struct span info = SPAN_LIT("# Server\r\nredis_version:7.0.15\r\nxrun_id:no\r\nrun_id:abc\r\n"
+				    "empty:\r\nlast:end");
+	char out[32], small[4];
+	assert_true(info_field(info, "redis_version", out, sizeof(out)));
+	assert_string_equal(out, "7.0.15");
+	assert_true(info_field(info, "run_id", out, sizeof(out)));
+	assert_string_equal(out, "abc");
+	assert_true(info_field(info, "empty", out, sizeof(out)));
+	assert_string_equal(out, "");
+	assert_true(info_field(info, "last", out, sizeof(out)));
+	assert_string_equal(out, "end");
+	assert_true(info_field(info, "redis_version", small, sizeof(small)));
+	assert_string_equal(small, "7.0");
+	assert_false(info_field(info, "redis", out, sizeof(out)));
+	assert_false(info_field(info, "nothing", out, sizeof(out)));
+	assert_false(info_field((struct span){"", 0}, "last", out, sizeof(out)));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(offsets_are_exact_however_the_bytes_come),
+		cmocka_unit_test(what_is_no_command_is_bad),
+		cmocka_unit_test(huge_counts_wait_without_memory),
+		cmocka_unit_test(reset_forgets_and_counts_from_there),
+		cmocka_unit_test(replies_come_apart_however_the_bytes_come),
+		cmocka_unit_test(scan_finds_the_same_ends),
+		cmocka_unit_test(scan_refuses_what_is_not_resp),
+		cmocka_unit_test(scan_of_a_line_stops_before_the_elements),
+		cmocka_unit_test(info_fields_are_found_by_their_whole_name),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
