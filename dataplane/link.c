@@ -52,7 +52,7 @@ static int parts_init(struct link *link, struct core *const *lane_cores)
 	link->snapshot.only_db = config->source.db >= 0 ? config->source.db : config->target.db;
 	link->snapshot.to_db = config->target.db >= 0 ? config->target.db : config->source.db;
 	snapshot_init(&link->snapshot, &link->snapshot_log, &link->place, counters(link),
-		      &link->sweep.keys);
+		      &link->sweep.keys, &link->route.holds);
 	park_init(&link->park, &disk_kernel, config->state_dir);
 	return route_init(&link->route, &link->log, &link->place, counters(link), config);
 }
@@ -334,6 +334,7 @@ static void snapshot_starts(struct link *link)
 	}
 	for (unsigned i = 0; i < link->n_lanes; i++)
 		atomic_store_explicit(&link->lanes[i].phase_snapshot, 1, memory_order_relaxed);
+	holds_fini(&link->route.holds);
 	link->snapshot_read = false;
 	link->stage = LINK_LOADING;
 }
@@ -346,6 +347,8 @@ static void streaming_begins(struct link *link)
 	link->touch_at_ns = 0;
 	link->catch_up_answers = link->probe.answers + (link->probe.asked ? 2 : 1);
 	link->catch_up_since_ns = link->now.mono_ns;
+	link->catch_up_known = false;
+	atomic_store(&link->slot->state.caught_up, 0);
 	probe_hurry(&link->probe);
 }
 
@@ -433,25 +436,34 @@ static bool streaming_turn(struct link *link)
 	return rc > 0;
 }
 
+// The offset to reach: what the source said after the snapshot was loaded, or what we have received
+// when it does not let us ask. @return false while it is not known
+static bool catch_up_find(struct link *link)
+{
+	struct link_state *state = &link->slot->state;
+	bool answered = link->probe.answers >= link->catch_up_answers;
+	bool late = link->now.mono_ns > link->catch_up_since_ns + CATCH_UP_WAIT_NS;
+	if (!link->catch_up_known && (answered || late)) {
+		atomic_store(&state->catch_up_offset,
+			     answered ? link->probe.offset : link->log.tail);
+		link->catch_up_known = true;
+	}
+	return link->catch_up_known;
+}
+
 static void catch_up_check(struct link *link)
 {
 	struct link_state *state = &link->slot->state;
-	if (state->caught_up || link->stage != LINK_STREAMING)
+	if (state->caught_up || link->stage != LINK_STREAMING || !catch_up_find(link) ||
+	    counter_get(&counters(link)->frontier_offset) < state->catch_up_offset)
 		return;
-	if (!state->catch_up_offset) {
-		bool answered = link->probe.answers >= link->catch_up_answers;
-		bool late = link->now.mono_ns > link->catch_up_since_ns + CATCH_UP_WAIT_NS;
-		if (!answered && !late)
-			return;
-		uint64_t offset = answered ? link->probe.offset : link->log.tail;
-		// 0 stands for "not known"; a stream of 0 bytes has been reached anyway
-		atomic_store(&state->catch_up_offset, offset ? offset : 1);
-		if (!offset)
-			atomic_store(&state->caught_up, 1);
-	}
-	if (counter_get(&counters(link)->frontier_offset) >= state->catch_up_offset)
-		atomic_store(&state->caught_up, 1);
-	if (state->caught_up && link->config->settings.until == UNTIL_CAUGHT_UP)
+	int released = route_release(&link->route);
+	if (released < 0)
+		link_fail(link, link->route.error, link->route.text);
+	if (released <= 0)
+		return;
+	atomic_store(&state->caught_up, 1);
+	if (link->config->settings.until == UNTIL_CAUGHT_UP)
 		link_drain(link);
 }
 

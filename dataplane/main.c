@@ -70,7 +70,8 @@ static const char *what_is_missing(const struct link_config *config)
 	if (config->settings.net == NET_DPDK)
 		return "net: this version has no DPDK driver; take --net=kernel";
 	if (config->source.tls || config->target.tls)
-		return "this version does not speak TLS; take redis:// over a network that you trust";
+		return "this version does not speak TLS; take redis:// over a network that you "
+		       "trust";
 	return NULL;
 }
 

@@ -38,6 +38,7 @@ void route_fini(struct route *r)
 	free(r->argv);
 	free(r->argv_new);
 	free(r->held);
+	holds_fini(&r->holds);
 	r->held = NULL;
 	r->reader = NULL;
 	r->argv = r->argv_new = NULL;
@@ -307,6 +308,8 @@ static int command_place(struct route *r, const struct command *c, const struct 
 	    (touches_markers(c) && !strcmp(c->name, "SWAPDB") && swapped_markers_remove(r, b)))
 		return no_memory(r);
 	b->idempotent &= is_repeatable(c, argv, argc);
+	if (holds_any(&r->holds))
+		holds_follow(&r->holds, r->only_db < 0 ? r->db : r->to_db, c, argv, argc);
 	if (r->in_frame) {
 		r->frame_mask |= mask;
 		r->frame_global |= touches_markers(c);
@@ -442,7 +445,8 @@ static int database_filter(struct route *r, const struct command *c)
 		if (here == (other == r->only_db) || other < 0)
 			return here ? -2 : command_filter(r);
 		if (!here)
-			return resync_want(r, "a key came into the database that is synced from another");
+			return resync_want(
+				r, "a key came into the database that is synced from another");
 		return strcmp(c->name, "MOVE") ? command_filter(r) : words_place(r, "DEL", 2);
 	}
 	bool anywhere = c && (c->scope == SCOPE_GLOBAL || c->scope == SCOPE_NONE);
@@ -517,6 +521,50 @@ static void command_done(struct route *r)
 	if (r->in_frame)
 		return;
 	r->routed = r->frame.end;
+}
+
+static int release_put(struct route *r, const struct hold *hold, struct span key)
+{
+	unsigned lane = place_lane_of(r->place, key);
+	size_t need = 5 * BATCH_HEAD_LEN + 64 + key.len;
+	struct batch *b = r->place->feeds[lane].open;
+	if (b && !batch_has_text(b, need))
+		place_close(r->place, lane, r->routed, r->db);
+	b = place_open(r->place, lane, r->routed, 0, true);
+	if (!b)
+		return 0;
+	if (!batch_has_text(b, need) && !batch_text_grow(b, need))
+		return no_memory(r);
+	int rc = batch_item_begin(b, r->routed, hold->db, ITEM_INTERNAL);
+	rc = rc ? rc : batch_head(b, 4);
+	rc = rc ? rc : batch_arg(b, SPAN_LIT("PEXPIREAT"), false);
+	rc = rc ? rc : batch_arg(b, key, false);
+	rc = rc ? rc : batch_arg_u64(b, (uint64_t)hold->expire_at_ms);
+	rc = rc ? rc : batch_arg(b, SPAN_LIT("XX"), false);
+	if (rc)
+		return no_memory(r);
+	if (batch_is_full(r, b))
+		place_close(r->place, lane, r->routed, r->db);
+	return 1;
+}
+
+int route_release(struct route *r)
+{
+	const struct hold *hold;
+	struct span key;
+	if (r->in_frame)
+		return 0;
+	while ((hold = hold_next(&r->holds, &key))) {
+		int rc = release_put(r, hold, key);
+		if (!rc)
+			r->holds.released--;
+		if (rc <= 0)
+			return rc;
+	}
+	if (holds_any(&r->holds))
+		route_flush(r, true);
+	holds_fini(&r->holds);
+	return 1;
 }
 
 uint64_t route_whole(const struct route *r)

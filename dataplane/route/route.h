@@ -11,6 +11,7 @@
 #pragma once
 
 #include "dataplane/log/log.h"
+#include "dataplane/route/hold.h"
 #include "dataplane/route/place.h"
 #include "parsers/commands.h"
 #include "parsers/resp.h"
@@ -23,7 +24,8 @@ struct route {
 	const struct link_config *config;
 	struct resp_stream *reader;
 	int32_t db;              // selected in the stream
-	int32_t only_db, to_db;  // the database that is forwarded and where it goes; -1: all, the same
+	int32_t only_db,
+		to_db; // the database that is forwarded and where it goes; -1: all, the same
 	const char *resync;      // a command that only a full sync can follow; NULL: none
 	uint64_t routed;         // everything before it has its fate or its batch
 	uint64_t now_ms;         // wall clock of this turn
@@ -43,6 +45,8 @@ struct route {
 	bool frame_global;       // it holds FLUSHALL or the like
 	uint64_t frame_commands, frame_filtered; // counted at EXEC
 	struct batch_mark frame_mark; // the batch before it
+
+	struct holds holds;      // of the snapshot, until the stream has caught up with it
 
 	// What the target holds already, by slot: commands that begin before it are not sent again.
 	uint64_t *held;          // SLOT_COUNT offsets
@@ -73,3 +77,8 @@ void route_flush(struct route *r, bool all);
 
 // First byte of the log that has not been taken apart.
 uint64_t route_whole(const struct route *r);
+
+// The stream has caught up: give the keys that are still held the expiry that they came with.
+//
+// @return 1 done, 0 the lanes are full: call it again, -1 error and text are filled
+int route_release(struct route *r);

@@ -14,7 +14,7 @@
 #define SCRATCH_MAX (64 * MB)
 
 void snapshot_init(struct snapshot *s, struct log *log, struct place *place,
-		   struct source_counters *counters, struct keyset *keys)
+		   struct source_counters *counters, struct keyset *keys, struct holds *holds)
 {
 	int32_t only_db = s->only_db, to_db = s->to_db;
 	memset(s, 0, sizeof(*s));
@@ -24,6 +24,7 @@ void snapshot_init(struct snapshot *s, struct log *log, struct place *place,
 	s->place = place;
 	s->counters = counters;
 	s->keys = keys;
+	s->holds = holds;
 }
 
 void snapshot_fini(struct snapshot *s)
@@ -41,7 +42,7 @@ int snapshot_begin(struct snapshot *s, const struct link_settings *set)
 {
 	struct source_counters *counters = s->counters;
 	snapshot_fini(s);
-	snapshot_init(s, s->log, s->place, counters, s->keys);
+	snapshot_init(s, s->log, s->place, counters, s->keys, s->holds);
 	const struct rdb_settings reader = {.window_len = log_capacity(s->log),
 					    .big_len = set->big_value,
 					    .scratch_len = SCRATCH_MAX};
@@ -57,9 +58,12 @@ int snapshot_begin(struct snapshot *s, const struct link_settings *set)
 
 // ---- Whole values
 
-static bool has_expired(const struct snapshot *s, int64_t expire_at_ms)
+// Expired before the snapshot was taken. What expires later may have been given a longer life in
+// the stream, so it is made and held.
+bool snapshot_has_expired(const struct snapshot *s, int64_t expire_at_ms)
 {
-	return expire_at_ms >= 0 && (uint64_t)expire_at_ms <= s->now_ms;
+	uint64_t limit_ms = s->taken_ms && s->taken_ms < s->now_ms ? s->taken_ms : s->now_ms;
+	return expire_at_ms >= 0 && (uint64_t)expire_at_ms <= limit_ms;
 }
 
 static int string_put(struct snapshot *s, const struct rdb_event *ev)
@@ -68,7 +72,7 @@ static int string_put(struct snapshot *s, const struct rdb_event *ev)
 	struct span words[5] = {SPAN_LIT("SET"), ev->key, ev->value, SPAN_LIT("PXAT"), {at_ms, 0}};
 	bool expires = ev->expire_at_ms >= 0;
 	if (expires)
-		words[4].len = decimal_write(at_ms, (uint64_t)ev->expire_at_ms);
+		words[4].len = decimal_write(at_ms, (uint64_t)s->hold_at_ms);
 	return snapshot_put(s, place_lane_of(s->place, ev->key), false, words, expires ? 5 : 3,
 			    true);
 }
@@ -78,7 +82,7 @@ static int restore_add(struct snapshot *s, struct batch *b, const struct rdb_eve
 	char number[24], type = (char)ev->type;
 	uint8_t footer[RDB_FOOTER_LEN];
 	bool idle = ev->idle_s >= 0, freq = ev->freq >= 0;
-	uint64_t ttl = ev->expire_at_ms >= 0 ? (uint64_t)ev->expire_at_ms : 0;
+	uint64_t ttl = ev->expire_at_ms >= 0 ? (uint64_t)s->hold_at_ms : 0;
 	rdb_restore_footer(ev->type, ev->footer_version, ev->value, footer);
 	int rc = batch_head(b, idle || freq ? 8 : 6);
 	rc = rc ? rc : batch_arg(b, SPAN_LIT("RESTORE"), false);
@@ -117,12 +121,13 @@ static int raw_put(struct snapshot *s, const struct rdb_event *ev)
 
 static int key_put(struct snapshot *s, const struct rdb_event *ev)
 {
-	if (has_expired(s, ev->expire_at_ms)) {
+	if (snapshot_has_expired(s, ev->expire_at_ms)) {
 		counter_add(&s->counters->snapshot_expired, 1);
 		return 1;
 	}
 	if (s->skips_db || marker_is_reserved(ev->key))
 		return 1;
+	s->hold_at_ms = hold_add(s->holds, s->db, ev->key, ev->expire_at_ms, s->now_ms);
 	int rc = ev->kind == RDB_STRING ? string_put(s, ev) : raw_put(s, ev);
 	return rc > 0 ? snapshot_key_done(s, ev->key) : rc;
 }
@@ -131,6 +136,9 @@ static int key_put(struct snapshot *s, const struct rdb_event *ev)
 
 static int aux_take(struct snapshot *s, const struct rdb_event *ev)
 {
+	if (span_eq(ev->key, SPAN_LIT("ctime")))
+		for (size_t i = 0; i < ev->value.len && i < 12; i++)
+			s->taken_ms = s->taken_ms * 10 + (uint64_t)(ev->value.p[i] - '0') * 1000;
 	if (!span_eq(ev->key, SPAN_LIT("repl-stream-db")) || !ev->value.len ||
 	    ev->value.p[0] == '-')
 		return 1;

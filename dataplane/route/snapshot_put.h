@@ -11,6 +11,8 @@ static inline bool snapshot_is_stable(const struct snapshot *s, struct span w)
 	return w.p >= s->view.p && w.p + w.len <= s->view.p + s->view.len;
 }
 
+bool snapshot_has_expired(const struct snapshot *s, int64_t expire_at_ms);
+
 // The batch of a lane, with room for this text. Keys of database 0 go plain, all others framed.
 //
 // @return NULL: the lane is full, or there is no memory (s->error is set)
