@@ -42,7 +42,6 @@ static int parts_init(struct link *link, struct core *const *lane_cores)
 			      &link->slot->lanes[i], lane_cores[i], link->core, &link->park, run))
 			return -1;
 	place_init(&link->place, set, link->lanes, link->n_lanes);
-	link->place.marker.epoch = 1;
 	snprintf(link->place.marker.site, sizeof(link->place.marker.site), "%s",
 		 config->site[0] ? config->site : "-");
 	source_init(&link->source, link->core, config, counters(link), &link->log,
@@ -456,6 +455,7 @@ static void frontier_publish(struct link *link)
 	uint64_t routed = link->route.routed, frontier = place_frontier(&link->place, routed);
 	struct source_counters *c = counters(link);
 	log_cursor_set(&link->log, link->log_cursor, frontier);
+	log_settle(&link->log, route_whole(&link->route));
 	counter_set(&c->routed_offset, routed);
 	counter_set(&c->frontier_offset, frontier);
 	counter_set(&c->oldest_unapplied_ms,
@@ -552,6 +552,22 @@ static void link_news(struct link *link)
 
 // ---- Turn
 
+// What the marker that lane i will overwrite says now.
+static void feed_hold(struct link *link, unsigned i)
+{
+	const struct lane *first = &link->lanes[0];
+	struct feed *feed = &link->place.feeds[i];
+	for (unsigned k = 0; k < first->n_found; k++) {
+		const struct lane_found *f = &first->found[k];
+		if (f->first_slot != slots_first(i, link->n_lanes) ||
+		    f->last_slot + 1 != slots_first(i + 1, link->n_lanes) ||
+		    strcmp(f->marker.replid, link->source.replid))
+			continue;
+		feed->held = f->marker.offset;
+		feed->held_db = f->marker.db;
+	}
+}
+
 // Go on where a former life of this link ended: the markers say where that was.
 static bool link_resume(struct link *link)
 {
@@ -559,12 +575,14 @@ static bool link_resume(struct link *link)
 	struct resume_point at;
 	if (!resume_find(first->found, first->n_found, link->route.held, &at))
 		return false;
+	memcpy(link->source.replid, at.replid, sizeof(link->source.replid));
+	memcpy(link->place.marker.replid, at.replid, sizeof(link->place.marker.replid));
 	log_reset(&link->log, at.offset);
 	if (route_reset(&link->route, at.offset, at.db))
 		return false;
 	link->route.held_end = at.held_end;
-	memcpy(link->source.replid, at.replid, sizeof(link->source.replid));
-	memcpy(link->place.marker.replid, at.replid, sizeof(link->place.marker.replid));
+	for (unsigned i = 0; i < link->n_lanes; i++)
+		feed_hold(link, i);
 	counter_set(&counters(link)->frontier_offset, at.offset);
 	note(link, EVENT_INFO, "the target holds the stream up to offset %" PRIu64, at.offset);
 	return true;
@@ -577,7 +595,9 @@ static void opening_turn(struct link *link)
 	bool resumes = false;
 	if (!link->joined) {
 		link->target_was_ours = !link->lanes[0].n_keys || link->lanes[0].n_found;
-		resumes = link->config->settings.delivery == DELIVERY_EXACTLY_ONCE && link_resume(link);
+		link->place.marker.epoch = link->lanes[0].epoch;
+		resumes = link->config->settings.delivery == DELIVERY_EXACTLY_ONCE &&
+			  link_resume(link);
 	}
 	link->joined = true;
 	link->stage = LINK_JOINING;
@@ -643,10 +663,16 @@ bool link_turn(void *task, const struct clock_reading *now, uint64_t *deadline_n
 		more = source_turn(&link->source, now,
 				   counter_get(&counters(link)->frontier_offset), deadline_ns);
 		probe_turn(&link->probe, now, deadline_ns);
+		bool held = link->source.holding;
 		link_news(link);
+		more |= held && !link->source.holding;
 	}
 	more |= stage_turn(link, deadline_ns);
+	if (link->stage == LINK_LOADING || link->stage == LINK_SWEEPING)
+		log_settle(&link->log, link->log.head);
 	frontier_publish(link);
+	// Nobody tells again of bytes that found a window full.
+	more |= source_may_receive(&link->source);
 	lanes_check(link);
 	state_publish(link);
 	return more;

@@ -127,11 +127,17 @@ int resp_stream_feed(struct resp_stream *s, const char *p, size_t len)
 	return 0;
 }
 
+// Between two items: also when the reader has looked for the next one and found no byte of it.
+static bool reader_is_between(const redisReader *r)
+{
+	return r->ridx == -1 || (r->ridx == 0 && r->rstack[0].type == -1);
+}
+
 // A bare newline between frames counts as a byte of the stream and says nothing.
 static bool newline_take(struct resp_stream *s, struct resp_frame *f)
 {
 	redisReader *r = s->reader;
-	if (r->ridx != -1 || r->pos == r->len || r->buf[r->pos] != '\n')
+	if (!reader_is_between(r) || r->pos == r->len || r->buf[r->pos] != '\n')
 		return false;
 	r->pos++;
 	*f = (struct resp_frame){.begin = s->frame, .end = s->frame + 1};
@@ -305,7 +311,8 @@ int resp_replies_feed(struct resp_replies *r, const char *p, size_t len)
 	return redisReaderFeed(r->reader, p, len) == REDIS_OK ? 0 : -ENOMEM;
 }
 
-enum resp_verdict resp_replies_next(struct resp_replies *r, const struct resp_value **v, unsigned *n)
+enum resp_verdict resp_replies_next(struct resp_replies *r, const struct resp_value **v,
+				    unsigned *n)
 {
 	if (r->reader->ridx == -1) {
 		r->n_values = 0;
@@ -325,5 +332,5 @@ enum resp_verdict resp_replies_next(struct resp_replies *r, const struct resp_va
 
 bool resp_replies_empty(const struct resp_replies *r)
 {
-	return r->reader->ridx == -1 && r->reader->pos == r->reader->len;
+	return reader_is_between(r->reader) && r->reader->pos == r->reader->len;
 }

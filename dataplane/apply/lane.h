@@ -7,10 +7,10 @@
 //     ^                  |                  |                              |                 |
 //     +------------------+---- error, peer's end, refusal -----------------+-----------------+
 //
-// HELLO asks who the server is. FENCE, of the first lane at the first time, closes the connections of
-// former lives of this link and reads all their markers. MARKER closes the connection that this lane
-// had before, so that nothing of it can still run, and then reads the lane's own marker: what the
-// target holds is not sent again.
+// HELLO asks who the server is. FENCE, of the first lane at the first time, closes the connections
+// of former lives of this link and reads all their markers. MARKER closes the connection that this
+// lane had before, so that nothing of it can still run, and then reads the lane's own marker: what
+// the target holds is not sent again.
 #pragma once
 
 #include "dataplane/apply/batch.h"
@@ -83,6 +83,7 @@ struct lane {
 	char text[TEXT_LEN];
 	struct lane_found *found;        // lane 0: what the first READY of this life found; owned
 	unsigned n_found;
+	uint64_t epoch;                  // lane 0: of this life; 0 when the target does not tell
 	char version[32];                // "redis 7.0.15"
 	uint64_t n_keys;                 // keys in the target at the first READY
 

@@ -19,10 +19,11 @@ enum hello_step {
 	STEP_INFO,
 	STEP_MULTI,
 	STEP_EXEC,
+	STEP_EPOCH,
 	STEP_LIST,
 	STEP_FENCE, // until MGET answers
 	STEP_KILL,
-	STEP_GET,
+	STEP_MARKER,
 	STEP_END,
 };
 
@@ -54,7 +55,8 @@ void lane_hello_begin(struct lane *l)
 	const struct endpoint *e = &l->config->target;
 	char out[2048], name[NAME_LEN + 40];
 	size_t n = 0;
-	snprintf(name, sizeof(name), "flyover:%s:%llx", l->config->name, (unsigned long long)l->run);
+	snprintf(name, sizeof(name), "flyover:%s:%llx", l->config->name,
+		 (unsigned long long)l->run);
 	l->hello = resp_replies_new();
 	if (!l->hello) {
 		lane_fail(l, ERROR_MEMORY, "no memory for a connection");
@@ -77,27 +79,32 @@ void lane_hello_begin(struct lane *l)
 
 static void marker_ask(struct lane *l)
 {
-	char out[512], id[24];
+	char out[512], id[24], epoch[MARKER_KEY_LEN];
 	size_t n = 0;
-	l->hello_step = STEP_GET;
+	marker_epoch_key(epoch, l->config->name);
+	l->hello_step = STEP_MARKER;
 	if (l->old_client_id && !l->restarted) {
 		snprintf(id, sizeof(id), "%llu", (unsigned long long)l->old_client_id);
 		PUT("CLIENT", "KILL", "ID", id);
 		l->hello_step = STEP_KILL;
 	}
-	PUT("GET", l->marker_key);
+	PUT("MGET", epoch, l->marker_key);
 	atomic_store_explicit(&l->state, LANE_MARKER, memory_order_relaxed);
 	hello_write(l, out, n);
 }
 
 // ---- Fence
 
+// First the epoch, so that whoever connects from now on as a former life finds itself replaced;
+// then who is connected by now.
 static void fence_ask(struct lane *l)
 {
-	char out[64];
+	char out[256], epoch[MARKER_KEY_LEN];
 	size_t n = 0;
+	marker_epoch_key(epoch, l->config->name);
+	PUT("INCR", epoch);
 	PUT("CLIENT", "LIST");
-	l->hello_step = STEP_LIST;
+	l->hello_step = STEP_EPOCH;
 	atomic_store_explicit(&l->state, LANE_FENCE, memory_order_relaxed);
 	hello_write(l, out, n);
 }
@@ -111,7 +118,8 @@ static void markers_ask(struct lane *l)
 		lane_fail(l, ERROR_MEMORY, "no memory for a connection");
 		return;
 	}
-	n = (size_t)snprintf(out, max, "*%u\r\n$4\r\nMGET\r\n", LANES_MAX * (LANES_MAX + 1) / 2 + 1);
+	n = (size_t)snprintf(out, max, "*%u\r\n$4\r\nMGET\r\n",
+			     LANES_MAX * (LANES_MAX + 1) / 2 + 1);
 	for (unsigned lanes = 1; lanes <= LANES_MAX; lanes++) {
 		for (unsigned i = 0; i < lanes; i++) {
 			size_t len = marker_key(key, l->config->name, slots_first(i, lanes),
@@ -131,7 +139,8 @@ static void strangers_kill(struct lane *l, struct span list)
 	char ours[NAME_LEN + 16], run[24], id[24], out[128];
 	int ours_len = snprintf(ours, sizeof(ours), " name=flyover:%s:", l->config->name);
 	snprintf(run, sizeof(run), "%llx ", (unsigned long long)l->run);
-	for (const char *p = list.p, *end = list.p + list.len, *next; p < end && l->stream; p = next) {
+	for (const char *p = list.p, *end = list.p + list.len, *next; p < end && l->stream;
+	     p = next) {
 		next = memchr(p, '\n', (size_t)(end - p));
 		next = next ? next + 1 : end;
 		const char *name = memmem(p, (size_t)(next - p), ours, (size_t)ours_len);
@@ -182,8 +191,8 @@ static uint64_t info_keys(struct span info)
 static void not_redis(struct lane *l)
 {
 	const struct endpoint *e = &l->config->target;
-	lane_fail(l, ERROR_NOT_REDIS, "what answers at the target %s%s:%u is no Redis server", e->host,
-		  e->path, e->port);
+	lane_fail(l, ERROR_NOT_REDIS, "what answers at the target %s%s:%u is no Redis server",
+		  e->host, e->path, e->port);
 }
 
 static void info_take(struct lane *l, const struct resp_value *v)
@@ -277,12 +286,28 @@ static void lane_open(struct lane *l, const struct marker *m)
 	core_wake(l->home);
 }
 
-static void marker_take(struct lane *l, const struct resp_value *v)
+// Whether a later life of this link has taken the target over. Before the first lane has drawn an
+// epoch there is nothing to compare.
+static bool is_replaced(const struct lane *l, const struct resp_value *epoch)
+{
+	if (!l->was_ready || !l->all[0].epoch || epoch->type != RESP_STRING)
+		return false;
+	char number[24];
+	snprintf(number, sizeof(number), "%.*s", (int)epoch->text.len, epoch->text.p);
+	return strtoull(number, NULL, 10) > l->all[0].epoch;
+}
+
+// @param v  array, epoch, marker
+static void marker_take(struct lane *l, const struct resp_value *v, unsigned n)
 {
 	struct marker m;
-	if (v->type == RESP_NIL)
+	if (n != 3)
+		not_redis(l);
+	else if (is_replaced(l, &v[1]))
+		lane_fail(l, ERROR_MARKER, "another flyover has taken over this link's target");
+	else if (v[2].type == RESP_NIL)
 		lane_open(l, NULL);
-	else if (v->type == RESP_STRING && !marker_parse(&m, v->text))
+	else if (v[2].type == RESP_STRING && !marker_parse(&m, v[2].text))
 		lane_open(l, &m);
 	else
 		lane_fail(l, ERROR_MARKER, "the key %s of the target is not a marker of ours",
@@ -313,6 +338,9 @@ static void hello_step(struct lane *l, const struct resp_value *v, unsigned n)
 	case STEP_EXEC:
 		hello_settle(l);
 		break;
+	case STEP_EPOCH:
+		l->epoch = v->type == RESP_INTEGER ? (uint64_t)v->integer : 0;
+		break;
 	case STEP_LIST:
 		if (v->type == RESP_STRING)
 			strangers_kill(l, v->text);
@@ -324,8 +352,8 @@ static void hello_step(struct lane *l, const struct resp_value *v, unsigned n)
 		if (v->type == RESP_ARRAY)
 			founds_take(l, v, n);
 		break;
-	case STEP_GET:
-		marker_take(l, v);
+	case STEP_MARKER:
+		marker_take(l, v, n);
 		break;
 	default:
 		break;

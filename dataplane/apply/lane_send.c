@@ -29,8 +29,9 @@ static void prefix_compose(struct batch *b)
 	char *at = b->prefix;
 	put(&at, MULTI, sizeof(MULTI) - 1);
 	if (b->db_first > 0)
-		at += sprintf(at, "*2\r\n$6\r\nSELECT\r\n$%d\r\n%d\r\n",
-			      snprintf(NULL, 0, "%d", b->db_first), b->db_first);
+		at += snprintf(at, sizeof(b->prefix) - sizeof(MULTI),
+			       "*2\r\n$6\r\nSELECT\r\n$%d\r\n%d\r\n",
+			       snprintf(NULL, 0, "%d", b->db_first), b->db_first);
 	b->n_prefix = (size_t)(at - b->prefix);
 	b->n_queued = b->n_items + (b->db_first > 0) + (b->db_last > 0);
 }
@@ -48,7 +49,7 @@ static size_t marker_put(struct lane *l, const struct lane *of, const struct bat
 static bool suffix_compose(struct lane *l, struct batch *b)
 {
 	unsigned n_markers = !is_exactly_once(l) ? 0 : b->marker_all ? l->n_lanes : 1;
-	size_t need = n_markers * (size_t)MARKER_SET_LEN + sizeof(SELECT_0) + sizeof(EXEC);
+	size_t need = (n_markers + 1) * (size_t)MARKER_SET_LEN + sizeof(SELECT_0) + sizeof(EXEC);
 	if (need > b->suffix_max) {
 		free(b->suffix);
 		b->suffix = malloc(need);
@@ -62,6 +63,10 @@ static bool suffix_compose(struct lane *l, struct batch *b)
 	for (unsigned i = 0; i < l->n_lanes && n_markers; i++)
 		if (b->marker_all || i == l->index)
 			at += marker_put(l, &l->all[i], b, at);
+	if (b->marker_all && n_markers && b->marker.epoch) {
+		at += marker_epoch_set(at, l->config->name, b->marker.epoch);
+		n_markers++;
+	}
 	put(&at, EXEC, sizeof(EXEC) - 1);
 	b->n_suffix = (size_t)(at - b->suffix);
 	b->n_queued += n_markers;
@@ -81,7 +86,7 @@ static bool batch_compose(struct lane *l, struct batch *b)
 // Lanes that this batch comes after must have been answered; who has not is asked to ring us.
 static bool dependencies_met(struct lane *l, const struct batch *b)
 {
-	for (unsigned i = 0; b->after_mask >> i; i++) {
+	for (unsigned i = 0; i < l->n_lanes; i++) {
 		struct lane *other = &l->all[i];
 		if (!(b->after_mask & 1u << i) ||
 		    atomic_load_explicit(&other->done_seq, memory_order_acquire) >= b->after[i])

@@ -15,6 +15,11 @@ size_t marker_key(char *out, const char *link, unsigned first_slot, unsigned las
 				first_slot, last_slot);
 }
 
+size_t marker_epoch_key(char *out, const char *link)
+{
+	return (size_t)snprintf(out, MARKER_KEY_LEN, MARKER_PREFIX "{%.64s}:epoch", link);
+}
+
 static char *put_text(char *at, const char *text)
 {
 	size_t len = strlen(text);
@@ -65,6 +70,16 @@ size_t marker_set(char *out, struct span key, const struct marker *m)
 	memcpy(out, "*3\r\n$3\r\nSET\r\n", 13);
 	char *at = put_bulk(out + 13, key);
 	at = put_bulk(at, (struct span){text, text_len});
+	return (size_t)(at - out);
+}
+
+size_t marker_epoch_set(char *out, const char *link, uint64_t epoch)
+{
+	char key[MARKER_KEY_LEN], number[20];
+	size_t key_len = marker_epoch_key(key, link);
+	memcpy(out, "*3\r\n$3\r\nSET\r\n", 13);
+	char *at = put_bulk(out + 13, (struct span){key, key_len});
+	at = put_bulk(at, (struct span){number, decimal_write(number, epoch)});
 	return (size_t)(at - out);
 }
 

@@ -22,6 +22,13 @@
 #define MARKER_TEXT_LEN 320
 #define MARKER_SET_LEN  (MARKER_KEY_LEN + MARKER_TEXT_LEN + 64)
 
+// Beside the markers stands the epoch of the link, a number in
+//
+//   __flyover:{LINK}:epoch
+//
+// that every life of the link raises by one before it does anything else. Who finds another number
+// than his own after a reconnect has been replaced, and stops.
+
 enum marker_phase { MARKER_SNAPSHOT, MARKER_STREAM };
 
 struct marker {
@@ -42,6 +49,12 @@ static inline unsigned slots_first(unsigned i, unsigned n)
 
 // @param out  MARKER_KEY_LEN bytes; @return its length
 size_t marker_key(char *out, const char *link, unsigned first_slot, unsigned last_slot);
+
+// The key of the epoch. @param out  MARKER_KEY_LEN bytes; @return its length
+size_t marker_epoch_key(char *out, const char *link);
+
+// Compose "SET epoch-key epoch" in RESP. @param out  MARKER_SET_LEN bytes; @return its length
+size_t marker_epoch_set(char *out, const char *link, uint64_t epoch);
 
 // Compose the value. @param out  MARKER_TEXT_LEN bytes; @return its length
 size_t marker_text(char *out, const struct marker *m);

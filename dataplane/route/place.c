@@ -74,10 +74,10 @@ void place_close(struct place *p, unsigned lane, uint64_t end, int32_t db)
 	struct batch *b = f->open;
 	b->end = end;
 	b->marker = p->marker;
-	b->marker.offset = end;
-	b->marker.db = db;
+	b->marker.offset = end > f->held ? end : f->held;
+	b->marker.db = end > f->held ? db : f->held_db;
 	b->after_mask |= f->after_mask;
-	for (unsigned i = 0; f->after_mask >> i; i++)
+	for (unsigned i = 0; i < p->n_lanes; i++)
 		if (f->after_mask & 1u << i && f->after[i] > b->after[i])
 			b->after[i] = f->after[i];
 	f->after_mask = 0;
@@ -103,7 +103,7 @@ static void feed_after(struct feed *f, unsigned other, uint64_t seq)
 // batch of `other` stands for it yet.
 static void feed_inherit(struct feed *f, unsigned lane, const struct feed *other)
 {
-	for (unsigned i = 0; other->after_mask >> i; i++)
+	for (unsigned i = 0; i < LANES_MAX; i++)
 		if (other->after_mask & 1u << i && i != lane)
 			feed_after(f, i, other->after[i]);
 }
@@ -182,6 +182,7 @@ void place_discard(struct place *p)
 		f->after_mask = 0;
 		f->closed_seq = f->marked_offset = 0;
 		f->marked = false;
+		f->held = 0;
 		assert(f->n_free == LANE_BATCHES);
 	}
 }

@@ -25,6 +25,8 @@ struct feed {
 	uint64_t closed_seq;        // last batch handed over
 	uint64_t marked_offset;     // end of the last framed batch handed over
 	bool marked;                // there was one since the stream began
+	uint64_t held;              // its marker of a former life: the next ones never say less
+	int32_t held_db;
 	uint32_t after_mask;        // what the next batch has to wait for
 	uint64_t after[LANES_MAX];
 };

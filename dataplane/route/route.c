@@ -108,9 +108,9 @@ static bool window_is_stuck(const struct route *r)
 {
 	size_t space;
 	log_space(r->log, &space);
-	if (resp_stream_frame_least(r->reader) > r->log->ring.size)
+	if (resp_stream_frame_least(r->reader) > log_capacity(r->log))
 		return true;
-	return !space && r->log->head == r->routed;
+	return !space && r->log->active == LOG_RING_LARGE && r->log->head == r->routed;
 }
 
 // @return 1 a frame is at hand, 0 not all of one is there, -1 error
@@ -222,11 +222,15 @@ static int swapped_markers_remove(struct route *r, struct batch *b)
 		other = other ? -1 : a;
 	if (other <= 0)
 		return 0;
+	char epoch[MARKER_KEY_LEN];
+	size_t epoch_len = marker_epoch_key(epoch, r->config->name);
 	int rc = batch_item_begin(b, r->frame.begin, other, ITEM_INTERNAL);
 	if (!rc)
-		rc = batch_head(b, r->place->n_lanes + 1);
+		rc = batch_head(b, r->place->n_lanes + 2);
 	if (!rc)
 		rc = batch_arg(b, SPAN_LIT("DEL"), false);
+	if (!rc)
+		rc = batch_arg(b, (struct span){epoch, epoch_len}, false);
 	for (unsigned i = 0; i < r->place->n_lanes && !rc; i++)
 		rc = batch_arg(b, r->place->feeds[i].lane->marker_key_span, false);
 	return rc;
@@ -322,14 +326,13 @@ static unsigned slot_of(const struct command *c, const struct span *argv, int ar
 // Whether the target holds what this command did, from a life before this one.
 static bool is_held(struct route *r, const struct command *c)
 {
-	if (r->in_frame && r->frame_lane >= 0)
-		return false;
-	uint64_t begin = r->in_frame ? r->frame_begin : r->frame.begin;
-	if (!r->frame_held && begin < r->held[slot_of(c, r->argv, (int)r->frame.argc)])
-		r->frame_held = r->in_frame;
-	else if (!r->frame_held)
-		return false;
-	return true;
+	unsigned slot = slot_of(c, r->argv, (int)r->frame.argc);
+	if (!r->in_frame)
+		return r->frame.begin < r->held[slot];
+	// A transaction stands or falls with its first command.
+	if (r->frame_lane < 0 && !r->frame_held)
+		r->frame_held = r->frame_begin < r->held[slot];
+	return r->frame_held;
 }
 
 static int command_filter(struct route *r)
@@ -462,6 +465,11 @@ static void command_done(struct route *r)
 	if (r->in_frame)
 		return;
 	r->routed = r->frame.end;
+}
+
+uint64_t route_whole(const struct route *r)
+{
+	return r->pending ? r->frame.begin : resp_stream_position(r->reader);
 }
 
 void route_flush(struct route *r, bool all)

@@ -68,3 +68,6 @@ int route_turn(struct route *r, uint64_t now_ms);
 
 // Hand over what is open, as place_flush() does, but for a transaction that is not whole.
 void route_flush(struct route *r, bool all);
+
+// First byte of the log that has not been taken apart.
+uint64_t route_whole(const struct route *r);

@@ -39,7 +39,7 @@ int snapshot_begin(struct snapshot *s, const struct link_settings *set)
 	struct source_counters *counters = s->counters;
 	snapshot_fini(s);
 	snapshot_init(s, s->log, s->place, counters, s->keys);
-	const struct rdb_settings reader = {.window_len = s->log->ring.size,
+	const struct rdb_settings reader = {.window_len = log_capacity(s->log),
 					    .big_len = set->big_value,
 					    .scratch_len = SCRATCH_MAX};
 	int rc = rdb_reader_init(&s->reader, &reader);
@@ -137,8 +137,29 @@ static int aux_take(struct snapshot *s, const struct rdb_event *ev)
 	return 1;
 }
 
+// A library begins with "#!ENGINE name=NAME".
+static struct span library_name(struct span code)
+{
+	const char *end = memchr(code.p, '\n', code.len);
+	size_t len = end ? (size_t)(end - code.p) : code.len;
+	const char *name = memmem(code.p, len, "name=", 5);
+	if (!name)
+		return (struct span){"", 0};
+	name += 5;
+	size_t n = 0;
+	while (name + n < code.p + len && name[n] != ' ' && name[n] != '\r')
+		n++;
+	return (struct span){name, n};
+}
+
 static int function_put(struct snapshot *s, const struct rdb_event *ev)
 {
+	if (!s->step) {
+		int rc = snapshot_remember(s, KEYSET_LIBRARIES, library_name(ev->value));
+		if (rc < 0)
+			return rc;
+		s->step = 1;
+	}
 	struct span words[4] = {SPAN_LIT("FUNCTION"), SPAN_LIT("LOAD"), SPAN_LIT("REPLACE"),
 				ev->value};
 	return snapshot_put(s, 0, true, words, 4, true);

@@ -29,6 +29,9 @@ int snapshot_put(struct snapshot *s, unsigned lane, bool framed, const struct sp
 // One event of a value in pieces. @return as snapshot_put()
 int snapshot_piece(struct snapshot *s, const struct rdb_event *ev);
 
+// Remember a name, where the target will be swept. @return 1, or -1
+int snapshot_remember(struct snapshot *s, int32_t db, struct span name);
+
 // A key is on its way: count it, and remember it where the target will be swept. @return 1, or -1
 int snapshot_key_done(struct snapshot *s, struct span key);
 

@@ -343,6 +343,15 @@ static bool source_receive(struct source *s)
 	return s->stream && (s->stream->flags & STREAM_READABLE);
 }
 
+bool source_may_receive(struct source *s)
+{
+	struct log *log;
+	size_t len = 0;
+	if (s->state >= SOURCE_SNAPSHOT && (s->stream->flags & STREAM_READABLE))
+		receive_place(s, &log, &len);
+	return len > 0;
+}
+
 int source_snapshot_end(struct source *s, uint64_t position)
 {
 	size_t len;

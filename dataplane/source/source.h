@@ -85,6 +85,10 @@ void source_close(struct source *s);
 bool source_turn(struct source *s, const struct clock_reading *now, uint64_t frontier,
 		 uint64_t *deadline_ns);
 
+// Whether bytes wait for which there is room now: those that found a window full are not told of
+// again.
+bool source_may_receive(struct source *s);
+
 // The RDB ended at this offset of the snapshot's log: what follows belongs to the frame or to the
 // stream.
 //
