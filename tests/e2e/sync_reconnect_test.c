@@ -400,14 +400,15 @@ static void failover_that_lost_writes_leaves_no_ghosts(struct world *w)
 	job_wait_phase(s.job, "stream");
 	run(replica, "REPLICAOF 127.0.0.1 %d", s.source->port);
 	wait_until(replica_follows, pair, "the replica to follow");
-	job_wait_applied(s.job, s.source);
-	run(replica, "REPLICAOF NO ONE");
+	// Led astray, the replica keeps its history and hears no more of it.
+	run(replica, "REPLICAOF 127.0.0.1 1");
 	for (unsigned i = 0; i < 100; i++)
 		queue(s.source, "RPUSH ghost:%u lost", i);
 	run(s.source, "INCR lost-count");
 	job_wait_applied(s.job, s.source);
 	assert_int_equal(ask_number(s.target, "EXISTS ghost:7 lost-count"), 2);
 	server_kill(s.source);
+	run(replica, "REPLICAOF NO ONE");
 	run(replica, "SET survivor 1");
 	proxy_upstream(s.near_source, replica->port);
 	s.source = replica;
