@@ -38,10 +38,10 @@ _Static_assert(OP_COUNT <= OP_MASK + 1, "fits beside an address from malloc()");
 struct uring_stream {
 	struct stream base;
 	struct uring_stream *next, **at; // list of all streams of the loop
-	int fd;           // -1: closed
-	unsigned pending; // bit per enum op: its last completion is still to come
+	int fd;                          // -1: closed
+	unsigned pending;                // bit per enum op: its last completion is still to come
 	bool want_read;
-	bool ended;       // the end or an error lies behind the bytes, or will be there soon
+	bool ended; // the end or an error lies behind the bytes, or will be there soon
 };
 
 struct uring_loop {
@@ -49,7 +49,7 @@ struct uring_loop {
 	struct io_uring ring;
 	bool running; // the thread is known
 	int wake_fd;
-	int n_news;   // told by the next wait()
+	int n_news; // told by the next wait()
 	struct uring_stream *streams;
 };
 
@@ -171,7 +171,8 @@ static void loop_reap(struct uring_loop *l)
 {
 	struct io_uring_cqe *cqe;
 	unsigned head, n = 0;
-	io_uring_for_each_cqe(&l->ring, head, cqe) {
+	io_uring_for_each_cqe(&l->ring, head, cqe)
+	{
 		completion_take(l, cqe);
 		n++;
 	}

@@ -57,7 +57,9 @@ static void composed_now_and_then(struct batch *b, struct random *r, unsigned n)
 {
 	static const char stable[2000] = {'s'};
 	for (unsigned i = 0; i < n; i++) {
-		assert_int_equal(batch_item_begin(b, b->end++, (int32_t)random_below(r, 3), ITEM_COMMAND), 0);
+		assert_int_equal(
+			batch_item_begin(b, b->end++, (int32_t)random_below(r, 3), ITEM_COMMAND),
+			0);
 		struct span w = {stable, random_below(r, sizeof(stable))};
 		if (!batch_has_text(b, batch_arg_len(w, true) + BATCH_HEAD_LEN + 64))
 			assert_true(batch_text_grow(b, 3000));
@@ -107,8 +109,15 @@ static void going_back_undoes_exactly(void **state)
 static void marker_says_what_it_was_told(void **state)
 {
 	char text[MARKER_TEXT_LEN], key[MARKER_KEY_LEN], set[MARKER_SET_LEN];
-	struct marker m = {.epoch = 3, .site = "fra1", .phase = MARKER_STREAM, .offset = UINT64_MAX,
-			   .db = 15, .run = UINT64_MAX - 1, .seq = 77, .client = 5}, back;
+	struct marker m = {.epoch = 3,
+			   .site = "fra1",
+			   .phase = MARKER_STREAM,
+			   .offset = UINT64_MAX,
+			   .db = 15,
+			   .run = UINT64_MAX - 1,
+			   .seq = 77,
+			   .client = 5},
+		      back;
 	memset(m.replid, 'f', 40);
 	struct span s = {text, marker_text(text, &m)};
 	memset(&back, 0x55, sizeof(back));
@@ -124,8 +133,9 @@ static void marker_says_what_it_was_told(void **state)
 	assert_true(marker_is_reserved(k));
 	size_t n = marker_set(set, k, &m);
 	char want[MARKER_SET_LEN];
-	int len = snprintf(want, sizeof(want), "*3\r\n$3\r\nSET\r\n$%zu\r\n%.*s\r\n$%zu\r\n%.*s\r\n", k.len,
-			   (int)k.len, k.p, s.len, (int)s.len, s.p);
+	int len =
+		snprintf(want, sizeof(want), "*3\r\n$3\r\nSET\r\n$%zu\r\n%.*s\r\n$%zu\r\n%.*s\r\n",
+			 k.len, (int)k.len, k.p, s.len, (int)s.len, s.p);
 	assert_int_equal(n, len);
 	assert_memory_equal(set, want, n);
 }
@@ -133,8 +143,14 @@ static void marker_says_what_it_was_told(void **state)
 static void longest_marker_fits(void **state)
 {
 	char text[MARKER_TEXT_LEN], key[MARKER_KEY_LEN], set[MARKER_SET_LEN], name[65];
-	struct marker m = {.epoch = UINT64_MAX, .phase = MARKER_SNAPSHOT, .offset = UINT64_MAX, .db = INT32_MAX,
-			   .run = UINT64_MAX, .seq = UINT64_MAX, .client = UINT64_MAX}, back;
+	struct marker m = {.epoch = UINT64_MAX,
+			   .phase = MARKER_SNAPSHOT,
+			   .offset = UINT64_MAX,
+			   .db = INT32_MAX,
+			   .run = UINT64_MAX,
+			   .seq = UINT64_MAX,
+			   .client = UINT64_MAX},
+		      back;
 	memset(m.site, 's', 63);
 	memset(m.replid, 'f', 40);
 	memset(name, 'n', 64);
@@ -150,8 +166,14 @@ static void longest_marker_fits(void **state)
 static void what_is_no_marker_is_refused(void **state)
 {
 	static const char *const bad[] = {
-		"", "x", "1", "2 1 - ffff stream 1 0 1 1 1", "1 1 - ffff dream 1 0 1 1 1",
-		"1 1 - ffff stream 1 0 1 1", "1 1 - ffff stream 1 0 1 1 1 1", "1 1 - ffff stream x 0 1 1 1",
+		"",
+		"x",
+		"1",
+		"2 1 - ffff stream 1 0 1 1 1",
+		"1 1 - ffff dream 1 0 1 1 1",
+		"1 1 - ffff stream 1 0 1 1",
+		"1 1 - ffff stream 1 0 1 1 1 1",
+		"1 1 - ffff stream x 0 1 1 1",
 	};
 	struct marker m;
 	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
@@ -171,14 +193,23 @@ static void refusals_mean_what_the_server_says(void **state)
 		const char *line;
 		enum refusal refusal;
 	} rows[] = {
-		{"WRONGTYPE Operation against a key", REFUSAL_PARK}, {"ERR value is not an integer", REFUSAL_PARK},
-		{"BUSYKEY Target key name already exists.", REFUSAL_PARK}, {"BUSY Redis is busy", REFUSAL_WAIT},
-		{"LOADING Redis is loading", REFUSAL_WAIT}, {"OOM command not allowed", REFUSAL_WAIT},
-		{"READONLY You can't write", REFUSAL_MOVE}, {"EXECABORT Transaction discarded", REFUSAL_ABORT},
-		{"NOAUTH Authentication required.", REFUSAL_STOP}, {"NOPERM this user", REFUSAL_STOP},
-		{"MOVED 1 host:1", REFUSAL_STOP}, {"ERR unknown command 'X'", REFUSAL_STOP},
-		{"ERR max number of clients reached", REFUSAL_WAIT}, {"", REFUSAL_PARK}, {"OOM", REFUSAL_WAIT},
-		{"OOMX", REFUSAL_PARK}, {"MISCONF errors writing", REFUSAL_WAIT},
+		{"WRONGTYPE Operation against a key", REFUSAL_PARK},
+		{"ERR value is not an integer", REFUSAL_PARK},
+		{"BUSYKEY Target key name already exists.", REFUSAL_PARK},
+		{"BUSY Redis is busy", REFUSAL_WAIT},
+		{"LOADING Redis is loading", REFUSAL_WAIT},
+		{"OOM command not allowed", REFUSAL_WAIT},
+		{"READONLY You can't write", REFUSAL_MOVE},
+		{"EXECABORT Transaction discarded", REFUSAL_ABORT},
+		{"NOAUTH Authentication required.", REFUSAL_STOP},
+		{"NOPERM this user", REFUSAL_STOP},
+		{"MOVED 1 host:1", REFUSAL_STOP},
+		{"ERR unknown command 'X'", REFUSAL_STOP},
+		{"ERR max number of clients reached", REFUSAL_WAIT},
+		{"", REFUSAL_PARK},
+		{"OOM", REFUSAL_WAIT},
+		{"OOMX", REFUSAL_PARK},
+		{"MISCONF errors writing", REFUSAL_WAIT},
 	};
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		enum error_id error;
@@ -233,10 +264,10 @@ static void parked_command_is_one_line_of_json(void **state)
 	batch_item_begin(&b, 4242, 3, ITEM_COMMAND);
 	batch_refer(&b, command, sizeof(command) - 1);
 	assert_int_equal(park_item(&p, &b, 0, "stream", 1700, SPAN_LIT("WRONGTYPE a \"b\"\\")), 0);
-	assert_string_equal(fake.text,
-			    "{\"time_ms\":1700,\"phase\":\"stream\",\"offset\":4242,\"db\":3,\"key\":\"k\\\"\\u0001\","
-			    "\"reason\":\"WRONGTYPE a \\\"b\\\"\\\\\",\"command\":"
-			    "\"KjMNCiQzDQpTRVQNCiQzDQprIgENCiQxDQp2DQo=\"}\n");
+	assert_string_equal(fake.text, "{\"time_ms\":1700,\"phase\":\"stream\",\"offset\":4242,"
+				       "\"db\":3,\"key\":\"k\\\"\\u0001\","
+				       "\"reason\":\"WRONGTYPE a \\\"b\\\"\\\\\",\"command\":"
+				       "\"KjMNCiQzDQpTRVQNCiQzDQprIgENCiQxDQp2DQo=\"}\n");
 	fake.fails = -ENOSPC;
 	assert_int_equal(park_item(&p, &b, 0, "stream", 1700, SPAN_LIT("x")), -ENOSPC);
 	assert_int_equal(fake.opened, 1);
@@ -254,7 +285,9 @@ static void keyset_remembers_just_what_it_was_given(void **state)
 	assert_int_equal(keyset_init(&k, "/tmp"), 0);
 	for (int i = 0; i < 150000; i++) // grows on the way
 		assert_int_equal(
-			keyset_add(&k, i % 2, (struct span){name, (size_t)sprintf(name, "key:%d", i)}), 0);
+			keyset_add(&k, i % 2,
+				   (struct span){name, (size_t)sprintf(name, "key:%d", i)}),
+			0);
 	assert_int_equal(k.n_keys, 150000);
 	for (int i = 0; i < 150000; i++) {
 		struct span s = {name, (size_t)sprintf(name, "key:%d", i)};

@@ -3,12 +3,13 @@
 #include "dataplane/source/handshake.h"
 #include "tests/unit/test.h"
 
-#define ID  "0123456789abcdef0123456789abcdef01234567"
-#define ID2 "ffffffffffffffffffffffffffffffffffffffff"
+#define ID       "0123456789abcdef0123456789abcdef01234567"
+#define ID2      "ffffffffffffffffffffffffffffffffffffffff"
 #define EOF_MARK "aaaaaaaaaabbbbbbbbbbccccccccccdddddddddd"
 
-static const struct endpoint open_server, old_password = {.password = "pw", .has_password = 1},
-			     user_password = {.user = "me", .password = "pw", .has_password = 1};
+static const struct endpoint open_server,
+	old_password = {.password = "pw", .has_password = 1},
+	user_password = {.user = "me", .password = "pw", .has_password = 1};
 
 // Feed an answer; what is not a verdict is fed on.
 static enum handshake_verdict feed(struct handshake *h, const char *answer, size_t slice)
@@ -54,10 +55,12 @@ static void each_step_is_said_in_turn(void **state)
 		handshake_begin(&h, &open_server, NULL, 0);
 		assert_sends(&h, "*1\r\n$4\r\nPING\r\n");
 		assert_int_equal(feed(&h, "\n\n+PONG\r\n", slice), HANDSHAKE_SEND);
-		assert_sends(&h, "*5\r\n$8\r\nREPLCONF\r\n$4\r\ncapa\r\n$3\r\neof\r\n$4\r\ncapa\r\n$6\r\npsync2\r\n");
+		assert_sends(&h, "*5\r\n$8\r\nREPLCONF\r\n$4\r\ncapa\r\n$3\r\neof\r\n$"
+				 "4\r\ncapa\r\n$6\r\npsync2\r\n");
 		assert_int_equal(feed(&h, "+OK\r\n", slice), HANDSHAKE_SEND);
 		assert_sends(&h, "*3\r\n$5\r\nPSYNC\r\n$1\r\n?\r\n$2\r\n-1\r\n");
-		assert_int_equal(feed(&h, "\n+FULLRESYNC " ID " 1234567890123\r\n", slice), HANDSHAKE_FULLRESYNC);
+		assert_int_equal(feed(&h, "\n+FULLRESYNC " ID " 1234567890123\r\n", slice),
+				 HANDSHAKE_FULLRESYNC);
 		assert_string_equal(h.replid, ID);
 		assert_true(h.offset == 1234567890123);
 		assert_int_equal(feed(&h, "\n\n\n$176\r\n", slice), HANDSHAKE_SNAPSHOT);
@@ -88,7 +91,8 @@ static void nothing_behind_the_header_is_taken(void **state)
 	assert_int_equal(handshake_feed(&h, SPAN_LIT("$5\r\n\nREDI"), &used), HANDSHAKE_SNAPSHOT);
 	assert_int_equal(used, 4);
 	to_psync(&h, 100);
-	assert_int_equal(handshake_feed(&h, SPAN_LIT("+CONTINUE\r\n\n*1\r\n"), &used), HANDSHAKE_CONTINUE);
+	assert_int_equal(handshake_feed(&h, SPAN_LIT("+CONTINUE\r\n\n*1\r\n"), &used),
+			 HANDSHAKE_CONTINUE);
 	assert_int_equal(used, 11);
 }
 
@@ -122,7 +126,8 @@ static void passwords_are_sent_in_the_form_that_fits(void **state)
 	handshake_begin(&h, &user_password, NULL, 0);
 	assert_int_equal(feed(&h, "-NOPERM this user has no permissions\r\n", 1), HANDSHAKE_SEND);
 	assert_sends(&h, "*3\r\n$4\r\nAUTH\r\n$2\r\nme\r\n$2\r\npw\r\n");
-	assert_int_equal(feed(&h, "-WRONGPASS invalid username-password pair\r\n", 1), HANDSHAKE_FAIL);
+	assert_int_equal(feed(&h, "-WRONGPASS invalid username-password pair\r\n", 1),
+			 HANDSHAKE_FAIL);
 	assert_int_equal(h.error, ERROR_AUTH);
 	assert_null(strstr(h.text, "pw"));
 }
@@ -132,7 +137,8 @@ static void old_server_that_knows_no_capa_goes_on(void **state)
 	struct handshake h;
 	handshake_begin(&h, &open_server, NULL, 0);
 	feed(&h, "+PONG\r\n", 1);
-	assert_int_equal(feed(&h, "-ERR Unrecognized REPLCONF option: capa\r\n", 1), HANDSHAKE_SEND);
+	assert_int_equal(feed(&h, "-ERR Unrecognized REPLCONF option: capa\r\n", 1),
+			 HANDSHAKE_SEND);
 	assert_int_equal(h.step, HANDSHAKE_PSYNC);
 }
 
@@ -145,7 +151,8 @@ static const struct {
 } verdicts[] = {
 	{HANDSHAKE_PING, "-LOADING Redis is loading\r\n", HANDSHAKE_WAIT, ERROR_DEADLINE},
 	{HANDSHAKE_PING, "-ERR max number of clients reached\r\n", HANDSHAKE_WAIT, ERROR_DEADLINE},
-	{HANDSHAKE_PING, "-DENIED Redis is running in protected mode\r\n", HANDSHAKE_FAIL, ERROR_NOPERM},
+	{HANDSHAKE_PING, "-DENIED Redis is running in protected mode\r\n", HANDSHAKE_FAIL,
+	 ERROR_NOPERM},
 	{HANDSHAKE_PING, "-NOAUTH Authentication required.\r\n", HANDSHAKE_FAIL, ERROR_AUTH},
 	{HANDSHAKE_PING, "-ERR operation not permitted\r\n", HANDSHAKE_FAIL, ERROR_AUTH},
 	{HANDSHAKE_PING, "HTTP/1.1 400 Bad Request\r\n", HANDSHAKE_FAIL, ERROR_NOT_REDIS},
@@ -153,7 +160,8 @@ static const struct {
 	{HANDSHAKE_PING, "-NOPERM ping\r\n", HANDSHAKE_SEND, ERROR_NONE},
 	{HANDSHAKE_CAPA, "-NOAUTH Authentication required.\r\n", HANDSHAKE_FAIL, ERROR_AUTH},
 	{HANDSHAKE_CAPA, "-NOPERM no replconf\r\n", HANDSHAKE_FAIL, ERROR_NOPERM},
-	{HANDSHAKE_PSYNC, "-NOMASTERLINK Can't SYNC while not connected\r\n", HANDSHAKE_WAIT, ERROR_DEADLINE},
+	{HANDSHAKE_PSYNC, "-NOMASTERLINK Can't SYNC while not connected\r\n", HANDSHAKE_WAIT,
+	 ERROR_DEADLINE},
 	{HANDSHAKE_PSYNC, "-LOADING x\r\n", HANDSHAKE_WAIT, ERROR_DEADLINE},
 	{HANDSHAKE_PSYNC, "-MASTERDOWN x\r\n", HANDSHAKE_WAIT, ERROR_DEADLINE},
 	{HANDSHAKE_PSYNC, "-NOPERM no psync\r\n", HANDSHAKE_FAIL, ERROR_NOPERM},
@@ -162,7 +170,8 @@ static const struct {
 	{HANDSHAKE_PSYNC, "+FULLRESYNC " ID "\r\n", HANDSHAKE_FAIL, ERROR_NOT_REDIS},
 	{HANDSHAKE_PSYNC, "+FULLRESYNC " ID " x\r\n", HANDSHAKE_FAIL, ERROR_NOT_REDIS},
 	{HANDSHAKE_PSYNC, "$12\r\n", HANDSHAKE_FAIL, ERROR_NOT_REDIS},
-	{HANDSHAKE_HEADER, "-ERR Unable to perform background save\r\n", HANDSHAKE_WAIT, ERROR_DEADLINE},
+	{HANDSHAKE_HEADER, "-ERR Unable to perform background save\r\n", HANDSHAKE_WAIT,
+	 ERROR_DEADLINE},
 	{HANDSHAKE_HEADER, "$0\r\n", HANDSHAKE_FAIL, ERROR_NOT_REDIS},
 	{HANDSHAKE_HEADER, "$-1\r\n", HANDSHAKE_FAIL, ERROR_NOT_REDIS},
 	{HANDSHAKE_HEADER, "$12x\r\n", HANDSHAKE_FAIL, ERROR_NOT_REDIS},
@@ -200,8 +209,10 @@ static void line_without_an_end_is_refused(void **state)
 	size_t used;
 	memset(line, '+', sizeof(line));
 	handshake_begin(&h, &open_server, NULL, 0);
-	assert_int_equal(handshake_feed(&h, (struct span){line, HANDSHAKE_LINE_MAX}, &used), HANDSHAKE_MORE);
-	assert_int_equal(handshake_feed(&h, (struct span){line, HANDSHAKE_LINE_MAX + 1}, &used), HANDSHAKE_FAIL);
+	assert_int_equal(handshake_feed(&h, (struct span){line, HANDSHAKE_LINE_MAX}, &used),
+			 HANDSHAKE_MORE);
+	assert_int_equal(handshake_feed(&h, (struct span){line, HANDSHAKE_LINE_MAX + 1}, &used),
+			 HANDSHAKE_FAIL);
 	assert_int_equal(h.error, ERROR_NOT_REDIS);
 }
 

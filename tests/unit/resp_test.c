@@ -33,7 +33,8 @@ static void text_random(struct stream_text *t, struct random *r)
 		else
 			t->len += (size_t)sprintf(t->p + t->len, "*%u\r\n", argc);
 		for (unsigned i = 0; i < argc; i++) {
-			size_t len = random_below(r, 40) ? random_below(r, 20) : random_below(r, 20000);
+			size_t len =
+				random_below(r, 40) ? random_below(r, 20) : random_below(r, 20000);
 			t->len += (size_t)sprintf(t->p + t->len, "$%zu\r\n", len);
 			t->frames[t->n].last_at = t->len - begin;
 			t->frames[t->n].last_len = len;
@@ -108,7 +109,8 @@ static enum resp_verdict verdict_of(const char *text, size_t len, size_t slice)
 	struct resp_frame f;
 	enum resp_verdict v = RESP_MORE;
 	for (size_t at = 0; at < len && v != RESP_BAD; at += slice) {
-		assert_int_equal(resp_stream_feed(s, text + at, len - at < slice ? len - at : slice), 0);
+		assert_int_equal(
+			resp_stream_feed(s, text + at, len - at < slice ? len - at : slice), 0);
 		while ((v = resp_stream_next(s, &f)) == RESP_OK)
 			;
 	}
@@ -120,9 +122,21 @@ static enum resp_verdict verdict_of(const char *text, size_t len, size_t slice)
 static void what_is_no_command_is_bad(void **state)
 {
 	static const char *const bad[] = {
-		"+OK\r\n", "-ERR\r\n", ":1\r\n", "$1\r\na\r\n", "*0\r\n", "*-1\r\n", "*a\r\n", "PING\r\n",
-		"*1\r\n+OK\r\n", "*1\r\n:1\r\n", "*1\r\n$-1\r\n", "*1\r\n*1\r\n$1\r\na\r\n", "*1\r\n$x\r\n",
-		"*1\r\n$99999999999999999999\r\n", "*99999999999999999999\r\n",
+		"+OK\r\n",
+		"-ERR\r\n",
+		":1\r\n",
+		"$1\r\na\r\n",
+		"*0\r\n",
+		"*-1\r\n",
+		"*a\r\n",
+		"PING\r\n",
+		"*1\r\n+OK\r\n",
+		"*1\r\n:1\r\n",
+		"*1\r\n$-1\r\n",
+		"*1\r\n*1\r\n$1\r\na\r\n",
+		"*1\r\n$x\r\n",
+		"*1\r\n$99999999999999999999\r\n",
+		"*99999999999999999999\r\n",
 	};
 	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		for (size_t slice = 1; slice <= 64; slice += 63)
@@ -161,13 +175,15 @@ static void reset_forgets_and_counts_from_there(void **state)
 
 // ---- Replies
 
-static const char REPLIES[] = "+OK\r\n-ERR no\r\n:-42\r\n$5\r\nhe\r\no\r\n$-1\r\n$0\r\n\r\n*-1\r\n*0\r\n"
-			      "*3\r\n$1\r\na\r\n*2\r\n:1\r\n$-1\r\n+x\r\n";
+static const char REPLIES[] =
+	"+OK\r\n-ERR no\r\n:-42\r\n$5\r\nhe\r\no\r\n$-1\r\n$0\r\n\r\n*-1\r\n*0\r\n"
+	"*3\r\n$1\r\na\r\n*2\r\n:1\r\n$-1\r\n+x\r\n";
 
 static void replies_come_apart_however_the_bytes_come(void **state)
 {
-	static const enum resp_type types[] = {RESP_STATUS, RESP_ERROR, RESP_INTEGER, RESP_STRING,
-					       RESP_NIL, RESP_STRING, RESP_NIL, RESP_ARRAY, RESP_ARRAY};
+	static const enum resp_type types[] = {RESP_STATUS, RESP_ERROR, RESP_INTEGER,
+					       RESP_STRING, RESP_NIL,   RESP_STRING,
+					       RESP_NIL,    RESP_ARRAY, RESP_ARRAY};
 	static const unsigned counts[] = {1, 1, 1, 1, 1, 1, 1, 1, 6};
 	for (size_t slice = 1; slice <= sizeof(REPLIES); slice++) {
 		struct resp_replies *r = resp_replies_new();
@@ -185,7 +201,8 @@ static void replies_come_apart_however_the_bytes_come(void **state)
 				if (seen == 3)
 					assert_memory_equal(v[0].text.p, "he\r\no", 5);
 				if (seen == 8)
-					assert_true(v[2].type == RESP_ARRAY && v[4].type == RESP_NIL);
+					assert_true(v[2].type == RESP_ARRAY &&
+						    v[4].type == RESP_NIL);
 				seen++;
 			}
 		}
@@ -225,9 +242,19 @@ static void scan_finds_the_same_ends(void **state)
 static void scan_refuses_what_is_not_resp(void **state)
 {
 	static const char *const bad[] = {
-		"hello\r\n", "+OK\n", ":x\r\n", ":\r\n", "$-2\r\n", "*-2\r\n", "$3\r\nabcd\r\n", "$1\r\na\n\n",
-		"*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n", "*2\r\n:1\r\nx\r\n",
-		"$9223372036854775808\r\n", ":99999999999999999999\r\n", "\n",
+		"hello\r\n",
+		"+OK\n",
+		":x\r\n",
+		":\r\n",
+		"$-2\r\n",
+		"*-2\r\n",
+		"$3\r\nabcd\r\n",
+		"$1\r\na\n\n",
+		"*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n",
+		"*2\r\n:1\r\nx\r\n",
+		"$9223372036854775808\r\n",
+		":99999999999999999999\r\n",
+		"\n",
 	};
 	struct reply r;
 	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -254,8 +281,9 @@ static void scan_of_a_line_stops_before_the_elements(void **state)
 
 static void info_fields_are_found_by_their_whole_name(void **state)
 {
-	struct span info = SPAN_LIT("# Server\r\nredis_version:7.0.15\r\nxrun_id:no\r\nrun_id:abc\r\n"
-				    "empty:\r\nlast:end");
+	struct span info =
+		SPAN_LIT("# Server\r\nredis_version:7.0.15\r\nxrun_id:no\r\nrun_id:abc\r\n"
+			 "empty:\r\nlast:end");
 	char out[32], small[4];
 	assert_true(info_field(info, "redis_version", out, sizeof(out)));
 	assert_string_equal(out, "7.0.15");

@@ -12,11 +12,11 @@
 // One command of the source, and what became of it.
 struct sent {
 	uint64_t begin, end;
-	uint64_t frame_begin;      // of its MULTI, or its own
-	uint32_t before[3];        // the last ones on its keys
-	uint32_t barrier;          // the last one that touches everything
+	uint64_t frame_begin; // of its MULTI, or its own
+	uint32_t before[3];   // the last ones on its keys
+	uint32_t barrier;     // the last one that touches everything
 	int32_t db;
-	uint32_t group;            // number of its MULTI, 0: none
+	uint32_t group; // number of its MULTI, 0: none
 	bool global, forwarded, verbatim;
 	bool done;
 };
@@ -79,8 +79,13 @@ static void script_write(struct script *s, const char *line, const int *keys, in
 {
 	assert_in_range(s->n, 0, COMMANDS_MAX - 1);
 	struct sent *c = &s->sent[s->n];
-	*c = (struct sent){.begin = s->len, .db = s->db, .group = s->group, .global = global,
-			   .forwarded = true, .verbatim = verbatim, .barrier = s->barrier};
+	*c = (struct sent){.begin = s->len,
+			   .db = s->db,
+			   .group = s->group,
+			   .global = global,
+			   .forwarded = true,
+			   .verbatim = verbatim,
+			   .barrier = s->barrier};
 	c->frame_begin = s->group ? s->frame_begin : c->begin;
 	memset(c->before, 0xff, sizeof(c->before));
 	for (int i = 0; i < n; i++) {
@@ -379,8 +384,9 @@ static void one_byte_at_a_time_gives_the_same(void **state)
 static void garbage_ends_the_route(void **state)
 {
 	static const char *const garbage[] = {
-		"+OK\r\n", "*1\r\n+OK\r\n", "*-1\r\n", "*x\r\n", "$3\r\nSET\r\n", "hello there\r\n",
-		"*0\r\n", "*2\r\n*1\r\n$1\r\na\r\n$1\r\nb\r\n", "*1\r\n:1\r\n", "*1\r\n$-1\r\n",
+		"+OK\r\n",       "*1\r\n+OK\r\n",   "*-1\r\n", "*x\r\n",
+		"$3\r\nSET\r\n", "hello there\r\n", "*0\r\n",  "*2\r\n*1\r\n$1\r\na\r\n$1\r\nb\r\n",
+		"*1\r\n:1\r\n",  "*1\r\n$-1\r\n",
 	};
 	for (unsigned i = 0; i < sizeof(garbage) / sizeof(garbage[0]); i++) {
 		struct rig *r = rig_new(1, 128);
@@ -421,7 +427,8 @@ static void command_longer_than_the_window_says_so(void **state)
 static void random_write(struct script *s, struct random *r)
 {
 	char line[160];
-	int a = (int)random_below(r, KEYS), b = (int)random_below(r, KEYS), c = (int)random_below(r, KEYS);
+	int a = (int)random_below(r, KEYS), b = (int)random_below(r, KEYS),
+	    c = (int)random_below(r, KEYS);
 	unsigned n = s->n;
 	switch (random_below(r, 16)) {
 	case 0:

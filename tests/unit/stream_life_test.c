@@ -178,7 +178,7 @@ static void next_stream_hears_nothing_of_the_last_one(void **state)
 		await(new, STREAM_OPEN);
 		send(old_fd, "gone", 4, MSG_NOSIGNAL); // fails once the reset is here
 		assert_true(stream_loop_wait(loop, 0) >= 0);
-		assert_false(new->flags & STREAM_READABLE);
+		assert_false(new->flags &STREAM_READABLE);
 		peer_write(new_fd, "new", 3);
 		assert_reads(new, "new");
 		stream_close(new);
