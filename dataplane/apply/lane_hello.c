@@ -147,7 +147,8 @@ static void strangers_kill(struct lane *l, struct span list)
 		if (!name || !strncmp(name + ours_len, run, strlen(run)) || strncmp(p, "id=", 3))
 			continue;
 		size_t n = 0;
-		snprintf(id, sizeof(id), "%llu", strtoull(p + 3, NULL, 10));
+		struct span number = {p + 3, (size_t)(next - p) - 3};
+		snprintf(id, sizeof(id), "%llu", (unsigned long long)span_digits(number));
 		PUT("CLIENT", "KILL", "ID", id);
 		hello_write(l, out, n);
 	}

@@ -138,7 +138,8 @@ static void keyspace_take(struct sweep *s, struct span info)
 	s->n_dbs = s->db = 0;
 	for (const char *p = info.p, *end = info.p + info.len;
 	     p + 2 < end && s->n_dbs < SWEEP_DBS_MAX;) {
-		int32_t db = p[0] == 'd' && p[1] == 'b' ? (int32_t)strtol(p + 2, NULL, 10) : -1;
+		struct span number = {p + 2, (size_t)(end - p) - 2};
+		int32_t db = p[0] == 'd' && p[1] == 'b' ? (int32_t)span_digits(number) : -1;
 		if (db >= 0 && (s->only_db < 0 || db == s->only_db))
 			s->dbs[s->n_dbs++] = db;
 		p = memchr(p, '\n', (size_t)(end - p));

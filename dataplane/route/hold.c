@@ -103,14 +103,6 @@ static void holds_swap(struct holds *h, int32_t a, int32_t b)
 	}
 }
 
-static int32_t number_of(struct span s)
-{
-	int32_t v = 0;
-	for (size_t i = 0; i < s.len && i < 8 && s.p[i] >= '0' && s.p[i] <= '9'; i++)
-		v = v * 10 + (s.p[i] - '0');
-	return v;
-}
-
 // Commands that may leave a key with another expiry than it had. Those that take it away need no
 // notice: what has no expiry gets none at the end.
 static bool may_set_expiry(const struct command *c, int argc)
@@ -143,7 +135,7 @@ void holds_follow(struct holds *h, int32_t db, const struct command *c, const st
 		if (moves)
 			hold_end(h, db, argv[1]);
 	} else if (!strcmp(c->name, "SWAPDB") && argc == 3) {
-		holds_swap(h, number_of(argv[1]), number_of(argv[2]));
+		holds_swap(h, (int32_t)span_digits(argv[1]), (int32_t)span_digits(argv[2]));
 	} else if (may_set_expiry(c, argc)) {
 		n = command_keys(c, argv, argc, keys, KEYS_MAX);
 		for (int i = 0; i < n; i++)

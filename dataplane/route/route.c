@@ -213,10 +213,7 @@ static bool batch_is_full(const struct route *r, const struct batch *b)
 
 static int32_t database_of(struct span s)
 {
-	int32_t db = 0;
-	for (size_t i = 0; i < s.len && i < 8 && s.p[i] >= '0' && s.p[i] <= '9'; i++)
-		db = db * 10 + (s.p[i] - '0');
-	return db;
+	return (int32_t)span_digits(s);
 }
 
 // Markers moved by SWAPDB would lie in the other database for good.

@@ -137,14 +137,9 @@ static int key_put(struct snapshot *s, const struct rdb_event *ev)
 static int aux_take(struct snapshot *s, const struct rdb_event *ev)
 {
 	if (span_eq(ev->key, SPAN_LIT("ctime")))
-		for (size_t i = 0; i < ev->value.len && i < 12; i++)
-			s->taken_ms = s->taken_ms * 10 + (uint64_t)(ev->value.p[i] - '0') * 1000;
-	if (!span_eq(ev->key, SPAN_LIT("repl-stream-db")) || !ev->value.len ||
-	    ev->value.p[0] == '-')
-		return 1;
-	s->stream_db = 0;
-	for (size_t i = 0; i < ev->value.len && i < 8; i++)
-		s->stream_db = s->stream_db * 10 + (ev->value.p[i] - '0');
+		s->taken_ms = span_digits(ev->value) * 1000;
+	if (span_eq(ev->key, SPAN_LIT("repl-stream-db")) && ev->value.len && ev->value.p[0] != '-')
+		s->stream_db = (int32_t)span_digits(ev->value);
 	return 1;
 }
 
