@@ -187,7 +187,8 @@ uint64_t resp_stream_frame_least(const struct resp_stream *s)
 	const char *line = r->buf + r->pos, *end = memchr(line, '\r', r->len - r->pos);
 	if (!end)
 		return so_far;
-	return so_far + (uint64_t)(end - line) + 2 + span_digits((struct span){line, (size_t)(end - line)}) + 2;
+	return so_far + (uint64_t)(end - line) + 2 +
+	       span_digits((struct span){line, (size_t)(end - line)}) + 2;
 }
 
 uint64_t resp_stream_fed(const struct resp_stream *s)
