@@ -143,12 +143,13 @@ static void waiting_publish(struct link *link)
 	const char *waiting = link->source.waiting;
 	uint64_t deadline = link->source.wait_deadline_ms;
 	for (unsigned i = 0; i < link->n_lanes && !*waiting; i++) {
-		shared_text_get(&link->lanes[i].waiting, text);
-		if (!*text)
+		uint64_t at_ms = atomic_load_explicit(&link->lanes[i].wait_deadline_ms,
+						      memory_order_relaxed);
+		if (!at_ms)
 			continue;
+		shared_text_get(&link->lanes[i].waiting, text);
 		waiting = text;
-		deadline = atomic_load_explicit(&link->lanes[i].wait_deadline_ms,
-						memory_order_relaxed);
+		deadline = at_ms;
 	}
 	if (!*waiting && link->stage == LINK_SWEEPING)
 		waiting = link->sweep.error;

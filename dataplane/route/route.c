@@ -85,9 +85,9 @@ static int argv_fill(struct route *r)
 	if (argv_reserve(r, r->frame.argc))
 		return route_bad(r, ERROR_MEMORY, "no memory for a command", r->frame.begin);
 	size_t len;
-	const char *base = log_view(r->log, r->frame.begin, &len);
+	r->bytes = log_view(r->log, r->frame.begin, &len);
 	for (unsigned i = 0; i < r->frame.argc; i++)
-		r->argv[i] = (struct span){base + r->frame.argv[i].at, r->frame.argv[i].len};
+		r->argv[i] = (struct span){r->bytes + r->frame.argv[i].at, r->frame.argv[i].len};
 	return 1;
 }
 
@@ -194,14 +194,12 @@ static int words_add(struct batch *b, const struct rewrite *w)
 // @return 0, or -ENOMEM
 static int command_add(struct route *r, struct batch *b, const struct rewrite *w)
 {
-	size_t len;
 	int32_t db = r->only_db < 0 ? r->db : r->to_db;
 	int rc = batch_item_begin(b, r->frame.begin, db, ITEM_COMMAND);
 	if (!rc && w)
 		rc = words_add(b, w);
 	else if (!rc)
-		rc = batch_refer(b, log_view(r->log, r->frame.begin, &len),
-				 (size_t)(r->frame.end - r->frame.begin));
+		rc = batch_refer(b, r->bytes, (size_t)(r->frame.end - r->frame.begin));
 	return rc;
 }
 
@@ -580,7 +578,8 @@ int route_turn(struct route *r, uint64_t now_ms)
 	uint64_t stop = resp_stream_position(r->reader) + TURN_BYTES;
 	r->now_ms = now_ms;
 	while (resp_stream_position(r->reader) < stop) {
-		int rc = r->pending ? 1 : frame_next(r);
+		// The log may have moved since: bytes that wait are those of its present ring.
+		int rc = r->pending ? argv_fill(r) : frame_next(r);
 		if (rc < 0)
 			return rc;
 		if (!rc)

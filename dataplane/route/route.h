@@ -32,6 +32,7 @@ struct route {
 
 	// The command at hand.
 	struct resp_frame frame;
+	const char *bytes;       // of the frame, in the log
 	struct span *argv, *argv_new; // room for argv_max, and a little more
 	unsigned argv_max;
 	bool pending;            // it found no free batch: try again before the next
