@@ -48,8 +48,11 @@ static int parts_init(struct link *link, struct core *const *lane_cores)
 		    &link->snapshot_log);
 	probe_init(&link->probe, link->core, &config->source);
 	sweep_init(&link->sweep, link->core, &config->target, counters(link));
+	link->sweep.only_db = config->target.db >= 0 ? config->target.db : config->source.db;
+	link->snapshot.only_db = config->source.db >= 0 ? config->source.db : config->target.db;
+	link->snapshot.to_db = config->target.db >= 0 ? config->target.db : config->source.db;
 	snapshot_init(&link->snapshot, &link->snapshot_log, &link->place, counters(link),
-		      &link->sweep.keys);
+		      &link->sweep.keys, &link->route.holds);
 	park_init(&link->park, &disk_kernel, config->state_dir);
 	return route_init(&link->route, &link->log, &link->place, counters(link), config);
 }
@@ -140,12 +143,13 @@ static void waiting_publish(struct link *link)
 	const char *waiting = link->source.waiting;
 	uint64_t deadline = link->source.wait_deadline_ms;
 	for (unsigned i = 0; i < link->n_lanes && !*waiting; i++) {
-		shared_text_get(&link->lanes[i].waiting, text);
-		if (!*text)
+		uint64_t at_ms = atomic_load_explicit(&link->lanes[i].wait_deadline_ms,
+						      memory_order_relaxed);
+		if (!at_ms)
 			continue;
+		shared_text_get(&link->lanes[i].waiting, text);
 		waiting = text;
-		deadline = atomic_load_explicit(&link->lanes[i].wait_deadline_ms,
-						memory_order_relaxed);
+		deadline = at_ms;
 	}
 	if (!*waiting && link->stage == LINK_SWEEPING)
 		waiting = link->sweep.error;
@@ -331,6 +335,7 @@ static void snapshot_starts(struct link *link)
 	}
 	for (unsigned i = 0; i < link->n_lanes; i++)
 		atomic_store_explicit(&link->lanes[i].phase_snapshot, 1, memory_order_relaxed);
+	holds_fini(&link->route.holds);
 	link->snapshot_read = false;
 	link->stage = LINK_LOADING;
 }
@@ -343,6 +348,8 @@ static void streaming_begins(struct link *link)
 	link->touch_at_ns = 0;
 	link->catch_up_answers = link->probe.answers + (link->probe.asked ? 2 : 1);
 	link->catch_up_since_ns = link->now.mono_ns;
+	link->catch_up_known = false;
+	atomic_store(&link->slot->state.caught_up, 0);
 	probe_hurry(&link->probe);
 }
 
@@ -414,6 +421,10 @@ static bool loading_turn(struct link *link)
 static bool streaming_turn(struct link *link)
 {
 	int rc = link->paused ? 0 : route_turn(&link->route, link->now.wall_ms);
+	if (rc < 0 && link->route.resync) {
+		link_reset(link, link->route.resync);
+		return false;
+	}
 	if (rc < 0) {
 		link_fail(link, link->route.error, link->route.text);
 		return false;
@@ -426,25 +437,34 @@ static bool streaming_turn(struct link *link)
 	return rc > 0;
 }
 
+// The offset to reach: what the source said after the snapshot was loaded, or what we have received
+// when it does not let us ask. @return false while it is not known
+static bool catch_up_find(struct link *link)
+{
+	struct link_state *state = &link->slot->state;
+	bool answered = link->probe.answers >= link->catch_up_answers;
+	bool late = link->now.mono_ns > link->catch_up_since_ns + CATCH_UP_WAIT_NS;
+	if (!link->catch_up_known && (answered || late)) {
+		atomic_store(&state->catch_up_offset,
+			     answered ? link->probe.offset : link->log.tail);
+		link->catch_up_known = true;
+	}
+	return link->catch_up_known;
+}
+
 static void catch_up_check(struct link *link)
 {
 	struct link_state *state = &link->slot->state;
-	if (state->caught_up || link->stage != LINK_STREAMING)
+	if (state->caught_up || link->stage != LINK_STREAMING || !catch_up_find(link) ||
+	    counter_get(&counters(link)->frontier_offset) < state->catch_up_offset)
 		return;
-	if (!state->catch_up_offset) {
-		bool answered = link->probe.answers >= link->catch_up_answers;
-		bool late = link->now.mono_ns > link->catch_up_since_ns + CATCH_UP_WAIT_NS;
-		if (!answered && !late)
-			return;
-		uint64_t offset = answered ? link->probe.offset : link->log.tail;
-		// 0 stands for "not known"; a stream of 0 bytes has been reached anyway
-		atomic_store(&state->catch_up_offset, offset ? offset : 1);
-		if (!offset)
-			atomic_store(&state->caught_up, 1);
-	}
-	if (counter_get(&counters(link)->frontier_offset) >= state->catch_up_offset)
-		atomic_store(&state->caught_up, 1);
-	if (state->caught_up && link->config->settings.until == UNTIL_CAUGHT_UP)
+	int released = route_release(&link->route);
+	if (released < 0)
+		link_fail(link, link->route.error, link->route.text);
+	if (released <= 0)
+		return;
+	atomic_store(&state->caught_up, 1);
+	if (link->config->settings.until == UNTIL_CAUGHT_UP)
 		link_drain(link);
 }
 
@@ -455,6 +475,7 @@ static void frontier_publish(struct link *link)
 	uint64_t routed = link->route.routed, frontier = place_frontier(&link->place, routed);
 	struct source_counters *c = counters(link);
 	log_cursor_set(&link->log, link->log_cursor, frontier);
+	log_settle(&link->log, route_whole(&link->route));
 	counter_set(&c->routed_offset, routed);
 	counter_set(&c->frontier_offset, frontier);
 	counter_set(&c->oldest_unapplied_ms,
@@ -595,7 +616,8 @@ static void opening_turn(struct link *link)
 	if (!link->joined) {
 		link->target_was_ours = !link->lanes[0].n_keys || link->lanes[0].n_found;
 		link->place.marker.epoch = link->lanes[0].epoch;
-		resumes = link->config->settings.delivery == DELIVERY_EXACTLY_ONCE && link_resume(link);
+		resumes = link->config->settings.delivery == DELIVERY_EXACTLY_ONCE &&
+			  link_resume(link);
 	}
 	link->joined = true;
 	link->stage = LINK_JOINING;
@@ -666,6 +688,8 @@ bool link_turn(void *task, const struct clock_reading *now, uint64_t *deadline_n
 		more |= held && !link->source.holding;
 	}
 	more |= stage_turn(link, deadline_ns);
+	if (link->stage == LINK_LOADING || link->stage == LINK_SWEEPING)
+		log_settle(&link->log, link->log.head);
 	frontier_publish(link);
 	// Nobody tells again of bytes that found a window full.
 	more |= source_may_receive(&link->source);

@@ -65,8 +65,9 @@ struct link {
 	bool final_markers;           // of the drain, sent
 	uint64_t touch_at_ns;         // when idle lanes get their marker again
 	uint64_t
-		catch_up_answers; // the probe's answer that tells the offset to reach, 0: not asked
+		catch_up_answers; // the probe's answer that tells the offset to reach
 	uint64_t catch_up_since_ns;
+	bool catch_up_known;          // the offset stands in the link's state
 	struct clock_reading now;
 };
 

@@ -64,6 +64,17 @@ static void link_refuse(struct dataplane *d, uint32_t index, enum error_id error
 	atomic_store(&state->phase, PHASE_FAILED);
 }
 
+// What a link may ask for and this version does not do. @return a sentence, NULL: nothing
+static const char *what_is_missing(const struct link_config *config)
+{
+	if (config->settings.net == NET_DPDK)
+		return "net: this version has no DPDK driver; take --net=kernel";
+	if (config->source.tls || config->target.tls)
+		return "this version does not speak TLS; take redis:// over a network that you "
+		       "trust";
+	return NULL;
+}
+
 static void link_start(struct dataplane *d, uint32_t index)
 {
 	struct link_slot *slot = &d->contract->links[index];
@@ -73,6 +84,11 @@ static void link_start(struct dataplane *d, uint32_t index)
 		return;
 	if (n_lanes < 1 || n_lanes > LANES_MAX) {
 		link_refuse(d, index, ERROR_CONFIG, "lanes is not between 1 and 32");
+		return;
+	}
+	const char *missing = what_is_missing(&slot->config);
+	if (missing) {
+		link_refuse(d, index, ERROR_CONFIG, missing);
 		return;
 	}
 	for (unsigned i = 0; i < n_lanes; i++)

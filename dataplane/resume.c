@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/resume.h"
 
-// The stream to go on with is that of the newest marker: the highest epoch, then the highest offset.
+// The stream to go on with is that of the newest marker: the highest epoch, then the highest
+// offset.
 static const struct marker *newest(const struct lane_found *found, unsigned n_found)
 {
 	const struct marker *best = NULL;

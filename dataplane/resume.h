@@ -16,6 +16,7 @@ struct resume_point {
 };
 
 // @param held  out: for each of SLOT_COUNT slots, the offset up to which the target holds it
-// @return false when there is no such place: no markers, or not for every slot, or only of snapshots
+// @return false when there is no such place: no markers, or not for every slot, or only of
+// snapshots
 bool resume_find(const struct lane_found *found, unsigned n_found, uint64_t *held,
 		 struct resume_point *at);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // RESP2 both ways: commands of a replication stream, and replies of a server. Both stand on
-// hiredis's reader, which wants bytes copied in: feed slices of at most RESP_SLICE and take out what
-// is whole between them, since the reader moves what is left once a KB has been used.
+// hiredis's reader, which wants bytes copied in: feed slices of at most RESP_SLICE and take out
+// what is whole between them, since the reader moves what is left once a KB has been used.
 #pragma once
 
 #include "parsers/span.h"
@@ -48,8 +48,8 @@ enum resp_verdict resp_stream_next(struct resp_stream *s, struct resp_frame *f);
 // Position of the first byte that belongs to no whole frame yet.
 uint64_t resp_stream_position(const struct resp_stream *s);
 
-// The least length that the frame at hand can have, as far as its announcements have been read: more
-// than was fed of it when one of its arguments is still on its way.
+// The least length that the frame at hand can have, as far as its announcements have been read:
+// more than was fed of it when one of its arguments is still on its way.
 uint64_t resp_stream_frame_least(const struct resp_stream *s);
 
 // Position after the last byte fed.
@@ -83,7 +83,8 @@ int resp_replies_feed(struct resp_replies *r, const char *p, size_t len);
 // @param v  out: its nodes, v[0] the reply itself; valid until the next call
 // @param n  out: how many nodes
 // @return RESP_OK, RESP_MORE, or RESP_BAD: what was fed is not RESP (for good)
-enum resp_verdict resp_replies_next(struct resp_replies *r, const struct resp_value **v, unsigned *n);
+enum resp_verdict resp_replies_next(struct resp_replies *r, const struct resp_value **v,
+				    unsigned *n);
 
 // Whether everything fed has been taken out, so that a caller may look at fresh bytes by itself.
 bool resp_replies_empty(const struct resp_replies *r);

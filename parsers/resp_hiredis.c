@@ -187,7 +187,8 @@ uint64_t resp_stream_frame_least(const struct resp_stream *s)
 	const char *line = r->buf + r->pos, *end = memchr(line, '\r', r->len - r->pos);
 	if (!end)
 		return so_far;
-	return so_far + (uint64_t)(end - line) + 2 + strtoull(line, NULL, 10) + 2;
+	return so_far + (uint64_t)(end - line) + 2 +
+	       span_digits((struct span){line, (size_t)(end - line)}) + 2;
 }
 
 uint64_t resp_stream_fed(const struct resp_stream *s)
@@ -311,7 +312,8 @@ int resp_replies_feed(struct resp_replies *r, const char *p, size_t len)
 	return redisReaderFeed(r->reader, p, len) == REDIS_OK ? 0 : -ENOMEM;
 }
 
-enum resp_verdict resp_replies_next(struct resp_replies *r, const struct resp_value **v, unsigned *n)
+enum resp_verdict resp_replies_next(struct resp_replies *r, const struct resp_value **v,
+				    unsigned *n)
 {
 	if (r->reader->ridx == -1) {
 		r->n_values = 0;

@@ -30,3 +30,12 @@ static inline bool span_caseeq(struct span a, const char *z)
 {
 	return a.len == strlen(z) && strncasecmp(a.p, z, a.len) == 0;
 }
+
+// The digits at the beginning, as a number; 0 without any. Never reads behind the span.
+static inline uint64_t span_digits(struct span s)
+{
+	uint64_t v = 0;
+	for (size_t i = 0; i < s.len && i < 19 && s.p[i] >= '0' && s.p[i] <= '9'; i++)
+		v = v * 10 + (uint64_t)(s.p[i] - '0');
+	return v;
+}

@@ -143,11 +143,23 @@ static int user_parse(struct span *rest, struct url *u, struct fault *f)
 	return 0;
 }
 
+// Names of hosts, also in UTF-8; in brackets, addresses of IPv6 with a scope at most.
+static bool host_legal(struct span host, bool bracket)
+{
+	for (size_t i = 0; i < host.len; i++) {
+		uint8_t c = (uint8_t)host.p[i], lower = c | 0x20;
+		bool word = (c >= '0' && c <= '9') || (lower >= 'a' && lower <= 'z');
+		if (!word && !strchr(bracket ? ":.%-_" : ".-_", c) && (bracket || c < 0x80))
+			return false;
+	}
+	return !bracket || memchr(host.p, ':', host.len);
+}
+
 static int node_parse(struct span s, enum url_kind kind, struct url_node *node, struct fault *f)
 {
 	struct span host = span_until(s, ":"), port = {NULL, 0};
-	bool has_port = host.len < s.len;
-	if (s.len && s.p[0] == '[') {
+	bool has_port = host.len < s.len, bracket = s.len && s.p[0] == '[';
+	if (bracket) {
 		host = span_until(span_from(s, 1), "]");
 		if (host.len + 2 > s.len)
 			return refuse(f, "an address in the URL lacks its ']'");
@@ -159,8 +171,8 @@ static int node_parse(struct span s, enum url_kind kind, struct url_node *node, 
 	} else if (has_port) {
 		port = span_from(s, host.len + 1);
 	}
-	if (text_copy(host, node->host, sizeof(node->host)))
-		return refuse(f, "the host in the URL is empty, too long or has blanks in it");
+	if (!host_legal(host, bracket) || text_copy(host, node->host, sizeof(node->host)))
+		return refuse(f, "the host in the URL is empty, too long or no name or address");
 	unsigned v = kind == URL_SENTINEL ? URL_PORT_SENTINEL : URL_PORT;
 	if (has_port && (number_parse(port, UINT16_MAX, &v) || v == 0))
 		return refuse(f, "the port in the URL is not a number between 1 and 65535");
@@ -204,7 +216,8 @@ static int tail_parse(struct span rest, struct url *u, struct fault *f)
 {
 	if (u->kind == URL_SENTINEL) {
 		struct span name = rest.len ? span_until(span_from(rest, 1), "/") : rest;
-		if (text_copy(name, u->master, sizeof(u->master)))
+		// A '@' behind the servers would make what stands before it look like a password.
+		if (text_copy(name, u->master, sizeof(u->master)) || strchr(u->master, '@'))
 			return refuse(f, "a redis+sentinel:// URL ends in /master-name");
 		rest = span_from(rest, name.len + 1);
 	}

@@ -161,6 +161,8 @@ static void sync_finish(struct sync *s, int rc, struct failure *f)
 	json_decref(error);
 	if (s->daemon.pid > 0 && s->n_signals < 2)
 		private_daemon_end(&s->daemon);
+	else
+		session_close(&s->daemon.session);
 	json_decref(s->link);
 	explicit_bzero(&s->config, sizeof(s->config));
 	if (s->signal_fd >= 0)

@@ -22,6 +22,9 @@ static inline bool keyset_is_open(const struct keyset *k)
 	return k->slots != NULL;
 }
 
+// Libraries of functions are remembered by name as if they were keys of this database.
+#define KEYSET_LIBRARIES (-1)
+
 // @return 0, or -errno
 int keyset_add(struct keyset *k, int32_t db, struct span key);
 bool keyset_has(const struct keyset *k, int32_t db, struct span key);

@@ -7,10 +7,10 @@
 //     ^                  |                  |                              |                 |
 //     +------------------+---- error, peer's end, refusal -----------------+-----------------+
 //
-// HELLO asks who the server is. FENCE, of the first lane at the first time, closes the connections of
-// former lives of this link and reads all their markers. MARKER closes the connection that this lane
-// had before, so that nothing of it can still run, and then reads the lane's own marker: what the
-// target holds is not sent again.
+// HELLO asks who the server is. FENCE, of the first lane at the first time, closes the connections
+// of former lives of this link and reads all their markers. MARKER closes the connection that this
+// lane had before, so that nothing of it can still run, and then reads the lane's own marker: what
+// the target holds is not sent again.
 #pragma once
 
 #include "dataplane/apply/batch.h"

@@ -55,7 +55,8 @@ void lane_hello_begin(struct lane *l)
 	const struct endpoint *e = &l->config->target;
 	char out[2048], name[NAME_LEN + 40];
 	size_t n = 0;
-	snprintf(name, sizeof(name), "flyover:%s:%llx", l->config->name, (unsigned long long)l->run);
+	snprintf(name, sizeof(name), "flyover:%s:%llx", l->config->name,
+		 (unsigned long long)l->run);
 	l->hello = resp_replies_new();
 	if (!l->hello) {
 		lane_fail(l, ERROR_MEMORY, "no memory for a connection");
@@ -94,8 +95,8 @@ static void marker_ask(struct lane *l)
 
 // ---- Fence
 
-// First the epoch, so that whoever connects from now on as a former life finds itself replaced; then
-// who is connected by now.
+// First the epoch, so that whoever connects from now on as a former life finds itself replaced;
+// then who is connected by now.
 static void fence_ask(struct lane *l)
 {
 	char out[256], epoch[MARKER_KEY_LEN];
@@ -117,7 +118,8 @@ static void markers_ask(struct lane *l)
 		lane_fail(l, ERROR_MEMORY, "no memory for a connection");
 		return;
 	}
-	n = (size_t)snprintf(out, max, "*%u\r\n$4\r\nMGET\r\n", LANES_MAX * (LANES_MAX + 1) / 2 + 1);
+	n = (size_t)snprintf(out, max, "*%u\r\n$4\r\nMGET\r\n",
+			     LANES_MAX * (LANES_MAX + 1) / 2 + 1);
 	for (unsigned lanes = 1; lanes <= LANES_MAX; lanes++) {
 		for (unsigned i = 0; i < lanes; i++) {
 			size_t len = marker_key(key, l->config->name, slots_first(i, lanes),
@@ -137,14 +139,16 @@ static void strangers_kill(struct lane *l, struct span list)
 	char ours[NAME_LEN + 16], run[24], id[24], out[128];
 	int ours_len = snprintf(ours, sizeof(ours), " name=flyover:%s:", l->config->name);
 	snprintf(run, sizeof(run), "%llx ", (unsigned long long)l->run);
-	for (const char *p = list.p, *end = list.p + list.len, *next; p < end && l->stream; p = next) {
+	for (const char *p = list.p, *end = list.p + list.len, *next; p < end && l->stream;
+	     p = next) {
 		next = memchr(p, '\n', (size_t)(end - p));
 		next = next ? next + 1 : end;
 		const char *name = memmem(p, (size_t)(next - p), ours, (size_t)ours_len);
 		if (!name || !strncmp(name + ours_len, run, strlen(run)) || strncmp(p, "id=", 3))
 			continue;
 		size_t n = 0;
-		snprintf(id, sizeof(id), "%llu", strtoull(p + 3, NULL, 10));
+		struct span number = {p + 3, (size_t)(next - p) - 3};
+		snprintf(id, sizeof(id), "%llu", (unsigned long long)span_digits(number));
 		PUT("CLIENT", "KILL", "ID", id);
 		hello_write(l, out, n);
 	}
@@ -171,12 +175,15 @@ static void founds_take(struct lane *l, const struct resp_value *v, unsigned n)
 
 // ---- INFO
 
-static uint64_t info_keys(struct span info)
+// @param only_db  -1: of all databases
+static uint64_t info_keys(struct span info, int32_t only_db)
 {
 	uint64_t keys = 0;
 	char name[16], value[96];
 	for (int db = 0; db < 64; db++) {
 		unsigned long long n;
+		if (only_db >= 0 && db != only_db)
+			continue;
 		snprintf(name, sizeof(name), "db%d", db);
 		if (info_field(info, name, value, sizeof(value)) &&
 		    sscanf(value, "keys=%llu", &n) == 1)
@@ -188,8 +195,8 @@ static uint64_t info_keys(struct span info)
 static void not_redis(struct lane *l)
 {
 	const struct endpoint *e = &l->config->target;
-	lane_fail(l, ERROR_NOT_REDIS, "what answers at the target %s%s:%u is no Redis server", e->host,
-		  e->path, e->port);
+	lane_fail(l, ERROR_NOT_REDIS, "what answers at the target %s%s:%u is no Redis server",
+		  e->host, e->path, e->port);
 }
 
 static void info_take(struct lane *l, const struct resp_value *v)
@@ -200,6 +207,7 @@ static void info_take(struct lane *l, const struct resp_value *v)
 		not_redis(l);
 		return;
 	}
+	int32_t db = l->config->target.db;
 	bool valkey = info_field(info, "valkey_version", version, sizeof(version));
 	if (!valkey)
 		info_field(info, "redis_version", version, sizeof(version));
@@ -211,7 +219,7 @@ static void info_take(struct lane *l, const struct resp_value *v)
 	l->restarted = l->run_id[0] && strcmp(l->run_id, run_id) != 0;
 	snprintf(l->run_id, sizeof(l->run_id), "%s", run_id);
 	if (!l->was_ready)
-		l->n_keys = info_keys(info);
+		l->n_keys = info_keys(info, db >= 0 ? db : l->config->source.db);
 }
 
 // ---- Replies

@@ -29,8 +29,9 @@ static void prefix_compose(struct batch *b)
 	char *at = b->prefix;
 	put(&at, MULTI, sizeof(MULTI) - 1);
 	if (b->db_first > 0)
-		at += sprintf(at, "*2\r\n$6\r\nSELECT\r\n$%d\r\n%d\r\n",
-			      snprintf(NULL, 0, "%d", b->db_first), b->db_first);
+		at += snprintf(at, sizeof(b->prefix) - sizeof(MULTI),
+			       "*2\r\n$6\r\nSELECT\r\n$%d\r\n%d\r\n",
+			       snprintf(NULL, 0, "%d", b->db_first), b->db_first);
 	b->n_prefix = (size_t)(at - b->prefix);
 	b->n_queued = b->n_items + (b->db_first > 0) + (b->db_last > 0);
 }

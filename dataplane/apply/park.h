@@ -2,7 +2,8 @@
 // Parked commands: what the target refused for good, kept on disk with its reason before it counts
 // as parked. One JSON object a line in parked.jsonl of the link's state folder:
 //
-//   {"time_ms":N,"phase":"stream","offset":N,"db":N,"key":"text","reason":"text","command":"base64"}
+//   {"time_ms":N,"phase":"stream","offset":N,"db":N,"key":"text",
+//    "reason":"text","command":"base64"}
 //
 // `offset` is the source's replication offset before the command (in phase snapshot: the byte of
 // the RDB); `command` is RESP, as it was sent; `key` is its first argument after the name, with

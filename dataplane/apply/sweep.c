@@ -27,7 +27,7 @@ static void sweep_drop(struct sweep *s)
 	resp_replies_free(s->replies);
 	s->stream = NULL;
 	s->replies = NULL;
-	s->greeted = s->scanning = s->finishing = false;
+	s->greeted = s->scanning = s->listing = s->finishing = false;
 	s->n_out = s->out_at = 0;
 	s->n_skip = 0;
 }
@@ -76,14 +76,14 @@ static bool out_reserve(struct sweep *s, size_t len)
 static void out_head(struct sweep *s, unsigned n)
 {
 	if (out_reserve(s, 32))
-		s->n_out += (size_t)sprintf(s->out + s->n_out, "*%u\r\n", n);
+		s->n_out += (size_t)snprintf(s->out + s->n_out, 32, "*%u\r\n", n);
 }
 
 static void out_word(struct sweep *s, struct span w)
 {
 	if (!out_reserve(s, w.len + 32))
 		return;
-	s->n_out += (size_t)sprintf(s->out + s->n_out, "$%zu\r\n", w.len);
+	s->n_out += (size_t)snprintf(s->out + s->n_out, 32, "$%zu\r\n", w.len);
 	memcpy(s->out + s->n_out, w.p, w.len);
 	memcpy(s->out + s->n_out + w.len, "\r\n", 2);
 	s->n_out += w.len + 2;
@@ -120,9 +120,9 @@ static void scan_ask(struct sweep *s, const char *cursor)
 static void db_begin(struct sweep *s)
 {
 	char number[16];
-	if (s->db == s->n_dbs) { // done once the server has answered all of it
-		s->finishing = true;
-		out_words(s, 1, "PING");
+	if (s->db == s->n_dbs) {
+		s->listing = true;
+		out_words(s, 2, "FUNCTION", "LIST");
 		return;
 	}
 	snprintf(number, sizeof(number), "%d", s->dbs[s->db]);
@@ -138,8 +138,10 @@ static void keyspace_take(struct sweep *s, struct span info)
 	s->n_dbs = s->db = 0;
 	for (const char *p = info.p, *end = info.p + info.len;
 	     p + 2 < end && s->n_dbs < SWEEP_DBS_MAX;) {
-		if (p[0] == 'd' && p[1] == 'b')
-			s->dbs[s->n_dbs++] = (int32_t)strtol(p + 2, NULL, 10);
+		struct span number = {p + 2, (size_t)(end - p) - 2};
+		int32_t db = p[0] == 'd' && p[1] == 'b' ? (int32_t)span_digits(number) : -1;
+		if (db >= 0 && (s->only_db < 0 || db == s->only_db))
+			s->dbs[s->n_dbs++] = db;
 		p = memchr(p, '\n', (size_t)(end - p));
 		if (!p++)
 			break;
@@ -174,15 +176,36 @@ static void scan_take(struct sweep *s, const struct resp_value *v, unsigned n)
 	}
 }
 
+// v: array of libraries, each an array of names and values; NULL before Redis 7.0
+static void libraries_take(struct sweep *s, const struct resp_value *v, unsigned n)
+{
+	s->listing = false;
+	for (unsigned i = 0; v && i + 1 < n; i++) {
+		if (v[i].type != RESP_STRING || !span_eq(v[i].text, SPAN_LIT("library_name")) ||
+		    keyset_has(&s->keys, KEYSET_LIBRARIES, v[i + 1].text))
+			continue;
+		out_head(s, 3);
+		out_word(s, SPAN_LIT("FUNCTION"));
+		out_word(s, SPAN_LIT("DELETE"));
+		out_word(s, v[i + 1].text);
+		s->n_skip++;
+	}
+	s->finishing = true; // once the server has answered all of it
+	out_words(s, 1, "PING");
+}
+
 static void reply_take(struct sweep *s, const struct clock_reading *now, const struct resp_value *v,
 		       unsigned n)
 {
 	char why[TEXT_LEN];
-	if (v->type == RESP_ERROR) {
+	bool may_refuse = s->listing && !s->n_skip; // servers before 7.0 have no functions
+	if (v->type == RESP_ERROR && !may_refuse) {
 		snprintf(why, sizeof(why), "the target says: %.*s", (int)v->text.len, v->text.p);
 		sweep_retry(s, now, why);
 	} else if (s->n_skip) {
 		s->n_skip--;
+	} else if (s->listing) {
+		libraries_take(s, v->type == RESP_ARRAY ? v : NULL, n);
 	} else if (s->finishing) {
 		s->running = false;
 		s->done = true;

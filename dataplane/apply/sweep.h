@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Sweep: after a snapshot is loaded and before its stream goes on, remove from the target the keys
-// that the snapshot does not hold. A connection of its own walks every database by SCAN.
+// and functions that the snapshot does not hold. A connection of its own walks every database by
+// SCAN.
 //
-//   INFO keyspace -> SELECT db, SCAN 0 -> DEL keys, SCAN cursor -> ... -> next db -> done
+//   INFO keyspace -> SELECT db, SCAN 0 -> DEL keys, SCAN cursor -> ... -> next db
+//     -> FUNCTION LIST -> FUNCTION DELETE... -> done
 //
 // Owner: the core that reads the source.
 #pragma once
@@ -17,6 +19,7 @@ struct sweep {
 	struct core *core;
 	const struct endpoint *endpoint;
 	struct source_counters *counters;
+	int32_t only_db;          // the one database to walk, -1: all; set by the owner
 	struct keyset keys;       // of the snapshot; open while one is loaded that has to be swept
 	struct stream *stream;
 	struct resp_replies *replies;
@@ -26,7 +29,8 @@ struct sweep {
 	size_t n_out, out_max, out_at;
 	unsigned n_skip;          // replies that say nothing, before the next one of interest
 	bool scanning;            // the reply of interest is SCAN's
-	bool finishing;           // the reply of interest is that of the last PING
+	bool listing;             // it is FUNCTION LIST's
+	bool finishing;           // it is that of the last PING
 	int32_t dbs[SWEEP_DBS_MAX];
 	unsigned n_dbs, db;
 	uint64_t retry_at_ns;

@@ -34,7 +34,7 @@
 	X(DISK, 1, "free space or mend the disk under the state folder, then start again")         \
 	X(MARKER, 1, "another writer holds this target; stop it, or give this link its own name")  \
 	X(INTERNAL, 1, "this is a defect in Flyover; please report it with the sentence above")    \
-	X(INTERRUPTED, 1, "start the same command again: it goes on where the markers are")         \
+	X(INTERRUPTED, 1, "start the same command again: it goes on where the markers are")        \
 	X(LINK_STATE, 1, "")                                                                       \
 	X(LINK_UNKNOWN, 3, "`flyover link list` shows the links")
 

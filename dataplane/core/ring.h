@@ -12,8 +12,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-// ck's ordering lies in assembly that the thread sanitizer cannot see: it is told what a ring passes
-// on. Races inside ck_ring itself are kept quiet by tests/tsan.supp.
+// ck's ordering lies in assembly that the thread sanitizer cannot see: it is told what a ring
+// passes on. Races inside ck_ring itself are kept quiet by tests/tsan.supp.
 #ifdef __SANITIZE_THREAD__
 #include <sanitizer/tsan_interface.h>
 #define RING_PASSES(ring) __tsan_release(ring)

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The log: what we hold of a stream, addressed by the source's own offsets. Here is the window in
-// memory; bytes that a cursor still needs are never overwritten, so when the slowest cursor is a
+// memory; its bytes lie in one of two rings: a small one that stays in the processor's cache, as
+// long as nobody is far behind, and a large one of the size of the window. When the small one is
+// full the log moves to the large one, and comes back when it is nearly empty. Older bytes stay
+// where they are until nobody needs them: nothing that was handed out ever moves.
+//
+// Bytes that a cursor still needs are never overwritten, so when the slowest cursor is a
 // whole window behind, log_space() is 0 and the owner holds the source back. Segment files on disk
 // will take over at that point: they belong behind log_space() (older bytes go out) and log_view()
 // (they come back), and nothing else of the pipeline changes.
@@ -26,10 +31,14 @@ struct log_stamp {
 	uint64_t mono_ns, wall_ms;
 };
 
+enum log_ring { LOG_RING_LARGE, LOG_RING_SMALL };
+
 struct log {
-	struct memory_ring ring;
-	uint64_t head; // oldest byte held
-	uint64_t tail; // next byte to come
+	struct memory_ring rings[2]; // by enum log_ring; the small one is empty in a small window
+	enum log_ring active;        // where bytes come in
+	uint64_t moved_at;           // older bytes than this lie in the other ring
+	uint64_t head;               // oldest byte held
+	uint64_t tail;               // next byte to come
 	uint64_t cursors[LOG_CURSORS_MAX];
 	unsigned n_cursors;
 	struct log_stamp stamps[LOG_STAMPS]; // ring, oldest first, offsets rising
@@ -53,6 +62,19 @@ unsigned log_cursor_add(struct log *l);
 // Move a cursor forward; memory behind the slowest one is free again.
 void log_cursor_set(struct log *l, unsigned cursor, uint64_t offset);
 
+// Longest run of bytes that the log can ever hold.
+static inline size_t log_capacity(const struct log *l)
+{
+	return l->rings[LOG_RING_LARGE].size;
+}
+
+// Move to the ring that fits what is held, when that pays and nothing stands in the way.
+//
+// @param whole  first byte of what has not been taken apart yet: a view from there on has to stay
+// in
+//               one piece, so these bytes are copied over
+void log_settle(struct log *l, uint64_t whole);
+
 // Where to receive the next bytes.
 //
 // @param len  out: contiguous free bytes, 0 when the window is full
@@ -62,10 +84,10 @@ char *log_space(struct log *l, size_t *len);
 // Say that `len` bytes were received there, at this time.
 void log_received(struct log *l, size_t len, uint64_t mono_ns, uint64_t wall_ms);
 
-// The bytes from an offset on: contiguous up to tail.
+// The bytes from an offset on.
 //
 // @param offset  head <= offset <= tail
-// @param len     out: bytes up to tail
+// @param len     out: contiguous bytes: up to tail, or to where the log moved to its other ring
 const char *log_view(const struct log *l, uint64_t offset, size_t *len);
 
 // When the byte at an offset was received; the newest stamp at or before it.

@@ -19,6 +19,8 @@ int route_init(struct route *r, struct log *log, struct place *place,
 	r->place = place;
 	r->counters = counters;
 	r->config = config;
+	r->only_db = config->source.db >= 0 ? config->source.db : config->target.db;
+	r->to_db = config->target.db >= 0 ? config->target.db : config->source.db;
 	r->argv_max = ARGV_FIRST;
 	r->argv = malloc(r->argv_max * sizeof(*r->argv));
 	r->argv_new = malloc((r->argv_max + REWRITE_GROWTH) * sizeof(*r->argv));
@@ -36,6 +38,7 @@ void route_fini(struct route *r)
 	free(r->argv);
 	free(r->argv_new);
 	free(r->held);
+	holds_fini(&r->holds);
 	r->held = NULL;
 	r->reader = NULL;
 	r->argv = r->argv_new = NULL;
@@ -47,6 +50,7 @@ int route_reset(struct route *r, uint64_t offset, int32_t db)
 	r->routed = offset;
 	r->pending = r->in_frame = r->frame_held = false;
 	r->held_end = 0;
+	r->resync = NULL;
 	return resp_stream_reset(r->reader, offset);
 }
 
@@ -81,9 +85,9 @@ static int argv_fill(struct route *r)
 	if (argv_reserve(r, r->frame.argc))
 		return route_bad(r, ERROR_MEMORY, "no memory for a command", r->frame.begin);
 	size_t len;
-	const char *base = log_view(r->log, r->frame.begin, &len);
+	r->bytes = log_view(r->log, r->frame.begin, &len);
 	for (unsigned i = 0; i < r->frame.argc; i++)
-		r->argv[i] = (struct span){base + r->frame.argv[i].at, r->frame.argv[i].len};
+		r->argv[i] = (struct span){r->bytes + r->frame.argv[i].at, r->frame.argv[i].len};
 	return 1;
 }
 
@@ -108,9 +112,9 @@ static bool window_is_stuck(const struct route *r)
 {
 	size_t space;
 	log_space(r->log, &space);
-	if (resp_stream_frame_least(r->reader) > r->log->ring.size)
+	if (resp_stream_frame_least(r->reader) > log_capacity(r->log))
 		return true;
-	return !space && r->log->head == r->routed;
+	return !space && r->log->active == LOG_RING_LARGE && r->log->head == r->routed;
 }
 
 // @return 1 a frame is at hand, 0 not all of one is there, -1 error
@@ -190,13 +194,12 @@ static int words_add(struct batch *b, const struct rewrite *w)
 // @return 0, or -ENOMEM
 static int command_add(struct route *r, struct batch *b, const struct rewrite *w)
 {
-	size_t len;
-	int rc = batch_item_begin(b, r->frame.begin, r->db, ITEM_COMMAND);
+	int32_t db = r->only_db < 0 ? r->db : r->to_db;
+	int rc = batch_item_begin(b, r->frame.begin, db, ITEM_COMMAND);
 	if (!rc && w)
 		rc = words_add(b, w);
 	else if (!rc)
-		rc = batch_refer(b, log_view(r->log, r->frame.begin, &len),
-				 (size_t)(r->frame.end - r->frame.begin));
+		rc = batch_refer(b, r->bytes, (size_t)(r->frame.end - r->frame.begin));
 	return rc;
 }
 
@@ -208,10 +211,7 @@ static bool batch_is_full(const struct route *r, const struct batch *b)
 
 static int32_t database_of(struct span s)
 {
-	int32_t db = 0;
-	for (size_t i = 0; i < s.len && i < 8 && s.p[i] >= '0' && s.p[i] <= '9'; i++)
-		db = db * 10 + (s.p[i] - '0');
-	return db;
+	return (int32_t)span_digits(s);
 }
 
 // Markers moved by SWAPDB would lie in the other database for good.
@@ -303,6 +303,8 @@ static int command_place(struct route *r, const struct command *c, const struct 
 	    (touches_markers(c) && !strcmp(c->name, "SWAPDB") && swapped_markers_remove(r, b)))
 		return no_memory(r);
 	b->idempotent &= is_repeatable(c, argv, argc);
+	if (holds_any(&r->holds))
+		holds_follow(&r->holds, r->only_db < 0 ? r->db : r->to_db, c, argv, argc);
 	if (r->in_frame) {
 		r->frame_mask |= mask;
 		r->frame_global |= touches_markers(c);
@@ -395,18 +397,67 @@ static int state_take(struct route *r, const struct command *c)
 	}
 }
 
-// ---- One command
-
 static bool is_reserved(const struct span *argv, int argc)
 {
 	return argc > 1 && argv[1].len > 2 && argv[1].p[0] == '_' && marker_is_reserved(argv[1]);
 }
+
+// ---- One database of several
+
+static int words_place(struct route *r, const char *name, int argc)
+{
+	struct rewrite w = {.argv = r->argv_new, .room = argc, .argc = argc};
+	w.argv[0] = span_of(name);
+	if (argc > 1)
+		w.argv[1] = r->argv[1];
+	w.command = command_find(w.argv[0], (struct span){"", 0});
+	return command_place(r, w.command, w.argv, w.argc, &w);
+}
+
+static int resync_want(struct route *r, const char *why)
+{
+	r->resync = why;
+	return -1;
+}
+
+// Only one database is forwarded: what of a command that reaches beyond the one selected?
+//
+// @return 1 done, 0 no free batch, -1 error or resync, -2 forward it as usual
+static int database_filter(struct route *r, const struct command *c)
+{
+	bool here = r->db == r->only_db;
+	int argc = (int)r->frame.argc;
+	if (c && c->scope == SCOPE_GLOBAL && c->class == CLASS_GLOBAL) {
+		if (!strcmp(c->name, "FLUSHALL"))
+			return words_place(r, "FLUSHDB", 1);
+		if (argc == 3 && (database_of(r->argv[1]) == r->only_db ||
+				  database_of(r->argv[2]) == r->only_db))
+			return resync_want(r, "SWAPDB exchanged the database that is synced");
+		return command_filter(r);
+	}
+	if (c && c->scope == SCOPE_CROSS_DB) {
+		int other = command_other_db(c, r->argv, argc);
+		if (here == (other == r->only_db) || other < 0)
+			return here ? -2 : command_filter(r);
+		if (!here)
+			return resync_want(
+				r, "a key came into the database that is synced from another");
+		return strcmp(c->name, "MOVE") ? command_filter(r) : words_place(r, "DEL", 2);
+	}
+	bool anywhere = c && (c->scope == SCOPE_GLOBAL || c->scope == SCOPE_NONE);
+	return here || anywhere ? -2 : command_filter(r);
+}
+
+// ---- One command
 
 static int command_forward(struct route *r, const struct command *c)
 {
 	int argc = (int)r->frame.argc;
 	if (r->routed < r->held_end && is_held(r, c))
 		return command_filter(r);
+	int filtered = r->only_db < 0 ? -2 : database_filter(r, c);
+	if (filtered != -2)
+		return filtered;
 	if (!c)
 		counter_add(&r->counters->unknown_commands, 1);
 	bool plain_set = c && c->rewrite == REWRITE_SET && argc == 3; // most of most streams
@@ -467,6 +518,55 @@ static void command_done(struct route *r)
 	r->routed = r->frame.end;
 }
 
+static int release_put(struct route *r, const struct hold *hold, struct span key)
+{
+	unsigned lane = place_lane_of(r->place, key);
+	size_t need = 5 * BATCH_HEAD_LEN + 64 + key.len;
+	struct batch *b = r->place->feeds[lane].open;
+	if (b && !batch_has_text(b, need))
+		place_close(r->place, lane, r->routed, r->db);
+	b = place_open(r->place, lane, r->routed, 0, true);
+	if (!b)
+		return 0;
+	if (!batch_has_text(b, need) && !batch_text_grow(b, need))
+		return no_memory(r);
+	int rc = batch_item_begin(b, r->routed, hold->db, ITEM_INTERNAL);
+	rc = rc ? rc : batch_head(b, 4);
+	rc = rc ? rc : batch_arg(b, SPAN_LIT("PEXPIREAT"), false);
+	rc = rc ? rc : batch_arg(b, key, false);
+	rc = rc ? rc : batch_arg_u64(b, (uint64_t)hold->expire_at_ms);
+	rc = rc ? rc : batch_arg(b, SPAN_LIT("XX"), false);
+	if (rc)
+		return no_memory(r);
+	if (batch_is_full(r, b))
+		place_close(r->place, lane, r->routed, r->db);
+	return 1;
+}
+
+int route_release(struct route *r)
+{
+	const struct hold *hold;
+	struct span key;
+	if (r->in_frame)
+		return 0;
+	while ((hold = hold_next(&r->holds, &key))) {
+		int rc = release_put(r, hold, key);
+		if (!rc)
+			r->holds.released--;
+		if (rc <= 0)
+			return rc;
+	}
+	if (holds_any(&r->holds))
+		route_flush(r, true);
+	holds_fini(&r->holds);
+	return 1;
+}
+
+uint64_t route_whole(const struct route *r)
+{
+	return r->pending ? r->frame.begin : resp_stream_position(r->reader);
+}
+
 void route_flush(struct route *r, bool all)
 {
 	place_flush(r->place, r->routed, r->in_frame ? r->frame_db : r->db, all,
@@ -478,7 +578,8 @@ int route_turn(struct route *r, uint64_t now_ms)
 	uint64_t stop = resp_stream_position(r->reader) + TURN_BYTES;
 	r->now_ms = now_ms;
 	while (resp_stream_position(r->reader) < stop) {
-		int rc = r->pending ? 1 : frame_next(r);
+		// The log may have moved since: bytes that wait are those of its present ring.
+		int rc = r->pending ? argv_fill(r) : frame_next(r);
 		if (rc < 0)
 			return rc;
 		if (!rc)

@@ -11,6 +11,7 @@
 #pragma once
 
 #include "dataplane/log/log.h"
+#include "dataplane/route/hold.h"
 #include "dataplane/route/place.h"
 #include "parsers/commands.h"
 #include "parsers/resp.h"
@@ -23,11 +24,15 @@ struct route {
 	const struct link_config *config;
 	struct resp_stream *reader;
 	int32_t db;              // selected in the stream
+	int32_t only_db,
+		to_db; // the database that is forwarded and where it goes; -1: all, the same
+	const char *resync;      // a command that only a full sync can follow; NULL: none
 	uint64_t routed;         // everything before it has its fate or its batch
 	uint64_t now_ms;         // wall clock of this turn
 
 	// The command at hand.
 	struct resp_frame frame;
+	const char *bytes;       // of the frame, in the log
 	struct span *argv, *argv_new; // room for argv_max, and a little more
 	unsigned argv_max;
 	bool pending;            // it found no free batch: try again before the next
@@ -41,6 +46,8 @@ struct route {
 	bool frame_global;       // it holds FLUSHALL or the like
 	uint64_t frame_commands, frame_filtered; // counted at EXEC
 	struct batch_mark frame_mark; // the batch before it
+
+	struct holds holds;      // of the snapshot, until the stream has caught up with it
 
 	// What the target holds already, by slot: commands that begin before it are not sent again.
 	uint64_t *held;          // SLOT_COUNT offsets
@@ -63,8 +70,16 @@ int route_reset(struct route *r, uint64_t offset, int32_t db);
 // Route what the log holds, until the lanes are full or a slice of work is done.
 //
 // @return 1 when there is more to do at once, 0 when it waits for bytes or lanes, -1 on what cannot
-//         go on (error and text are filled)
+//         go on: error and text are filled, or `resync` says why a full sync has to follow
 int route_turn(struct route *r, uint64_t now_ms);
 
 // Hand over what is open, as place_flush() does, but for a transaction that is not whole.
 void route_flush(struct route *r, bool all);
+
+// First byte of the log that has not been taken apart.
+uint64_t route_whole(const struct route *r);
+
+// The stream has caught up: give the keys that are still held the expiry that they came with.
+//
+// @return 1 done, 0 the lanes are full: call it again, -1 error and text are filled
+int route_release(struct route *r);

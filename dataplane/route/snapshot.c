@@ -14,13 +14,17 @@
 #define SCRATCH_MAX (64 * MB)
 
 void snapshot_init(struct snapshot *s, struct log *log, struct place *place,
-		   struct source_counters *counters, struct keyset *keys)
+		   struct source_counters *counters, struct keyset *keys, struct holds *holds)
 {
+	int32_t only_db = s->only_db, to_db = s->to_db;
 	memset(s, 0, sizeof(*s));
+	s->only_db = only_db;
+	s->to_db = to_db;
 	s->log = log;
 	s->place = place;
 	s->counters = counters;
 	s->keys = keys;
+	s->holds = holds;
 }
 
 void snapshot_fini(struct snapshot *s)
@@ -38,8 +42,8 @@ int snapshot_begin(struct snapshot *s, const struct link_settings *set)
 {
 	struct source_counters *counters = s->counters;
 	snapshot_fini(s);
-	snapshot_init(s, s->log, s->place, counters, s->keys);
-	const struct rdb_settings reader = {.window_len = s->log->ring.size,
+	snapshot_init(s, s->log, s->place, counters, s->keys, s->holds);
+	const struct rdb_settings reader = {.window_len = log_capacity(s->log),
 					    .big_len = set->big_value,
 					    .scratch_len = SCRATCH_MAX};
 	int rc = rdb_reader_init(&s->reader, &reader);
@@ -54,9 +58,12 @@ int snapshot_begin(struct snapshot *s, const struct link_settings *set)
 
 // ---- Whole values
 
-static bool has_expired(const struct snapshot *s, int64_t expire_at_ms)
+// Expired before the snapshot was taken. What expires later may have been given a longer life in
+// the stream, so it is made and held.
+bool snapshot_has_expired(const struct snapshot *s, int64_t expire_at_ms)
 {
-	return expire_at_ms >= 0 && (uint64_t)expire_at_ms <= s->now_ms;
+	uint64_t limit_ms = s->taken_ms && s->taken_ms < s->now_ms ? s->taken_ms : s->now_ms;
+	return expire_at_ms >= 0 && (uint64_t)expire_at_ms <= limit_ms;
 }
 
 static int string_put(struct snapshot *s, const struct rdb_event *ev)
@@ -65,7 +72,7 @@ static int string_put(struct snapshot *s, const struct rdb_event *ev)
 	struct span words[5] = {SPAN_LIT("SET"), ev->key, ev->value, SPAN_LIT("PXAT"), {at_ms, 0}};
 	bool expires = ev->expire_at_ms >= 0;
 	if (expires)
-		words[4].len = decimal_write(at_ms, (uint64_t)ev->expire_at_ms);
+		words[4].len = decimal_write(at_ms, (uint64_t)s->hold_at_ms);
 	return snapshot_put(s, place_lane_of(s->place, ev->key), false, words, expires ? 5 : 3,
 			    true);
 }
@@ -75,7 +82,7 @@ static int restore_add(struct snapshot *s, struct batch *b, const struct rdb_eve
 	char number[24], type = (char)ev->type;
 	uint8_t footer[RDB_FOOTER_LEN];
 	bool idle = ev->idle_s >= 0, freq = ev->freq >= 0;
-	uint64_t ttl = ev->expire_at_ms >= 0 ? (uint64_t)ev->expire_at_ms : 0;
+	uint64_t ttl = ev->expire_at_ms >= 0 ? (uint64_t)s->hold_at_ms : 0;
 	rdb_restore_footer(ev->type, ev->footer_version, ev->value, footer);
 	int rc = batch_head(b, idle || freq ? 8 : 6);
 	rc = rc ? rc : batch_arg(b, SPAN_LIT("RESTORE"), false);
@@ -114,12 +121,13 @@ static int raw_put(struct snapshot *s, const struct rdb_event *ev)
 
 static int key_put(struct snapshot *s, const struct rdb_event *ev)
 {
-	if (has_expired(s, ev->expire_at_ms)) {
+	if (snapshot_has_expired(s, ev->expire_at_ms)) {
 		counter_add(&s->counters->snapshot_expired, 1);
 		return 1;
 	}
-	if (marker_is_reserved(ev->key))
+	if (s->skips_db || marker_is_reserved(ev->key))
 		return 1;
+	s->hold_at_ms = hold_add(s->holds, s->db, ev->key, ev->expire_at_ms, s->now_ms);
 	int rc = ev->kind == RDB_STRING ? string_put(s, ev) : raw_put(s, ev);
 	return rc > 0 ? snapshot_key_done(s, ev->key) : rc;
 }
@@ -128,17 +136,36 @@ static int key_put(struct snapshot *s, const struct rdb_event *ev)
 
 static int aux_take(struct snapshot *s, const struct rdb_event *ev)
 {
-	if (!span_eq(ev->key, SPAN_LIT("repl-stream-db")) || !ev->value.len ||
-	    ev->value.p[0] == '-')
-		return 1;
-	s->stream_db = 0;
-	for (size_t i = 0; i < ev->value.len && i < 8; i++)
-		s->stream_db = s->stream_db * 10 + (ev->value.p[i] - '0');
+	if (span_eq(ev->key, SPAN_LIT("ctime")))
+		s->taken_ms = span_digits(ev->value) * 1000;
+	if (span_eq(ev->key, SPAN_LIT("repl-stream-db")) && ev->value.len && ev->value.p[0] != '-')
+		s->stream_db = (int32_t)span_digits(ev->value);
 	return 1;
+}
+
+// A library begins with "#!ENGINE name=NAME".
+static struct span library_name(struct span code)
+{
+	const char *end = memchr(code.p, '\n', code.len);
+	size_t len = end ? (size_t)(end - code.p) : code.len;
+	const char *name = memmem(code.p, len, "name=", 5);
+	if (!name)
+		return (struct span){"", 0};
+	name += 5;
+	size_t n = 0;
+	while (name + n < code.p + len && name[n] != ' ' && name[n] != '\r')
+		n++;
+	return (struct span){name, n};
 }
 
 static int function_put(struct snapshot *s, const struct rdb_event *ev)
 {
+	if (!s->step) {
+		int rc = snapshot_remember(s, KEYSET_LIBRARIES, library_name(ev->value));
+		if (rc < 0)
+			return rc;
+		s->step = 1;
+	}
 	struct span words[4] = {SPAN_LIT("FUNCTION"), SPAN_LIT("LOAD"), SPAN_LIT("REPLACE"),
 				ev->value};
 	return snapshot_put(s, 0, true, words, 4, true);
@@ -160,6 +187,12 @@ static int eof_take(struct snapshot *s, const struct rdb_event *ev)
 	return 1;
 }
 
+static void database_select(struct snapshot *s, int32_t db)
+{
+	s->skips_db = s->only_db >= 0 && db != s->only_db;
+	s->db = s->only_db < 0 ? db : s->to_db;
+}
+
 static int event_route(struct snapshot *s)
 {
 	const struct rdb_event *ev = &s->event;
@@ -168,7 +201,7 @@ static int event_route(struct snapshot *s)
 	case RDB_RAW:
 		return key_put(s, ev);
 	case RDB_SELECTDB:
-		s->db = (int32_t)ev->db;
+		database_select(s, (int32_t)ev->db);
 		return 1;
 	case RDB_RESIZEDB:
 		counter_add(&s->counters->snapshot_total_keys, ev->n_keys);

@@ -15,6 +15,7 @@
 
 #include "dataplane/apply/keyset.h"
 #include "dataplane/log/log.h"
+#include "dataplane/route/hold.h"
 #include "dataplane/route/place.h"
 #include "parsers/rdb.h"
 
@@ -23,14 +24,19 @@ struct snapshot {
 	struct place *place;
 	struct source_counters *counters;
 	struct keyset *keys;      // collects the keys when it is open
+	int32_t only_db, to_db;   // as in struct route; set before snapshot_init()
+	struct holds *holds;      // volatile keys that may not vanish yet
+	uint64_t taken_ms;        // wall clock of the source as the snapshot was taken, 0: not said
 	struct rdb_reader reader;
 	bool reader_open;
 	uint64_t position;        // bytes that the reader has taken
 	struct span view;         // what the last rdb_next() was shown
 	struct rdb_event event;
+	int64_t hold_at_ms;       // expiry that the key at hand is created with
 	bool pending;             // the event at hand found no free batch
 	size_t pending_len;       // bytes to release once it is done
-	int32_t db;               // of the keys
+	int32_t db;               // of the keys in the target
+	bool skips_db;            // the database at hand is not forwarded
 	int32_t stream_db;        // selected in the stream as the snapshot was taken, -1: not said
 	uint64_t now_ms;
 	bool done;
@@ -54,7 +60,7 @@ struct snapshot {
 };
 
 void snapshot_init(struct snapshot *s, struct log *log, struct place *place,
-		   struct source_counters *counters, struct keyset *keys);
+		   struct source_counters *counters, struct keyset *keys, struct holds *holds);
 void snapshot_fini(struct snapshot *s);
 
 // Begin with a new RDB at offset 0 of the log.

@@ -102,8 +102,7 @@ static int begin_put(struct snapshot *s, const struct rdb_event *ev)
 		[RDB_KIND_STRING] = "APPEND", [RDB_KIND_LIST] = "RPUSH", [RDB_KIND_SET] = "SADD",
 		[RDB_KIND_HASH] = "HSET", [RDB_KIND_ZSET] = "ZADD", [RDB_KIND_STREAM] = "XADD",
 	};
-	s->expired = ev->expire_at_ms >= 0 && (uint64_t)ev->expire_at_ms <= s->now_ms;
-	s->expire_at_ms = ev->expire_at_ms;
+	s->expired = snapshot_has_expired(s, ev->expire_at_ms);
 	if (ev->key.len > s->key_copy_max) {
 		free(s->key_copy);
 		s->key_copy = malloc(ev->key.len);
@@ -119,8 +118,14 @@ static int begin_put(struct snapshot *s, const struct rdb_event *ev)
 	snprintf(s->temporary, sizeof(s->temporary), MARKER_PREFIX "big:%u", s->lane);
 	s->n_pieces = 0;
 	s->n_piece_args = 0;
-	if (!s->expired)
+	if (s->skips_db || marker_is_reserved(s->key)) {
+		s->expired = true; // passed over just the same
+		return 1;
+	}
+	if (!s->expired) {
+		s->expire_at_ms = hold_add(s->holds, s->db, s->key, ev->expire_at_ms, s->now_ms);
 		return snapshot_key_done(s, s->key);
+	}
 	counter_add(&s->counters->snapshot_expired, 1);
 	return 1;
 }

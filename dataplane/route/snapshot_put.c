@@ -58,17 +58,21 @@ int snapshot_put(struct snapshot *s, unsigned lane, bool framed, const struct sp
 	return 1;
 }
 
+int snapshot_remember(struct snapshot *s, int32_t db, struct span name)
+{
+	if (!keyset_is_open(s->keys))
+		return 1;
+	int rc = keyset_add(s->keys, db, name);
+	if (!rc)
+		return 1;
+	s->error = ERROR_DISK;
+	snprintf(s->text, sizeof(s->text),
+		 "the state folder cannot hold the keys of the snapshot: %s", strerror(-rc));
+	return -1;
+}
+
 int snapshot_key_done(struct snapshot *s, struct span key)
 {
 	counter_add(&s->counters->snapshot_keys, 1);
-	if (!keyset_is_open(s->keys))
-		return 1;
-	int rc = keyset_add(s->keys, s->db, key);
-	if (rc)
-		snprintf(s->text, sizeof(s->text),
-			 "the state folder cannot hold the keys of the snapshot: %s",
-			 strerror(-rc));
-	if (rc)
-		s->error = ERROR_DISK;
-	return rc ? -1 : 1;
+	return snapshot_remember(s, s->db, key);
 }

@@ -11,6 +11,8 @@ static inline bool snapshot_is_stable(const struct snapshot *s, struct span w)
 	return w.p >= s->view.p && w.p + w.len <= s->view.p + s->view.len;
 }
 
+bool snapshot_has_expired(const struct snapshot *s, int64_t expire_at_ms);
+
 // The batch of a lane, with room for this text. Keys of database 0 go plain, all others framed.
 //
 // @return NULL: the lane is full, or there is no memory (s->error is set)
@@ -28,6 +30,9 @@ int snapshot_put(struct snapshot *s, unsigned lane, bool framed, const struct sp
 
 // One event of a value in pieces. @return as snapshot_put()
 int snapshot_piece(struct snapshot *s, const struct rdb_event *ev);
+
+// Remember a name, where the target will be swept. @return 1, or -1
+int snapshot_remember(struct snapshot *s, int32_t db, struct span name);
 
 // A key is on its way: count it, and remember it where the target will be swept. @return 1, or -1
 int snapshot_key_done(struct snapshot *s, struct span key);

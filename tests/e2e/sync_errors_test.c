@@ -258,8 +258,8 @@ static void a_command_above_the_window_is_refused_with_1(struct world *w)
 
 	assert_non_null(bytes);
 	memset(bytes, 'x', len);
-	job_wait_phase(j, "stream");
 	run(source, "SET before 1");
+	job_wait_applied(j, source);
 	run(source, "SET large %b", bytes, len);
 	free(bytes);
 	assert_int_equal(job_wait(j), 1);

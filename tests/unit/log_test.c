@@ -80,7 +80,7 @@ static void bytes_stay_whole_around_the_end(void **state)
 	for (int i = 0; i < 5000; i++) {
 		size_t space;
 		log_space(l, &space);
-		assert_int_equal(space, l->ring.size - (l->tail - l->head));
+		assert_int_equal(space, log_capacity(l) - (l->tail - l->head));
 		receive(l, random_below(&r, space + 1));
 		uint64_t to = l->cursors[slow] + random_below(&r, l->tail - l->cursors[slow] + 1);
 		view_check(l, l->head);
@@ -98,7 +98,7 @@ static void full_window_has_no_room_until_the_slowest_moves(void **state)
 	struct log *l = log_made(4096, 0);
 	unsigned a = log_cursor_add(l), b = log_cursor_add(l);
 	size_t space;
-	receive(l, l->ring.size);
+	receive(l, log_capacity(l));
 	log_space(l, &space);
 	assert_int_equal(space, 0);
 	log_cursor_set(l, a, 100);

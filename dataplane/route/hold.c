@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/route/hold.h"
+
+#include <stdlib.h>
+#include <xxhash.h>
+
+#define INDEX_LEN (2 * HOLDS_MAX)
+#define KEYS_MAX  64
+
+void holds_fini(struct holds *h)
+{
+	free(h->all);
+	free(h->index);
+	free(h->names);
+	memset(h, 0, sizeof(*h));
+}
+
+static bool holds_open(struct holds *h)
+{
+	if (h->all)
+		return true;
+	h->all = malloc(HOLDS_MAX * sizeof(*h->all));
+	h->index = calloc(INDEX_LEN, sizeof(*h->index));
+	h->names = malloc(HOLDS_LEN);
+	if (h->all && h->index && h->names)
+		return true;
+	holds_fini(h);
+	return false;
+}
+
+static bool is_named(const struct holds *h, const struct hold *hold, int32_t db, struct span key)
+{
+	return hold->db == db && hold->len == key.len &&
+	       !memcmp(h->names + hold->at, key.p, key.len);
+}
+
+// The hold of a key that has not ended, and where its number stands or would stand in the index.
+static struct hold *hold_find(const struct holds *h, int32_t db, struct span key, uint32_t **slot)
+{
+	size_t at = XXH3_64bits(key.p, key.len) % INDEX_LEN;
+	for (; h->index[at]; at = (at + 1) % INDEX_LEN) {
+		struct hold *hold = &h->all[h->index[at] - 1];
+		if (!hold->ended && is_named(h, hold, db, key))
+			return hold;
+	}
+	*slot = &h->index[at];
+	return NULL;
+}
+
+static bool hold_put(struct holds *h, int32_t db, struct span key, int64_t expire_at_ms)
+{
+	uint32_t *slot;
+	if (!holds_open(h) || h->n == HOLDS_MAX || key.len > HOLDS_LEN - h->n_names)
+		return false;
+	struct hold *hold = hold_find(h, db, key, &slot);
+	if (hold) {
+		hold->expire_at_ms = expire_at_ms;
+		return true;
+	}
+	h->all[h->n] = (struct hold){h->n_names, (uint32_t)key.len, db, false, expire_at_ms};
+	if (key.len)
+		memcpy(h->names + h->n_names, key.p, key.len);
+	h->n_names += (uint32_t)key.len;
+	*slot = ++h->n;
+	return true;
+}
+
+int64_t hold_add(struct holds *h, int32_t db, struct span key, int64_t expire_at_ms,
+		 uint64_t now_ms)
+{
+	if (expire_at_ms < 0 || (uint64_t)expire_at_ms > now_ms + HOLD_HORIZON_MS ||
+	    !hold_put(h, db, key, expire_at_ms))
+		return expire_at_ms;
+	return (int64_t)(now_ms + HOLD_EXTEND_MS);
+}
+
+// ---- The stream
+
+static void hold_end(struct holds *h, int32_t db, struct span key)
+{
+	uint32_t *slot;
+	struct hold *hold = hold_find(h, db, key, &slot);
+	if (hold)
+		hold->ended = true;
+}
+
+// The expiry goes along with a key that is renamed, copied or moved.
+static void hold_carry(struct holds *h, int32_t db, struct span key, int32_t to_db, struct span to)
+{
+	uint32_t *slot;
+	struct hold *hold = hold_find(h, db, key, &slot);
+	int64_t expire_at_ms = hold ? hold->expire_at_ms : -1;
+	hold_end(h, to_db, to);
+	if (hold)
+		hold_put(h, to_db, to, expire_at_ms);
+}
+
+static void holds_swap(struct holds *h, int32_t a, int32_t b)
+{
+	for (unsigned i = 0; i < h->n; i++) {
+		struct hold *hold = &h->all[i];
+		hold->db = hold->db == a ? b : hold->db == b ? a : hold->db;
+	}
+}
+
+// Commands that may leave a key with another expiry than it had. Those that take it away need no
+// notice: what has no expiry gets none at the end.
+static bool may_set_expiry(const struct command *c, int argc)
+{
+	static const char *const names[] = {"SETEX", "PSETEX", "GETEX", "MSETEX", "RESTORE",
+					    "RESTORE-ASKING"};
+	if (c->class == CLASS_TTL)
+		return true;
+	if (!strcmp(c->name, "SET"))
+		return argc > 3;
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcmp(c->name, names[i]))
+			return true;
+	return false;
+}
+
+void holds_follow(struct holds *h, int32_t db, const struct command *c, const struct span *argv,
+		  int argc)
+{
+	int keys[KEYS_MAX], n;
+	if (!c || !(c->flags & COMMAND_WRITE))
+		return;
+	if (!strncmp(c->name, "RENAME", 6) && argc == 3) {
+		hold_carry(h, db, argv[1], db, argv[2]);
+		hold_end(h, db, argv[1]);
+	} else if (c->scope == SCOPE_CROSS_DB && argc >= 3) {
+		int other = command_other_db(c, argv, argc);
+		bool moves = !strcmp(c->name, "MOVE");
+		hold_carry(h, db, argv[1], other < 0 ? db : other, moves ? argv[1] : argv[2]);
+		if (moves)
+			hold_end(h, db, argv[1]);
+	} else if (!strcmp(c->name, "SWAPDB") && argc == 3) {
+		holds_swap(h, (int32_t)span_digits(argv[1]), (int32_t)span_digits(argv[2]));
+	} else if (may_set_expiry(c, argc)) {
+		n = command_keys(c, argv, argc, keys, KEYS_MAX);
+		for (int i = 0; i < n; i++)
+			hold_end(h, db, argv[keys[i]]);
+	}
+}
+
+const struct hold *hold_next(struct holds *h, struct span *key)
+{
+	while (h->released < h->n) {
+		const struct hold *hold = &h->all[h->released++];
+		if (hold->ended)
+			continue;
+		*key = (struct span){h->names + hold->at, hold->len};
+		return hold;
+	}
+	return NULL;
+}
