@@ -63,6 +63,7 @@ static struct scene *scene_new(void)
 {
 	struct scene *s = calloc(1, sizeof(*s));
 	settings_default(&s->config.settings);
+	s->config.source.db = s->config.target.db = -1;
 	strcpy(s->config.name, "scene");
 	strcpy(s->config.target.host, "target");
 	fake_loop_init(&s->loop);
