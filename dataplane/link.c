@@ -485,20 +485,25 @@ static void frontier_publish(struct link *link)
 
 static bool draining_turn(struct link *link)
 {
-	bool more = streaming_turn(link);
+	struct route *r = &link->route;
+	bool more = !link->drained && streaming_turn(link);
 	if (link->stage != LINK_DRAINING)
 		return false;
-	if (more || link->route.pending)
+	if (more || (!link->drained && r->pending))
 		return more;
-	route_flush(&link->route, true);
-	if (!place_is_idle(&link->place) && !link->route.in_frame)
+	int rc = link->drained ? 0 : route_abandon(r);
+	link->drained = true;
+	// Who drains before the stream has caught up gets the expiries as they came.
+	rc = rc ? rc : route_release(r);
+	if (rc < 0)
+		link_fail(link, r->error, r->text);
+	if (rc <= 0)
 		return false;
-	// A transaction of which the end never came is not begun at all.
-	if (link->route.in_frame &&
-	    place_frontier(&link->place, link->route.routed) < link->route.routed)
+	route_flush(r, true);
+	if (!place_is_idle(&link->place))
 		return false;
 	if (!link->final_markers) {
-		place_touch(&link->place, link->route.routed, link->route.db);
+		place_touch(&link->place, r->routed, r->db);
 		link->final_markers = true;
 		return true;
 	}

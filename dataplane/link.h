@@ -62,7 +62,8 @@ struct link {
 	unsigned n_snapshots_lost;    // in a row
 	bool target_was_ours;         // empty, or marked by this link, as the link began
 	bool joined;                  // a source has accepted us at least once
-	bool final_markers;           // of the drain, sent
+	bool drained;                 // of the drain: all that was received is routed
+	bool final_markers;           // of the drain: sent
 	uint64_t touch_at_ns;         // when idle lanes get their marker again
 	uint64_t
 		catch_up_answers; // the probe's answer that tells the offset to reach

@@ -244,13 +244,11 @@ int main(int argc, char **argv)
 		{NULL, 0, NULL, 0},
 	};
 	int cpus[CORES_MAX] = {-1}, n = 1, option;
-	struct link_settings set;
-	char why[TEXT_LEN];
-	settings_default(&set);
+	int io = STREAM_AUTO;
 	while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
 		if (option == 'c')
 			n = cores_parse(optarg, cpus, CORES_MAX);
-		else if (option == 'i' && !setting_set(&set, "io", optarg, why, sizeof(why)))
+		else if (option == 'i' && (io = stream_choice_parse(optarg)) >= 0)
 			continue;
 		else if (option == 'V')
 			return puts("flyover-dataplane " FLYOVER_VERSION) == EOF;
@@ -267,7 +265,7 @@ int main(int argc, char **argv)
 	d.contract = contract_map();
 	if (!d.contract)
 		return 1;
-	int rc = cores_open(&d, cpus, (unsigned)n, (unsigned)set.io);
+	int rc = cores_open(&d, cpus, (unsigned)n, (unsigned)io);
 	if (!rc)
 		rc = cores_go(&d);
 	if (rc) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "drivers/stream.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <sys/utsname.h>
 
@@ -15,9 +16,18 @@ static bool uring_is_proved(void)
 	return major > 6 || (major == 6 && minor >= 1);
 }
 
+int stream_choice_parse(const char *text)
+{
+	static const char *const words[] = {"auto", "epoll", "io_uring"};
+	for (int i = 0; i < 3; i++)
+		if (!strcmp(text, words[i]))
+			return i;
+	return -EINVAL;
+}
+
 const struct stream_ops *stream_preferred(unsigned io)
 {
-	if (io == 2 || (io == 0 && uring_is_proved()))
+	if (io == STREAM_URING || (io == STREAM_AUTO && uring_is_proved()))
 		return &stream_uring;
 	return &stream_epoll;
 }

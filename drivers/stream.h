@@ -121,7 +121,13 @@ static inline void stream_close(struct stream *s)
 	s->loop->ops->close(s);
 }
 
+enum stream_choice { STREAM_AUTO, STREAM_EPOLL, STREAM_URING };
+
+// @param text  "auto", "epoll" or "io_uring"
+// @return enum stream_choice, or -EINVAL
+int stream_choice_parse(const char *text);
+
 // The driver to try first: auto is io_uring where it was measured to cost no more than epoll.
 //
-// @param io  0 auto, 1 epoll, 2 io_uring (enum setting_io)
+// @param io  enum stream_choice
 const struct stream_ops *stream_preferred(unsigned io);

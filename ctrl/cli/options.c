@@ -30,6 +30,8 @@ static const struct option_row rows[] = {
 	    "keep the state of this job there; default: a folder for this source and target"),
 	ROW("cores", 0, "LIST", OPTIONS_JOB, cores,
 	    "cores to use, such as 0-3; default: flyover chooses"),
+	ROW("io", 0, "auto|epoll|io_uring", OPTIONS_JOB, io,
+	    "how sockets are waited for; default: auto"),
 	ROW("verbose", 'v', NULL, OPTIONS_JOB, verbose, "print the log to stderr"),
 	ROW("config", 0, "FILE", OPTIONS_LINK, config,
 	    "settings of the link from a file: 'name: value'"),

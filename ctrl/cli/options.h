@@ -13,7 +13,7 @@
 enum option_group {
 	OPTIONS_JSON = 1,      // --json
 	OPTIONS_SOCKET = 2,    // --socket
-	OPTIONS_JOB = 4,       // --state-dir, --cores, --verbose
+	OPTIONS_JOB = 4,       // --state-dir, --cores, --io, --verbose
 	OPTIONS_LINK = 8,      // --config and every setting of a link
 	OPTIONS_PASSWORD = 16, // --source-password-file, --target-password-file
 	OPTIONS_CHECK = 32,    // --mode, --show
@@ -26,7 +26,7 @@ struct option_setting {
 // What the user said; texts belong to the caller of options_read().
 struct options {
 	bool json, verbose, help;
-	const char *socket, *state_dir, *cores, *config;
+	const char *socket, *state_dir, *cores, *io, *config;
 	const char *source_password_file, *target_password_file;
 	const char *mode, *show, *ttl_slack;
 	unsigned n_settings;

@@ -32,14 +32,18 @@ int private_state_dir(const char *name, char *out, size_t out_len, struct failur
 }
 
 static int daemon_spawn(struct private_daemon *p, int fd, const char *state_dir, const char *cores,
-			bool verbose, struct failure *f)
+			const char *io, bool verbose, struct failure *f)
 {
 	char path[4096];
-	char *argv[9] = {path, "--private", "--state-dir", (char *)state_dir};
+	char *argv[11] = {path, "--private", "--state-dir", (char *)state_dir};
 	unsigned n = 4;
 	if (cores) {
 		argv[n++] = "--cores";
 		argv[n++] = (char *)cores;
+	}
+	if (io) {
+		argv[n++] = "--io";
+		argv[n++] = (char *)io;
 	}
 	if (verbose)
 		argv[n++] = "--verbose";
@@ -60,12 +64,12 @@ static int daemon_spawn(struct private_daemon *p, int fd, const char *state_dir,
 }
 
 int private_daemon_start(struct private_daemon *p, const char *state_dir, const char *cores,
-			 bool verbose, struct failure *f)
+			 const char *io, bool verbose, struct failure *f)
 {
 	int pair[2];
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
 		return failure_set(f, ERROR_INTERNAL, "no socket pair: %s", strerror(errno));
-	int rc = daemon_spawn(p, pair[1], state_dir, cores, verbose, f);
+	int rc = daemon_spawn(p, pair[1], state_dir, cores, io, verbose, f);
 	close(pair[1]);
 	session_init(&p->session, pair[0]);
 	// It answers, or it says why it ended, on the same line.

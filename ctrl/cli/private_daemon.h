@@ -21,10 +21,11 @@ int private_state_dir(const char *name, char *out, size_t out_len, struct failur
 // Start flyoverd and wait until it answers.
 //
 // @param cores    list, or NULL
+// @param io       word, or NULL
 // @param verbose  its log goes to our stderr
 // @return 0, or -1 with its own failure
 int private_daemon_start(struct private_daemon *p, const char *state_dir, const char *cores,
-			 bool verbose, struct failure *f);
+			 const char *io, bool verbose, struct failure *f);
 
 // Let it go, and wait until it has left its state folder; it is killed when it stays.
 void private_daemon_end(struct private_daemon *p);

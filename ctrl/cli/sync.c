@@ -44,7 +44,7 @@ static int sync_begin(struct sync *s, struct failure *f)
 {
 	const struct options *o = s->options;
 	s->n_daemons++;
-	if (private_daemon_start(&s->daemon, s->state_dir, o->cores, o->verbose, f))
+	if (private_daemon_start(&s->daemon, s->state_dir, o->cores, o->io, o->verbose, f))
 		return -1;
 	return session_ask(&s->daemon.session, job_request(&s->config, true), NULL, f) ? -1 : 0;
 }

@@ -30,6 +30,7 @@ static const struct field fields[] = {
 	FIELD("listen", listen),
 	FIELD("state-dir", state_dir),
 	FIELD("cores", cores),
+	FIELD("io", io),
 };
 
 int daemon_config_set(struct daemon_config *c, const char *key, const char *text, struct failure *f)
@@ -43,6 +44,10 @@ int daemon_config_set(struct daemon_config *c, const char *key, const char *text
 		if (!strcmp(key, "cores") && strspn(text, "0123456789,-") != strlen(text))
 			return failure_set(f, ERROR_CONFIG,
 					   "cores: '%s' is not a list such as 0-3 or 1,3", text);
+		if (!strcmp(key, "io") && strcmp(text, "auto") && strcmp(text, "epoll") &&
+		    strcmp(text, "io_uring"))
+			return failure_set(f, ERROR_CONFIG,
+					   "io: '%s' is none of auto, epoll, io_uring", text);
 		strcpy((char *)c + fields[i].offset, text);
 		return 0;
 	}

@@ -3,6 +3,7 @@
 //
 //   listen: /run/flyover/flyoverd.sock     the API
 //   state-dir: /var/lib/flyover
+//   io: epoll                              how sockets are waited for; default: auto
 //   cores: 0-3                             which cores the dataplane may use; default: it chooses
 //   site: paris                            origin site of the links that name none
 //   links:
@@ -29,6 +30,7 @@ struct daemon_config {
 	char listen[4096];
 	char state_dir[4096];
 	char cores[128];
+	char io[16]; // auto, epoll, io_uring; "": auto
 	unsigned n_links;
 	struct link_config links[LINKS_MAX];
 };
@@ -41,7 +43,7 @@ void daemon_config_init(struct daemon_config *c);
 // @return 0, or -1: CONFIG with path and line
 int daemon_config_read(struct daemon_config *c, const char *path, struct failure *f);
 
-// Set one of listen, state-dir, cores.
+// Set one of listen, state-dir, cores, io.
 //
 // @return 0, or -1: CONFIG
 int daemon_config_set(struct daemon_config *c, const char *key, const char *text,

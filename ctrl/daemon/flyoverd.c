@@ -19,12 +19,14 @@
 #define PRIVATE_LOCK_WAIT_MS 5000
 
 static const char usage[] =
-	"usage: flyoverd [--config FILE] [--listen SOCKET] [--state-dir FOLDER] [--cores LIST]\n"
+	"usage: flyoverd [--config FILE] [--listen SOCKET] [--state-dir FOLDER] [--cores LIST] "
+	"[--io WORD]\n"
 	"\n"
 	"  --config FILE       links and settings; default " DAEMON_CONFIG_PATH "\n"
 	"  --listen SOCKET     where `flyover` finds us; default " DAEMON_SOCKET_PATH "\n"
 	"  --state-dir FOLDER  what must outlive us; default " DAEMON_STATE_DIR "\n"
 	"  --cores LIST        cores for the dataplane, such as 0-3\n"
+	"  --io WORD           how it waits for sockets: auto, epoll or io_uring\n"
 	"  --private           serve the one command connected to stdin, end with it\n"
 	"  --verbose           log to stderr in spite of --private\n"
 	"  --version, --help\n";
@@ -180,6 +182,7 @@ static const struct option options[] = {
 	{"listen", required_argument, NULL, 'l'},
 	{"state-dir", required_argument, NULL, 's'},
 	{"cores", required_argument, NULL, 'c'},
+	{"io", required_argument, NULL, 'i'},
 	{"private", no_argument, NULL, 'p'},
 	{"verbose", no_argument, NULL, 'v'},
 	{0},
@@ -218,7 +221,7 @@ static int config_read(struct daemon *d, int argc, char **argv, struct failure *
 		return -1;
 	optind = 1;
 	while ((letter = getopt_long(argc, argv, "", options, NULL)) != -1)
-		if (strchr("lsc", letter) &&
+		if (strchr("lsci", letter) &&
 		    daemon_config_set(&d->config, option_name(letter), optarg, f))
 			return -1;
 	return 0;

@@ -125,8 +125,10 @@ static int process_watch(struct daemon *d, pid_t pid)
 static int dataplane_spawn(struct daemon *d, const char *path, pid_t *pid)
 {
 	char cores[sizeof(d->config.cores) + 8];
+	char io[sizeof(d->config.io) + 8];
 	snprintf(cores, sizeof(cores), "--cores=%s", d->config.cores);
-	char *argv[] = {(char *)path, d->config.cores[0] ? cores : NULL, NULL};
+	snprintf(io, sizeof(io), "--io=%s", d->config.io[0] ? d->config.io : "auto");
+	char *argv[] = {(char *)path, io, d->config.cores[0] ? cores : NULL, NULL};
 	struct program_start start = {
 		.path = path,
 		.argv = argv,

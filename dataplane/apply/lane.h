@@ -83,7 +83,8 @@ struct lane {
 	char text[TEXT_LEN];
 	struct lane_found *found;        // lane 0: what the first READY of this life found; owned
 	unsigned n_found;
-	uint64_t epoch;                  // lane 0: of this life; 0 when the target does not tell
+	_Atomic uint64_t
+		epoch; // lane 0: of this life, read by the others; 0 when the target does not tell
 	char version[32];                // "redis 7.0.15"
 	uint64_t n_keys;                 // keys in the target at the first READY
 

@@ -28,7 +28,6 @@
 	X(on_error, ENUM, 0, 0, 1, "park|stop")                                                    \
 	X(extra_keys, ENUM, 0, 0, 2, "auto|delete|keep")                                           \
 	X(until, ENUM, 0, 0, 1, "forever|caught-up")                                               \
-	X(io, ENUM, 0, 0, 2, "auto|epoll|io_uring")                                                \
 	X(net, ENUM, 0, 0, 1, "kernel|dpdk")                                                       \
 	X(fail_fast, BOOL, 0, 0, 1,                                                                \
 	  "end at the first refusal to connect, do not wait for a server")                         \
@@ -44,7 +43,6 @@ enum setting_delivery { DELIVERY_EXACTLY_ONCE, DELIVERY_AT_LEAST_ONCE };
 enum setting_on_error { ON_ERROR_PARK, ON_ERROR_STOP };
 enum setting_extra_keys { EXTRA_KEYS_AUTO, EXTRA_KEYS_DELETE, EXTRA_KEYS_KEEP };
 enum setting_until { UNTIL_FOREVER, UNTIL_CAUGHT_UP };
-enum setting_io { IO_AUTO, IO_EPOLL, IO_URING };
 enum setting_net { NET_KERNEL, NET_DPDK };
 
 #define X(name, kind, def, min, max, help) uint64_t name;

@@ -62,7 +62,7 @@ struct core {
 
 // Open the core's loop with the driver of the setting; auto takes io_uring only where it is faster.
 //
-// @param io    enum setting_io
+// @param io    enum stream_choice
 // @param text  out: what is used and why, TEXT_LEN bytes
 // @return 0, or -errno
 int core_init(struct core *c, unsigned index, int cpu, struct contract *contract, unsigned io,

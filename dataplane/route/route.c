@@ -510,6 +510,20 @@ static int frame_wait(struct route *r)
 	return resp_stream_reset(r->reader, r->frame_begin) ? no_memory(r) : 0;
 }
 
+int route_abandon(struct route *r)
+{
+	if (!r->in_frame)
+		return 0;
+	r->in_frame = false;
+	r->db = r->frame_db;
+	if (r->frame_lane >= 0) {
+		unsigned lane = (unsigned)r->frame_lane;
+		batch_back(r->place->feeds[lane].open, &r->frame_mark);
+		place_close(r->place, lane, r->frame_begin, r->db);
+	}
+	return resp_stream_reset(r->reader, r->frame_begin) ? no_memory(r) : 0;
+}
+
 static void command_done(struct route *r)
 {
 	r->pending = false;

@@ -83,3 +83,7 @@ uint64_t route_whole(const struct route *r);
 //
 // @return 1 done, 0 the lanes are full: call it again, -1 error and text are filled
 int route_release(struct route *r);
+
+// No more bytes will come: a transaction of which the end is missing is not begun at all.
+// @return 0, or -1 error and text are filled
+int route_abandon(struct route *r);

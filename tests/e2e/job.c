@@ -212,6 +212,11 @@ long long job_number(const struct job *j, const char *field)
 	return (long long)json_number_value(value);
 }
 
+bool job_flag(const struct job *j, const char *field)
+{
+	return json_is_true(job_field(j, field));
+}
+
 const char *job_text(const struct job *j, const char *field)
 {
 	const json_t *value = job_field(j, field);

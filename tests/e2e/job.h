@@ -59,6 +59,7 @@ int job_wait(struct job *j);
 int job_drain(struct job *j);
 
 // A number or text of the newest object; fails the test when the field is not there.
+bool job_flag(const struct job *j, const char *field);
 long long job_number(const struct job *j, const char *field);
 const char *job_text(const struct job *j, const char *field);
 
