@@ -67,7 +67,7 @@ struct resp_value {
 	enum resp_type type;
 	int64_t integer;   // RESP_INTEGER
 	unsigned elements; // RESP_ARRAY: direct children
-	struct span text;  // RESP_STRING, RESP_STATUS, RESP_ERROR
+	struct span text;  // RESP_STRING, RESP_STATUS, RESP_ERROR; a NUL follows it
 };
 
 struct resp_replies;

@@ -233,8 +233,8 @@ static void *reply_string(const redisReadTask *task, char *p, size_t len)
 	struct resp_value *v = value_add(task);
 	if (!v)
 		return NULL;
-	if (r->n_texts + len > r->texts_max) {
-		size_t max = 2 * (r->n_texts + len) + 256;
+	if (r->n_texts + len + 1 > r->texts_max) {
+		size_t max = 2 * (r->n_texts + len + 1) + 256;
 		char *more = realloc(r->texts, max);
 		if (!more)
 			return NULL;
@@ -243,8 +243,9 @@ static void *reply_string(const redisReadTask *task, char *p, size_t len)
 	}
 	if (len)
 		memcpy(r->texts + r->n_texts, p, len);
+	r->texts[r->n_texts + len] = 0;
 	v->text = (struct span){(const char *)r->n_texts, len};
-	r->n_texts += len;
+	r->n_texts += len + 1;
 	return ITEM_OK;
 }
 

@@ -19,6 +19,8 @@ enum hello_step {
 	STEP_INFO,
 	STEP_MULTI,
 	STEP_EXEC,
+	STEP_LOOK_EPOCH,
+	STEP_LOOK_LIST,
 	STEP_EPOCH,
 	STEP_LIST,
 	STEP_FENCE, // until MGET answers
@@ -95,6 +97,21 @@ static void marker_ask(struct lane *l)
 
 // ---- Fence
 
+// Look before writing: a target that no life of this link has ever written to is left untouched
+// until the source has accepted us.
+static void fence_look(struct lane *l)
+{
+	char out[256], epoch[MARKER_KEY_LEN];
+	size_t n = 0;
+	marker_epoch_key(epoch, l->config->name);
+	PUT("GET", epoch);
+	PUT("CLIENT", "LIST");
+	l->epoch = 0;
+	l->hello_step = STEP_LOOK_EPOCH;
+	atomic_store_explicit(&l->state, LANE_FENCE, memory_order_relaxed);
+	hello_write(l, out, n);
+}
+
 // First the epoch, so that whoever connects from now on as a former life finds itself replaced;
 // then who is connected by now.
 static void fence_ask(struct lane *l)
@@ -134,10 +151,14 @@ static void markers_ask(struct lane *l)
 
 // Connections of former lives have our name but another run: whatever of them the server still
 // holds must not run any more.
-static void strangers_kill(struct lane *l, struct span list)
+//
+// @param kill  close them, or only count
+// @return how many there are
+static unsigned strangers_find(struct lane *l, struct span list, bool kill)
 {
 	char ours[NAME_LEN + 16], run[24], id[24], out[128];
 	int ours_len = snprintf(ours, sizeof(ours), " name=flyover:%s:", l->config->name);
+	unsigned found = 0;
 	snprintf(run, sizeof(run), "%llx ", (unsigned long long)l->run);
 	for (const char *p = list.p, *end = list.p + list.len, *next; p < end && l->stream;
 	     p = next) {
@@ -146,12 +167,26 @@ static void strangers_kill(struct lane *l, struct span list)
 		const char *name = memmem(p, (size_t)(next - p), ours, (size_t)ours_len);
 		if (!name || !strncmp(name + ours_len, run, strlen(run)) || strncmp(p, "id=", 3))
 			continue;
+		found++;
 		size_t n = 0;
 		struct span number = {p + 3, (size_t)(next - p) - 3};
 		snprintf(id, sizeof(id), "%llu", (unsigned long long)span_digits(number));
 		PUT("CLIENT", "KILL", "ID", id);
-		hello_write(l, out, n);
+		if (kill)
+			hello_write(l, out, n);
 	}
+	return found;
+}
+
+static void fence_decide(struct lane *l, const struct resp_value *list)
+{
+	bool known = l->epoch > 0;
+	if (known || (list->type == RESP_STRING && strangers_find(l, list->text, false))) {
+		fence_ask(l);
+		return;
+	}
+	l->epoch = 1; // stands in the target with the first markers
+	markers_ask(l);
 }
 
 // @param v  the array of MGET, its elements behind it
@@ -248,7 +283,7 @@ static void hello_settle(struct lane *l)
 		lane_back_off(l, ERROR_TARGET_READONLY, "the target %s%s:%u is a replica", e->host,
 			      e->path, e->port);
 	else if (!l->index && !l->was_ready)
-		fence_ask(l);
+		fence_look(l);
 	else
 		marker_ask(l);
 }
@@ -322,7 +357,8 @@ static void marker_take(struct lane *l, const struct resp_value *v, unsigned n)
 // Refusals that leave us with less comfort, but able to work.
 static bool may_fail(unsigned step)
 {
-	return step == STEP_SETNAME || step == STEP_CLIENT_ID || step == STEP_LIST ||
+	return step == STEP_SETNAME || step == STEP_CLIENT_ID || step == STEP_LOOK_LIST ||
+	       step == STEP_LIST ||
 	       step == STEP_FENCE || step == STEP_KILL;
 }
 
@@ -343,12 +379,18 @@ static void hello_step(struct lane *l, const struct resp_value *v, unsigned n)
 	case STEP_EXEC:
 		hello_settle(l);
 		break;
+	case STEP_LOOK_EPOCH:
+		l->epoch = v->type == RESP_STRING;
+		break;
+	case STEP_LOOK_LIST:
+		fence_decide(l, v);
+		break;
 	case STEP_EPOCH:
 		l->epoch = v->type == RESP_INTEGER ? (uint64_t)v->integer : 0;
 		break;
 	case STEP_LIST:
 		if (v->type == RESP_STRING)
-			strangers_kill(l, v->text);
+			strangers_find(l, v->text, true);
 		if (l->stream)
 			markers_ask(l);
 		break;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Replies of arbitrary bytes: what reply_scan() calls whole is as long as what the reader of replies
-// takes out, and a verdict does not change with bytes behind it.
+// Replies of arbitrary bytes: what reply_scan() calls whole is as long as what the reader of
+// replies takes out, and a verdict does not change with bytes behind it.
 #include <stdlib.h>
 
 #include "parsers/info.h"

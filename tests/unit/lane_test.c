@@ -63,8 +63,10 @@ static struct scene *scene_new(void)
 {
 	struct scene *s = calloc(1, sizeof(*s));
 	settings_default(&s->config.settings);
+	s->config.source.db = s->config.target.db = -1;
 	strcpy(s->config.name, "scene");
 	strcpy(s->config.target.host, "target");
+	s->config.source.db = s->config.target.db = -1;
 	fake_loop_init(&s->loop);
 	s->core.clock = &fake_clock;
 	s->core.loop = &s->loop.base;

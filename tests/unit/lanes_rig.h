@@ -29,10 +29,12 @@ static inline struct rig *rig_new(unsigned n_lanes, unsigned batch_commands)
 	struct rig *r = calloc(1, sizeof(*r));
 	assert_non_null(r);
 	settings_default(&r->config.settings);
+	r->config.source.db = r->config.target.db = -1;
 	r->config.settings.lanes = n_lanes;
 	r->config.settings.batch_commands = batch_commands;
 	r->config.settings.batch_bytes = 2048;
 	snprintf(r->config.name, sizeof(r->config.name), "rig");
+	r->config.source.db = r->config.target.db = -1;
 	r->core.clock = &clock_kernel;
 	r->n_lanes = n_lanes;
 	r->lanes = aligned_alloc(64, n_lanes * sizeof(*r->lanes));
