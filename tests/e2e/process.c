@@ -11,9 +11,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-// In the child: output to files, an end that comes with the parent's, and never back.
-static void process_become(const struct process *p, const char *const *argv,
-			   const char *const *environment, pid_t parent)
+// In the child: output to files, an end that comes with the parent's, and never back. Allocates
+// nothing: a thread of ours may have held the allocator's lock when we forked.
+static void process_become(const struct process *p, const char *const *argv, char **environment,
+			   pid_t parent)
 {
 	int in = open("/dev/null", O_RDONLY);
 	int out = open(p->out_path, O_WRONLY | O_CREAT | O_APPEND, 0600);
@@ -30,17 +31,39 @@ static void process_become(const struct process *p, const char *const *argv,
 	signal(SIGPIPE, SIG_DFL);
 	signal(SIGTERM, SIG_DFL);
 	signal(SIGINT, SIG_DFL);
-	for (; environment && *environment; environment++)
-		putenv((char *)*environment);
-	execvp(argv[0], (char *const *)argv);
-	fprintf(stderr, "cannot run %s: %s\n", argv[0], strerror(errno));
+	execvpe(argv[0], (char *const *)argv, environment);
+	dprintf(2, "cannot run %s: %s\n", argv[0], strerror(errno));
 	_exit(127);
+}
+
+// Our environment with the texts added, which win over ours. @return to free()
+static char **environment_with(const char *const *added)
+{
+	unsigned n = 0, n_ours = 0, n_added = 0;
+
+	while (environ[n_ours])
+		n_ours++;
+	while (added && added[n_added])
+		n_added++;
+	char **all = calloc(n_ours + n_added + 1, sizeof(*all));
+	assert_non_null(all);
+	for (unsigned i = 0; i < n_added; i++)
+		all[n++] = (char *)added[i];
+	for (unsigned i = 0; i < n_ours; i++) {
+		bool replaced = false;
+		for (unsigned k = 0; k < n_added && !replaced; k++)
+			replaced = !strncmp(environ[i], added[k], strcspn(added[k], "=") + 1);
+		if (!replaced)
+			all[n++] = environ[i];
+	}
+	return all;
 }
 
 struct process *process_start(struct world *w, const char *name, const char *const *argv,
 			      const char *const *environment)
 {
 	struct process *p = calloc(1, sizeof(*p));
+	char **environment_all = environment_with(environment);
 	pid_t parent = getpid();
 
 	assert_non_null(p);
@@ -54,7 +77,8 @@ struct process *process_start(struct world *w, const char *name, const char *con
 	p->pid = fork();
 	assert_true(p->pid >= 0);
 	if (!p->pid)
-		process_become(p, argv, environment, parent);
+		process_become(p, argv, environment_all, parent);
+	free(environment_all);
 	return p;
 }
 
