@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // link_turn() -> place_collect(), source_turn(), link_news(), stage_turn(), frontier_publish()
-#include "dataplane/link.h"
+#include "dataplane/link_priv.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -12,9 +12,8 @@
 #define TOUCH_EVERY_NS     1000000000ull
 #define CATCH_UP_WAIT_NS   3000000000ull
 #define SNAPSHOTS_LOST_MAX 10
-#define DEL_MARKER_LEN     (MARKER_KEY_LEN + 4 * BATCH_HEAD_LEN)
 
-static struct source_counters *counters(struct link *link)
+struct source_counters *link_counters(struct link *link)
 {
 	return &link->slot->state.counters;
 }
@@ -44,17 +43,17 @@ static int parts_init(struct link *link, struct core *const *lane_cores)
 	place_init(&link->place, set, link->lanes, link->n_lanes);
 	snprintf(link->place.marker.site, sizeof(link->place.marker.site), "%s",
 		 config->site[0] ? config->site : "-");
-	source_init(&link->source, link->core, config, counters(link), &link->log,
+	source_init(&link->source, link->core, config, link_counters(link), &link->log,
 		    &link->snapshot_log);
 	probe_init(&link->probe, link->core, &config->source);
-	sweep_init(&link->sweep, link->core, &config->target, counters(link));
+	sweep_init(&link->sweep, link->core, &config->target, link_counters(link));
 	link->sweep.only_db = config->target.db >= 0 ? config->target.db : config->source.db;
 	link->snapshot.only_db = config->source.db >= 0 ? config->source.db : config->target.db;
 	link->snapshot.to_db = config->target.db >= 0 ? config->target.db : config->source.db;
-	snapshot_init(&link->snapshot, &link->snapshot_log, &link->place, counters(link),
+	snapshot_init(&link->snapshot, &link->snapshot_log, &link->place, link_counters(link),
 		      &link->sweep.keys, &link->route.holds);
 	park_init(&link->park, &disk_kernel, config->state_dir);
-	return route_init(&link->route, &link->log, &link->place, counters(link), config);
+	return route_init(&link->route, &link->log, &link->place, link_counters(link), config);
 }
 
 struct link *link_new(struct core *core, uint32_t index, struct link_slot *slot,
@@ -102,78 +101,6 @@ void link_free(struct link *link)
 	free(link);
 }
 
-// ---- What people see
-
-static void phase_set(struct link *link, enum link_phase phase)
-{
-	atomic_store_explicit(&link->slot->state.phase, phase, memory_order_release);
-}
-
-static enum link_phase phase_now(const struct link *link)
-{
-	static const enum link_phase phases[] = {
-		[LINK_OPENING] = PHASE_CONNECTING,   [LINK_JOINING] = PHASE_CONNECTING,
-		[LINK_LOADING] = PHASE_SNAPSHOT,     [LINK_SWEEPING] = PHASE_SNAPSHOT,
-		[LINK_STREAMING] = PHASE_STREAM,     [LINK_RESETTING] = PHASE_CONNECTING,
-		[LINK_DRAINING] = PHASE_DRAINING,    [LINK_CLOSING] = PHASE_DRAINING,
-		[LINK_OVER] = PHASE_DONE,
-	};
-	if (link->paused && link->stage < LINK_DRAINING)
-		return PHASE_PAUSED;
-	return link->stage == LINK_OVER ? link->last_phase : phases[link->stage];
-}
-
-static void note(struct link *link, enum event_level level, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-static void note(struct link *link, enum event_level level, const char *format, ...)
-{
-	char text[TEXT_LEN];
-	va_list args;
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	shared_text_set(&link->slot->state.note, text);
-	core_log(link->core, level, link->index, "%s", text);
-}
-
-static void waiting_publish(struct link *link)
-{
-	struct link_state *state = &link->slot->state;
-	char text[TEXT_LEN];
-	const char *waiting = link->source.waiting;
-	uint64_t deadline = link->source.wait_deadline_ms;
-	for (unsigned i = 0; i < link->n_lanes && !*waiting; i++) {
-		uint64_t at_ms = atomic_load_explicit(&link->lanes[i].wait_deadline_ms,
-						      memory_order_relaxed);
-		if (!at_ms)
-			continue;
-		shared_text_get(&link->lanes[i].waiting, text);
-		waiting = text;
-		deadline = at_ms;
-	}
-	if (!*waiting && link->stage == LINK_SWEEPING)
-		waiting = link->sweep.error;
-	shared_text_set(&state->waiting, waiting);
-	atomic_store_explicit(&state->wait_deadline_ms, *waiting ? deadline : 0,
-			      memory_order_relaxed);
-}
-
-static void state_publish(struct link *link)
-{
-	struct link_state *state = &link->slot->state;
-	waiting_publish(link);
-	if (state->phase != phase_now(link))
-		phase_set(link, phase_now(link));
-	shared_text_set(&state->replid, link->source.replid);
-	shared_text_set(&state->source_version, link->probe.version);
-	if (atomic_load_explicit(&link->lanes[0].state, memory_order_acquire) == LANE_READY)
-		shared_text_set(&state->target_version, link->lanes[0].version);
-	uint64_t offset = link->probe.offset > link->log.tail ? link->probe.offset : link->log.tail;
-	counter_set(&state->counters.source_offset, offset);
-	counter_set(&state->counters.received_offset, link->log.tail);
-	counter_set(&state->counters.window_bytes, link->log.tail - link->log.head);
-}
-
 // ---- Ends
 
 static void link_close(struct link *link, enum link_phase last)
@@ -187,7 +114,7 @@ static void link_close(struct link *link, enum link_phase last)
 		lane_wish(&link->lanes[i], false);
 }
 
-static void link_fail(struct link *link, enum error_id error, const char *text)
+void link_fail(struct link *link, enum error_id error, const char *text)
 {
 	struct link_state *state = &link->slot->state;
 	if (link->stage >= LINK_CLOSING)
@@ -226,7 +153,7 @@ void link_drain(struct link *link)
 // The target is not what it was: everything on its way goes back, and a full sync makes it right.
 static void link_reset(struct link *link, const char *why)
 {
-	note(link, EVENT_WARN, "full sync: %s", why);
+	link_note(link, EVENT_WARN, "full sync: %s", why);
 	link->stage = LINK_RESETTING;
 	source_close(&link->source);
 	sweep_fini(&link->sweep);
@@ -267,7 +194,7 @@ static bool lanes_ready(const struct link *link)
 // Commands that were on their way when everything went back: the full sync brings what they did.
 static void fates_settle(struct link *link)
 {
-	struct source_counters *c = counters(link);
+	struct source_counters *c = link_counters(link);
 	uint64_t fates = counter_get(&c->filtered_commands);
 	for (unsigned i = 0; i < link->n_lanes; i++)
 		fates += counter_get(&link->slot->lanes[i].applied_commands) +
@@ -277,71 +204,10 @@ static void fates_settle(struct link *link)
 		counter_add(&c->filtered_commands, received - fates);
 }
 
-// ---- Snapshot
-
-static bool sweep_is_due(const struct link *link)
-{
-	uint64_t policy = link->config->settings.extra_keys;
-	if (policy == EXTRA_KEYS_KEEP)
-		return false;
-	bool first_into_empty =
-		!link->n_loaded && !link->n_snapshots_lost && !link->lanes[0].n_keys;
-	return !first_into_empty && (policy == EXTRA_KEYS_DELETE || link->target_was_ours);
-}
-
-// Before the first key: from here on the target is neither what its markers say nor yet anything
-// else. Markers of other lives go, ours say that a snapshot is being loaded.
-static int markers_reset(struct link *link)
-{
-	const struct lane *first = &link->lanes[0];
-	char key[MARKER_KEY_LEN];
-	struct batch *b = place_open(&link->place, 0, 0, 0, true);
-	int rc = b ? 0 : -ENOMEM;
-	for (unsigned i = 0; i < first->n_found && !rc; i++) {
-		size_t len = marker_key(key, link->config->name, first->found[i].first_slot,
-					first->found[i].last_slot);
-		if (!batch_has_text(b, DEL_MARKER_LEN) && !batch_text_grow(b, 64 * KB))
-			return -ENOMEM;
-		rc = batch_item_begin(b, 0, 0, ITEM_INTERNAL);
-		rc = rc ? rc : batch_head(b, 2);
-		rc = rc ? rc : batch_arg(b, SPAN_LIT("DEL"), false);
-		rc = rc ? rc : batch_arg(b, (struct span){key, len}, false);
-	}
-	if (rc)
-		return rc;
-	b->marker_all = true;
-	place_join(&link->place, 0, place_all(&link->place), 0, 0);
-	place_close(&link->place, 0, 0, 0);
-	return 0;
-}
-
-static void snapshot_starts(struct link *link)
-{
-	int rc = snapshot_begin(&link->snapshot, &link->config->settings);
-	sweep_fini(&link->sweep);
-	if (!rc && sweep_is_due(link))
-		rc = keyset_init(&link->sweep.keys, link->config->state_dir);
-	if (rc) {
-		char text[TEXT_LEN];
-		snprintf(text, sizeof(text), "cannot begin a snapshot: %s", strerror(-rc));
-		link_fail(link, rc == -ENOSPC ? ERROR_DISK : ERROR_MEMORY, text);
-		return;
-	}
-	memcpy(link->place.marker.replid, link->source.replid, sizeof(link->place.marker.replid));
-	link->place.marker.phase = MARKER_SNAPSHOT;
-	if (link->config->settings.delivery == DELIVERY_EXACTLY_ONCE && markers_reset(link)) {
-		link_fail(link, ERROR_MEMORY, "no memory for the markers");
-		return;
-	}
-	for (unsigned i = 0; i < link->n_lanes; i++)
-		atomic_store_explicit(&link->lanes[i].phase_snapshot, 1, memory_order_relaxed);
-	holds_fini(&link->route.holds);
-	link->snapshot_read = false;
-	link->stage = LINK_LOADING;
-}
+// ---- Stream
 
 // The offset to reach is the one that the source has now.
-static void streaming_begins(struct link *link)
+void link_streaming_begins(struct link *link)
 {
 	link->place.marker.phase = MARKER_STREAM;
 	link->stage = LINK_STREAMING;
@@ -352,71 +218,6 @@ static void streaming_begins(struct link *link)
 	atomic_store(&link->slot->state.caught_up, 0);
 	probe_hurry(&link->probe);
 }
-
-// Loaded: the stream goes on where the snapshot was taken.
-static void stream_starts(struct link *link)
-{
-	int32_t db = link->snapshot.stream_db > 0 ? link->snapshot.stream_db : 0;
-	for (unsigned i = 0; i < link->n_lanes; i++) {
-		atomic_store_explicit(&link->lanes[i].phase_snapshot, 0, memory_order_relaxed);
-		link->place.feeds[i].marked = false;
-	}
-	sweep_fini(&link->sweep);
-	snapshot_fini(&link->snapshot);
-	log_release_memory(&link->snapshot_log);
-	if (route_reset(&link->route, link->source.snapshot_offset, db)) {
-		link_fail(link, ERROR_MEMORY, "no memory for the stream");
-		return;
-	}
-	link->n_loaded++;
-	link->n_snapshots_lost = 0;
-	streaming_begins(link);
-	note(link, EVENT_INFO,
-	     "snapshot loaded: %" PRIu64 " keys; the stream goes on at offset %" PRIu64,
-	     counter_get(&counters(link)->snapshot_keys), link->source.snapshot_offset);
-}
-
-// The source has sent all of the snapshot and still the reader wants more.
-static bool snapshot_is_short(const struct link *link)
-{
-	return !link->source.snapshot_left &&
-	       link->snapshot.position + link->snapshot.reader.need_len > link->snapshot_log.tail &&
-	       !link->snapshot.pending;
-}
-
-static bool loading_turn(struct link *link)
-{
-	struct snapshot *s = &link->snapshot;
-	int rc = 0;
-	if (!link->snapshot_read && !link->paused) {
-		rc = snapshot_turn(s, link->now.wall_ms);
-		place_flush(&link->place, s->position, 0, true, -1);
-	}
-	if (rc < 0) {
-		link_fail(link, s->error, s->text);
-		return false;
-	}
-	if (s->done && !link->snapshot_read) {
-		int end = source_snapshot_end(&link->source, s->position);
-		if (end < 0)
-			link_fail(link, link->source.error, link->source.text);
-		link->snapshot_read = end > 0;
-	} else if (!rc && !s->done && !s->pending && snapshot_is_short(link)) {
-		link_fail(link, ERROR_RDB_CORRUPT, rdb_truncated(&s->reader, 0));
-	}
-	if (link->stage != LINK_LOADING)
-		return false;
-	log_cursor_set(&link->snapshot_log, link->snapshot_cursor,
-		       place_frontier(&link->place, s->position));
-	if (!link->snapshot_read || !place_is_idle(&link->place))
-		return rc > 0;
-	link->stage = LINK_SWEEPING;
-	if (keyset_is_open(&link->sweep.keys))
-		sweep_begin(&link->sweep);
-	return true;
-}
-
-// ---- Stream
 
 static bool streaming_turn(struct link *link)
 {
@@ -456,7 +257,7 @@ static void catch_up_check(struct link *link)
 {
 	struct link_state *state = &link->slot->state;
 	if (state->caught_up || link->stage != LINK_STREAMING || !catch_up_find(link) ||
-	    counter_get(&counters(link)->frontier_offset) < state->catch_up_offset)
+	    counter_get(&link_counters(link)->frontier_offset) < state->catch_up_offset)
 		return;
 	int released = route_release(&link->route);
 	if (released < 0)
@@ -473,7 +274,7 @@ static void frontier_publish(struct link *link)
 	if (link->stage != LINK_STREAMING && link->stage != LINK_DRAINING)
 		return;
 	uint64_t routed = link->route.routed, frontier = place_frontier(&link->place, routed);
-	struct source_counters *c = counters(link);
+	struct source_counters *c = link_counters(link);
 	log_cursor_set(&link->log, link->log_cursor, frontier);
 	log_settle(&link->log, route_whole(&link->route));
 	counter_set(&c->routed_offset, routed);
@@ -528,7 +329,7 @@ static void fullresync_consider(struct link *link)
 			return;
 		if (place_frontier(&link->place, link->route.routed) < link->route.routed)
 			return;
-		note(link, EVENT_WARN,
+		link_note(link, EVENT_WARN,
 		     "full sync: the source does not go on with our stream at offset %" PRIu64,
 		     link->log.tail);
 		place_discard(&link->place);
@@ -546,7 +347,7 @@ static void stream_continues(struct link *link)
 {
 	memcpy(link->place.marker.replid, link->source.replid, sizeof(link->source.replid));
 	if (link->stage == LINK_JOINING)
-		streaming_begins(link);
+		link_streaming_begins(link);
 }
 
 static void link_news(struct link *link)
@@ -569,7 +370,7 @@ static void link_news(struct link *link)
 		link_reset(link, "the connection to the source was lost during the snapshot");
 	}
 	if (news & SOURCE_NEWS_SNAPSHOT)
-		snapshot_starts(link);
+		link_snapshot_starts(link);
 	if (news & SOURCE_NEWS_CONTINUE)
 		stream_continues(link);
 	fullresync_consider(link);
@@ -608,8 +409,8 @@ static bool link_resume(struct link *link)
 	link->route.held_end = at.held_end;
 	for (unsigned i = 0; i < link->n_lanes; i++)
 		feed_hold(link, i);
-	counter_set(&counters(link)->frontier_offset, at.offset);
-	note(link, EVENT_INFO, "the target holds the stream up to offset %" PRIu64, at.offset);
+	counter_set(&link_counters(link)->frontier_offset, at.offset);
+	link_note(link, EVENT_INFO, "the target holds the stream up to offset %" PRIu64, at.offset);
 	return true;
 }
 
@@ -655,10 +456,10 @@ static bool stage_turn(struct link *link, uint64_t *deadline_ns)
 	case LINK_JOINING:
 		return false;
 	case LINK_LOADING:
-		return loading_turn(link);
+		return link_loading_turn(link);
 	case LINK_SWEEPING:
 		if (sweep_turn(&link->sweep, &link->now, deadline_ns))
-			stream_starts(link);
+			link_stream_starts(link);
 		return link->stage != LINK_SWEEPING;
 	case LINK_STREAMING:
 		return streaming_turn(link);
@@ -686,7 +487,7 @@ bool link_turn(void *task, const struct clock_reading *now, uint64_t *deadline_n
 	if (link->stage < LINK_CLOSING && link->stage != LINK_RESETTING) {
 		place_collect(&link->place);
 		more = source_turn(&link->source, now,
-				   counter_get(&counters(link)->frontier_offset), deadline_ns);
+				   counter_get(&link_counters(link)->frontier_offset), deadline_ns);
 		probe_turn(&link->probe, now, deadline_ns);
 		bool held = link->source.holding;
 		link_news(link);
@@ -699,6 +500,6 @@ bool link_turn(void *task, const struct clock_reading *now, uint64_t *deadline_n
 	// Nobody tells again of bytes that found a window full.
 	more |= source_may_receive(&link->source);
 	lanes_check(link);
-	state_publish(link);
+	link_publish(link);
 	return more;
 }

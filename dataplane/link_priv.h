@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What the files of a link share: link.c (life and turn), link_load.c (snapshot), link_show.c.
+#pragma once
+
+#include "dataplane/link.h"
+
+// link.c
+struct source_counters *link_counters(struct link *link);
+void link_fail(struct link *link, enum error_id error, const char *text);
+void link_streaming_begins(struct link *link);
+
+// link_load.c. @return of the turn: more to do at once
+void link_snapshot_starts(struct link *link);
+bool link_loading_turn(struct link *link);
+void link_stream_starts(struct link *link);
+
+// link_show.c
+void link_publish(struct link *link);
+void link_note(struct link *link, enum event_level level, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What people see of a link: its phase, what it waits for, notes.
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "dataplane/link_priv.h"
+
+static void phase_set(struct link *link, enum link_phase phase)
+{
+	atomic_store_explicit(&link->slot->state.phase, phase, memory_order_release);
+}
+
+static enum link_phase phase_now(const struct link *link)
+{
+	static const enum link_phase phases[] = {
+		[LINK_OPENING] = PHASE_CONNECTING,   [LINK_JOINING] = PHASE_CONNECTING,
+		[LINK_LOADING] = PHASE_SNAPSHOT,     [LINK_SWEEPING] = PHASE_SNAPSHOT,
+		[LINK_STREAMING] = PHASE_STREAM,     [LINK_RESETTING] = PHASE_CONNECTING,
+		[LINK_DRAINING] = PHASE_DRAINING,    [LINK_CLOSING] = PHASE_DRAINING,
+		[LINK_OVER] = PHASE_DONE,
+	};
+	if (link->paused && link->stage < LINK_DRAINING)
+		return PHASE_PAUSED;
+	return link->stage == LINK_OVER ? link->last_phase : phases[link->stage];
+}
+
+void link_note(struct link *link, enum event_level level, const char *format, ...)
+{
+	char text[TEXT_LEN];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	shared_text_set(&link->slot->state.note, text);
+	core_log(link->core, level, link->index, "%s", text);
+}
+
+static void waiting_publish(struct link *link)
+{
+	struct link_state *state = &link->slot->state;
+	char text[TEXT_LEN];
+	const char *waiting = link->source.waiting;
+	uint64_t deadline = link->source.wait_deadline_ms;
+	for (unsigned i = 0; i < link->n_lanes && !*waiting; i++) {
+		uint64_t at_ms = atomic_load_explicit(&link->lanes[i].wait_deadline_ms,
+						      memory_order_relaxed);
+		if (!at_ms)
+			continue;
+		shared_text_get(&link->lanes[i].waiting, text);
+		waiting = text;
+		deadline = at_ms;
+	}
+	if (!*waiting && link->stage == LINK_SWEEPING)
+		waiting = link->sweep.error;
+	shared_text_set(&state->waiting, waiting);
+	atomic_store_explicit(&state->wait_deadline_ms, *waiting ? deadline : 0,
+			      memory_order_relaxed);
+}
+
+void link_publish(struct link *link)
+{
+	struct link_state *state = &link->slot->state;
+	waiting_publish(link);
+	if (state->phase != phase_now(link))
+		phase_set(link, phase_now(link));
+	shared_text_set(&state->replid, link->source.replid);
+	shared_text_set(&state->source_version, link->probe.version);
+	if (atomic_load_explicit(&link->lanes[0].state, memory_order_acquire) == LANE_READY)
+		shared_text_set(&state->target_version, link->lanes[0].version);
+	uint64_t offset = link->probe.offset > link->log.tail ? link->probe.offset : link->log.tail;
+	counter_set(&state->counters.source_offset, offset);
+	counter_set(&state->counters.received_offset, link->log.tail);
+	counter_set(&state->counters.window_bytes, link->log.tail - link->log.head);
+}
