@@ -77,7 +77,9 @@ void log_cursor_set(struct log *l, unsigned cursor, uint64_t offset)
 
 static char *place_of(const struct log *l, enum log_ring ring, uint64_t offset)
 {
-	return l->rings[ring].base + offset % l->rings[ring].size;
+	const struct memory_ring *r = &l->rings[ring];
+	bool is_power = !(r->size & (r->size - 1)); // of two, as usual: no division then
+	return r->base + (is_power ? offset & (r->size - 1) : offset % r->size);
 }
 
 char *log_space(struct log *l, size_t *len)
