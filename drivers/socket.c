@@ -64,3 +64,30 @@ int socket_error(int fd)
 	getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len);
 	return error;
 }
+
+ssize_t socket_read(struct stream *s, int fd, bool ended, void *buf, size_t len)
+{
+	ssize_t n;
+	do
+		n = recv(fd, buf, len, 0);
+	while (n < 0 && errno == EINTR);
+	if (n < 0) {
+		if (errno == EAGAIN)
+			s->flags &= ~(unsigned)STREAM_READABLE;
+		return -errno;
+	}
+	// A short read has emptied the socket; the loop tells when there is more.
+	if (n && (size_t)n < len && !ended)
+		s->flags &= ~(unsigned)STREAM_READABLE;
+	return n;
+}
+
+ssize_t socket_writev(int fd, const struct iovec *iov, int n)
+{
+	struct msghdr msg = {.msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)n};
+	ssize_t sent;
+	do
+		sent = sendmsg(fd, &msg, MSG_NOSIGNAL);
+	while (sent < 0 && errno == EINTR);
+	return sent < 0 ? -errno : sent;
+}

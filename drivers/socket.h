@@ -12,3 +12,12 @@ int socket_connect(const struct stream_peer *peer, int *fd);
 
 // @return 0 once connected, or the errno of the failed connect
 int socket_error(int fd);
+
+// Read for a stream: keeps its STREAM_READABLE as the seam wants it.
+//
+// @param ended  the end has been told already, so nobody will tell of it again
+// @return as stream_read()
+ssize_t socket_read(struct stream *s, int fd, bool ended, void *buf, size_t len);
+
+// @return bytes taken, or -errno; -EAGAIN when the socket is full
+ssize_t socket_writev(int fd, const struct iovec *iov, int n);

@@ -149,32 +149,18 @@ static int epoll_connect(struct stream_loop *base, const struct stream_peer *pee
 static ssize_t epoll_read(struct stream *base, void *buf, size_t len)
 {
 	struct epoll_stream *s = (struct epoll_stream *)base;
-	ssize_t n = recv(s->fd, buf, len, 0);
-	if (n < 0 && errno == EINTR)
-		return -EAGAIN;
-	if (n < 0) {
-		base->flags &= errno == EAGAIN ? ~(unsigned)STREAM_READABLE : ~0u;
-		return -errno;
-	}
-	// A short read has emptied the socket; epoll tells when there is more. Of an end that it
-	// has told already it will not speak again.
-	if (n && (size_t)n < len && !s->ended)
-		base->flags &= ~(unsigned)STREAM_READABLE;
-	return n;
+	return socket_read(base, s->fd, s->ended, buf, len);
 }
 
 static ssize_t epoll_writev(struct stream *base, const struct iovec *iov, int n)
 {
 	struct epoll_stream *s = (struct epoll_stream *)base;
-	struct msghdr msg = {.msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)n};
-	ssize_t sent = sendmsg(s->fd, &msg, MSG_NOSIGNAL);
-	if (sent >= 0)
-		return sent;
-	if (errno != EAGAIN)
-		return errno == EINTR ? -EAGAIN : -errno;
-	base->flags &= ~(unsigned)STREAM_WRITABLE;
-	interest_update(s);
-	return -EAGAIN;
+	ssize_t sent = socket_writev(s->fd, iov, n);
+	if (sent == -EAGAIN) {
+		base->flags &= ~(unsigned)STREAM_WRITABLE;
+		interest_update(s);
+	}
+	return sent;
 }
 
 static void epoll_want_read(struct stream *base, bool on)

@@ -317,31 +317,17 @@ static int uring_connect(struct stream_loop *base, const struct stream_peer *pee
 static ssize_t uring_read(struct stream *base, void *buf, size_t len)
 {
 	struct uring_stream *s = (struct uring_stream *)base;
-	ssize_t n = recv(s->fd, buf, len, 0);
-	if (n < 0 && errno == EINTR)
-		return -EAGAIN;
-	if (n < 0) {
-		base->flags &= errno == EAGAIN ? ~(unsigned)STREAM_READABLE : ~0u;
-		return -errno;
-	}
-	// A short read has emptied the socket; the poll tells when there is more. Of an end that it
-	// has told already it will not speak again.
-	if (n && (size_t)n < len && !s->ended)
-		base->flags &= ~(unsigned)STREAM_READABLE;
-	return n;
+	return socket_read(base, s->fd, s->ended, buf, len);
 }
 
 static ssize_t uring_writev(struct stream *base, const struct iovec *iov, int n)
 {
 	struct uring_stream *s = (struct uring_stream *)base;
-	struct msghdr msg = {.msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)n};
 	if (!(base->flags & STREAM_WRITABLE))
 		return -EAGAIN;
-	ssize_t sent = sendmsg(s->fd, &msg, MSG_NOSIGNAL);
-	if (sent >= 0)
+	ssize_t sent = socket_writev(s->fd, iov, n);
+	if (sent != -EAGAIN)
 		return sent;
-	if (errno != EAGAIN)
-		return errno == EINTR ? -EAGAIN : -errno;
 	if (poll_arm((struct uring_loop *)base->loop, s, OP_WRITE))
 		return -EBUSY;
 	base->flags &= ~(unsigned)STREAM_WRITABLE;
