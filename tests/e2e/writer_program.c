@@ -2,6 +2,7 @@
 // The program behind writer_start(): writes to the redis-server of a port until SIGTERM.
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -70,6 +71,7 @@ int main(int argc, char **argv)
 	const struct timespec pause = {.tv_nsec = 4000000};
 	int port = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 0;
 	redisContext *c = NULL;
+	bool says = false;
 
 	signal(SIGTERM, stop_want);
 	for (unsigned i = 0; !stop_wanted;) {
@@ -78,6 +80,8 @@ int main(int argc, char **argv)
 		if (c && (c->err || !burst_write(c, &i))) {
 			redisFree(c);
 			c = NULL;
+		} else if (c && !says) {
+			says = puts("writing") >= 0 && fflush(stdout) == 0;
 		}
 		nanosleep(&pause, NULL);
 	}
