@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The program behind writer_start(): writes to the redis-server of a port until SIGTERM.
 #include <signal.h>
+#include <stdio.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <time.h>
@@ -72,6 +73,8 @@ int main(int argc, char **argv)
 	redisContext *c = NULL;
 
 	signal(SIGTERM, stop_want);
+	puts("ready"); // to be stopped in good order
+	fflush(stdout);
 	for (unsigned i = 0; !stop_wanted;) {
 		if (!c)
 			c = redisConnect("127.0.0.1", port);
