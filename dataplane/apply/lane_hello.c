@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "parsers/info.h"
+#include "parsers/resp_write.h"
 
 enum hello_step {
 	STEP_AUTH,
@@ -29,18 +30,7 @@ enum hello_step {
 	STEP_END,
 };
 
-static size_t resp_put(char *out, size_t len, unsigned argc, const char *const *argv)
-{
-	size_t n = (size_t)snprintf(out, len, "*%u\r\n", argc);
-	for (unsigned i = 0; i < argc && n < len; i++)
-		n += (size_t)snprintf(out + n, len - n, "$%zu\r\n%s\r\n", strlen(argv[i]), argv[i]);
-	return n;
-}
-
-#define PUT(...)                                                                                   \
-	(n += resp_put(out + n, sizeof(out) - n,                                                   \
-		       sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *),                \
-		       (const char *const[]){__VA_ARGS__}))
+#define PUT(...) (n += RESP_WRITE(out + n, sizeof(out) - n, __VA_ARGS__))
 
 // The handshake is small and the stream is fresh: what does not fit at once is a failure.
 static void hello_write(struct lane *l, const char *p, size_t len)

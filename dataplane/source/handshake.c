@@ -5,17 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static void out_words(struct handshake *h, unsigned n, const char *const *words)
-{
-	h->out_len = (size_t)snprintf(h->out, sizeof(h->out), "*%u\r\n", n);
-	for (unsigned i = 0; i < n; i++)
-		h->out_len += (size_t)snprintf(h->out + h->out_len, sizeof(h->out) - h->out_len,
-					       "$%zu\r\n%s\r\n", strlen(words[i]), words[i]);
-}
+#include "parsers/resp_write.h"
 
-#define OUT(h, ...)                                                                                \
-	out_words(h, sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *),                  \
-		  (const char *const[]){__VA_ARGS__})
+#define OUT(h, ...) ((h)->out_len = RESP_WRITE((h)->out, sizeof((h)->out), __VA_ARGS__))
 
 void handshake_begin(struct handshake *h, const struct endpoint *endpoint, const char *replid,
 		     uint64_t offset)

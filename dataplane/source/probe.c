@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "parsers/info.h"
+#include "parsers/resp_write.h"
 
 #define EVERY_NS   1000000000ull
 #define RETRY_NS   2000000000ull
@@ -51,18 +52,10 @@ static void probe_connect(struct probe *p, const struct clock_reading *now)
 		probe_drop(p, now);
 }
 
-static size_t word_put(char *out, size_t len, const char *word)
-{
-	return (size_t)snprintf(out, len, "$%zu\r\n%s\r\n", strlen(word), word);
-}
-
 static size_t auth_put(const struct endpoint *e, char *out, size_t len)
 {
-	size_t n = (size_t)snprintf(out, len,
-				    e->user[0] ? "*3\r\n$4\r\nAUTH\r\n" : "*2\r\n$4\r\nAUTH\r\n");
-	if (e->user[0])
-		n += word_put(out + n, len - n, e->user);
-	return n + word_put(out + n, len - n, e->password);
+	return e->user[0] ? RESP_WRITE(out, len, "AUTH", e->user, e->password)
+			  : RESP_WRITE(out, len, "AUTH", e->password);
 }
 
 static void probe_ask(struct probe *p, const struct clock_reading *now)

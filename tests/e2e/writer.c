@@ -3,13 +3,13 @@
 
 #include <signal.h>
 
-static bool has_begun(void *arg)
+static bool is_ready(void *arg)
 {
-	char *said = process_stdout(arg);
-	bool begun = *said;
+	char *out = process_stdout(arg);
+	bool ready = strstr(out, "ready") != NULL;
 
-	free(said);
-	return begun;
+	free(out);
+	return ready;
 }
 
 // A program of its own: a mere fork would keep the sockets of proxies open, and could hang on a
@@ -19,9 +19,9 @@ struct process *writer_start(struct server *s)
 	const char *argv[] = {text("%s/tests/e2e/writer", build_dir()), text("%d", s->port), NULL};
 
 	assert_string_equal(s->password, "");
-	struct process *p = process_start(s->world, "writer", argv, NULL);
-	wait_until(has_begun, p, "the writer to begin");
-	return p;
+	struct process *writer = process_start(s->world, "writer", argv, NULL);
+	wait_until(is_ready, writer, "the writer to be ready");
+	return writer;
 }
 
 void writer_stop(struct process *writer)

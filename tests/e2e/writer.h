@@ -6,7 +6,7 @@
 struct process;
 struct server;
 
-// Write until writer_stop(); a server that goes away is connected to again. Returns once it writes.
+// Write until writer_stop(); a server that goes away is connected to again.
 struct process *writer_start(struct server *s);
 
 // Let it finish what it has begun. The server then holds all that it wrote.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The program behind writer_start(): writes to the redis-server of a port until SIGTERM.
 #include <signal.h>
-#include <stdbool.h>
 #include <stdio.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -71,17 +71,16 @@ int main(int argc, char **argv)
 	const struct timespec pause = {.tv_nsec = 4000000};
 	int port = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 0;
 	redisContext *c = NULL;
-	bool says = false;
 
 	signal(SIGTERM, stop_want);
+	puts("ready"); // to be stopped in good order
+	fflush(stdout);
 	for (unsigned i = 0; !stop_wanted;) {
 		if (!c)
 			c = redisConnect("127.0.0.1", port);
 		if (c && (c->err || !burst_write(c, &i))) {
 			redisFree(c);
 			c = NULL;
-		} else if (c && !says) {
-			says = puts("writing") >= 0 && fflush(stdout) == 0;
 		}
 		nanosleep(&pause, NULL);
 	}
