@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -25,6 +24,7 @@ struct dataplane {
 	pthread_mutex_t log_lock;
 	struct link *links[LINKS_MAX];
 	bool leaving[LINKS_MAX]; // over, and its tasks are being removed
+	bool again[LINKS_MAX];   // to be started once it has left
 };
 
 static struct contract *contract_map(void)
@@ -80,8 +80,10 @@ static void link_start(struct dataplane *d, uint32_t index)
 	struct link_slot *slot = &d->contract->links[index];
 	struct core *lane_cores[LANES_MAX];
 	unsigned n_lanes = (unsigned)slot->config.settings.lanes;
-	if (d->links[index])
+	if (d->links[index]) {
+		d->again[index] = link_is_over(d->links[index]);
 		return;
+	}
 	if (n_lanes < 1 || n_lanes > LANES_MAX) {
 		link_refuse(d, index, ERROR_CONFIG, "lanes is not between 1 and 32");
 		return;
@@ -126,6 +128,10 @@ static void link_retire(struct dataplane *d, unsigned index)
 	link_free(link);
 	d->links[index] = NULL;
 	d->leaving[index] = false;
+	if (d->again[index]) {
+		d->again[index] = false;
+		link_start(d, index);
+	}
 }
 
 static void command_do(struct dataplane *d, const struct command_record *r)
@@ -153,7 +159,6 @@ static bool housekeeping(struct core *c, void *owner)
 	while (contract_command_pop(d->contract, &r)) {
 		if (r.verb == COMMAND_EXIT)
 			return false;
-		// A slot that is being let go takes its next command when it is free.
 		command_do(d, &r);
 	}
 	return true;
@@ -232,7 +237,6 @@ static void process_prepare(void)
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_DFL);
 	setrlimit(RLIMIT_CORE, &no_core); // passwords stay out of core files
-	prctl(PR_SET_DUMPABLE, 1);
 }
 
 int main(int argc, char **argv)

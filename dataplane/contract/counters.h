@@ -28,7 +28,6 @@
 	X(rewritten_commands, counter, "Commands sent in a form that is safe to send again")       \
 	X(unknown_commands, counter, "Commands that the table does not know, sent as they came")   \
 	X(barriers, counter, "Commands or transactions that touched several lanes")                \
-	X(split_transactions, counter, "Transactions that lost their unity")                       \
 	X(window_bytes, gauge, "Bytes of the log held in memory")                                  \
 	X(window_full, counter, "Times that the window was full and the source held back")         \
 	X(extra_keys_deleted, counter, "Keys removed from the target by a reconciling full sync")  \
