@@ -17,6 +17,17 @@
 	X(lanes, U64, 1, 1, 32, "ordered writers to the target, each with its own connection")     \
 	X(memory_window, BYTES, 64 * MB, 1 * MB, 64 * GB, "memory for the stream's log")           \
 	X(snapshot_window, BYTES, 8 * MB, 1 * MB, 1 * GB, "memory for the snapshot on its way")    \
+	X(snapshot_patience, MS, 5000, 0, 86400000,                                                \
+	  "how long the target may hold a snapshot back before it goes through the disk")          \
+	X(disk_limit, BYTES, 16 * GB, 0, 1024 * 1024 * GB,                                         \
+	  "most disk for what does not fit the windows; 0: none, the source is held back")         \
+	X(log_sync, ENUM, 1, 0, 2, "never|interval|always")                                        \
+	X(log_sync_interval, MS, 1000, 1, 3600000, "time between two syncs of the log on disk")    \
+	X(log_keep, BYTES, 0, 0, 1024 * 1024 * GB,                                                 \
+	  "bytes of the stream kept on disk behind the frontier; above 0 all of it goes to disk")  \
+	X(log_keep_time, MS, 86400000, 0, 31536000000ull, "and not longer than this")              \
+	X(keep_snapshot, BOOL, 0, 0, 1,                                                            \
+	  "keep the snapshot on disk, to fill a target that comes back empty")                     \
 	X(big_value, BYTES, 256 * KB, 4 * KB, 512 * KB, "values above it are sent in pieces")      \
 	X(batch_commands, U64, 128, 1, 4096, "most commands in one batch")                         \
 	X(batch_bytes, BYTES, 64 * KB, 1 * KB, 1 * MB, "bytes after which a batch is closed")      \
@@ -38,6 +49,7 @@
 	X(repl_timeout, MS, 60000, 1000, 3600000,                                                  \
 	  "silence of the source after which it is connected again")
 
+enum setting_log_sync { LOG_SYNC_NEVER, LOG_SYNC_INTERVAL, LOG_SYNC_ALWAYS };
 enum setting_ack { ACK_OBSERVER, ACK_APPLIED };
 enum setting_delivery { DELIVERY_EXACTLY_ONCE, DELIVERY_AT_LEAST_ONCE };
 enum setting_on_error { ON_ERROR_PARK, ON_ERROR_STOP };
