@@ -82,6 +82,9 @@ int disk_queue_file_open(struct disk *d, const char *name, unsigned flags)
 	if (flags & DISK_CREATE)
 		how |= O_CREAT | O_EXCL;
 	int fd = openat(d->config.folder_fd, name, how | (d->direct ? O_DIRECT : 0), 0600);
+	// Not every file of a folder need be alike. One that was to be made has been, by now.
+	if (fd < 0 && errno == EINVAL && d->direct)
+		fd = openat(d->config.folder_fd, name, how & ~O_EXCL, 0600);
 	return fd < 0 ? -errno : fd;
 }
 
