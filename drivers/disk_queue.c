@@ -62,6 +62,8 @@ int disk_queue_init(struct disk *d, const struct disk_seam *seam, const struct d
 	void *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (p == MAP_FAILED)
 		return -errno;
+	// The kernel handles a huge page as one piece of a transfer, where it knows them.
+	madvise(p, len, MADV_HUGEPAGE);
 	d->seam = seam;
 	d->config = *config;
 	d->buffers = p;
