@@ -309,7 +309,7 @@ static void child_looks(struct rig *r)
 	bool none = true;
 	for (unsigned i = 0; i < 1000; i++)
 		none = none && !disk_reap(r->disk);
-	_exit(none ? 0 : 1);
+	syscall(__NR_exit_group, none ? 0 : 1); // not _exit(): a sanitizer would look around first
 }
 
 static void a_look_makes_no_system_call(void **state)
