@@ -220,6 +220,33 @@ static void file_show(const char *name, const char *what, const char *path)
 	free(bytes);
 }
 
+// A job or a server keeps a pointer to the process that ran last.
+static bool process_is_used(const struct world *w, const struct process *p)
+{
+	for (const struct job *j = w->jobs; j; j = j->next)
+		if (j->process == p)
+			return true;
+	for (const struct server *s = w->servers; s; s = s->next)
+		if (s->process == p)
+			return true;
+	return false;
+}
+
+void processes_forget(struct world *w)
+{
+	for (struct process **at = &w->processes; *at;) {
+		struct process *p = *at;
+		if (!p->ended || process_is_used(w, p)) {
+			at = &p->next;
+			continue;
+		}
+		*at = p->next;
+		unlink(p->out_path);
+		unlink(p->err_path);
+		free(p);
+	}
+}
+
 void processes_show(struct world *w)
 {
 	for (struct process *p = w->processes; p; p = p->next) {
