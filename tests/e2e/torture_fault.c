@@ -58,6 +58,8 @@ static void link_begins(struct torture *t, const struct fault_plan *f)
 	if (random_percent(&r, 60))
 		link_plan_draw(&t->link, &r);
 	t->link.at_least_once = at_least_once;
+	if (at_least_once)
+		t->link.extra_keys = "delete";
 	link_start(t);
 }
 

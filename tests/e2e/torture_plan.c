@@ -101,10 +101,12 @@ struct plan plan_of(uint64_t seed, unsigned round, uint64_t allowed_faults)
 	p.writer_seed = (unsigned)random_next(&r);
 	p.connections = random_between(&r, 1, 4);
 	p.habits = habits_draw(&r);
-	// Delivery at least once is right only for commands that may be repeated.
+	// Delivery at least once is right only for commands that may be repeated; and it leaves no
+	// markers by which a later life would know that the target's keys are ours to delete.
 	if (random_percent(&r, 4)) {
 		p.change = CHANGE_FRESH;
 		p.link.at_least_once = true;
+		p.link.extra_keys = "delete";
 		p.habits |= WRITES_IDEMPOTENT;
 	}
 	if (!allowed_faults || random_percent(&r, 4))
