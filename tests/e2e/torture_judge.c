@@ -5,6 +5,17 @@
 
 #define COMPARE_WAIT_MS 8000 // expiries pass, a DEL for them may still be on its way
 
+static void file_show_end(const char *path)
+{
+	size_t len = 0;
+	char *bytes = file_read(path, &len);
+
+	if (bytes && len)
+		fprintf(stderr, "\n---- %s, its end\n%s\n", path,
+			bytes + (len > 6000 ? len - 6000 : 0));
+	free(bytes);
+}
+
 void torture_fail(struct torture *t, const char *format, ...)
 {
 	char why[4096];
@@ -17,12 +28,8 @@ void torture_fail(struct torture *t, const char *format, ...)
 	if (status)
 		json_dumpf(status, stderr, JSON_INDENT(2));
 	json_decref(status);
-	size_t len = 0;
-	char *log = file_read(text("%s/flyoverd.log", t->state_dir), &len);
-	if (log)
-		fprintf(stderr, "\n---- flyoverd.log, its end\n%s\n",
-			log + (len > 6000 ? len - 6000 : 0));
-	free(log);
+	file_show_end(text("%s/flyoverd.log", t->state_dir));
+	file_show_end(text("%s/links/torture/parked.jsonl", t->state_dir));
 	fail_msg("%s", why);
 	abort(); // not reached
 }

@@ -10,9 +10,10 @@ static struct server *server_of(struct torture *t, const char *name, enum keeps 
 	const char *sync = keeps == KEEPS_AOF_ALWAYS ? "always" : "everysec";
 	const char *limit = text("replica %s %s 60", t->era.output_limit, t->era.output_limit);
 
+	// Who observes acknowledges nothing: a server that ends would wait for him in vain.
 	return server_start(t->world, name, "--save", save, "--appendonly", aof, "--appendfsync",
 			    sync, "--repl-backlog-size", t->era.backlog,
-			    "--client-output-buffer-limit", limit, NULL);
+			    "--client-output-buffer-limit", limit, "--shutdown-timeout", "0", NULL);
 }
 
 void sides_start(struct torture *t)
