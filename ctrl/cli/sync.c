@@ -26,6 +26,7 @@ struct sync {
 	struct progress progress;
 	int signal_fd;
 	unsigned n_signals, n_daemons;
+	size_t n_warned; // warnings of the pre-flight that were printed
 	json_t *link; // its last status
 };
 
@@ -104,6 +105,23 @@ static int daemon_again(struct sync *s, struct failure *f)
 	return 0;
 }
 
+// What the pre-flight found. Not before the link has got somewhere: one that is refused says why by
+// itself, in one sentence. With --json the warnings are in the objects.
+static void warnings_print(struct sync *s)
+{
+	const json_t *warnings = json_object_get(s->link, "warnings");
+	if (s->options->json || phase_is(s, "connecting") || phase_is(s, "failed"))
+		return;
+	for (; s->n_warned < json_array_size(warnings); s->n_warned++) {
+		const json_t *o = json_array_get(warnings, s->n_warned);
+		const char *sentence = json_string_value(json_object_get(o, "sentence"));
+		const char *mend = json_string_value(json_object_get(o, "mend"));
+		progress_clear(&s->progress);
+		fprintf(stderr, "warning: %s%s%s\n", sentence ? sentence : "",
+			mend ? "; to mend it: " : "", mend ? mend : "");
+	}
+}
+
 // Until the link has ended. @return 0 done, or -1 with f
 static int sync_watch(struct sync *s, struct failure *f)
 {
@@ -115,6 +133,7 @@ static int sync_watch(struct sync *s, struct failure *f)
 			progress_show(&s->progress, s->link, mono_ms());
 		if (rc)
 			return -1;
+		warnings_print(s);
 		if (phase_is(s, "done"))
 			return 0;
 		if (phase_is(s, "failed")) {
