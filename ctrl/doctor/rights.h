@@ -6,11 +6,11 @@
 #include "ctrl/check/client.h"
 #include "ctrl/doctor/facts.h"
 
-// What a user needs on either side, as words for ACL SETUSER.
+// What a user needs on either side, as words for ACL SETUSER, fit for a shell.
 #define SOURCE_RIGHTS "+ping +psync +replconf +info"
 #define TARGET_RIGHTS                                                                              \
-	"~* &* +@write +@transaction +info +get +mget +client|setname +client|id +client|list "    \
-	"+client|kill +select +ping +publish +spublish +function +scan +pfcount"
+	"'~*' '&*' +@write +@transaction +info +get +mget '+client|setname' '+client|id' "         \
+	"'+client|list' '+client|kill' +select +ping +publish +spublish +function +scan +pfcount"
 
 // Fill the source's rights: PSYNC and REPLCONF. The connection may be of no use afterwards.
 //

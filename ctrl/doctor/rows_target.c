@@ -60,17 +60,17 @@ void row_target_rights(const struct facts *k, struct findings *f)
 	struct mend m;
 	denied_judge(k, f);
 	if (t->marker_denied)
-		finding_put(f, SEVERITY_ERROR, mend_cli(&m, t, "ACL SETUSER %s ~*", t->user),
+		finding_put(f, SEVERITY_ERROR, mend_cli(&m, t, "ACL SETUSER %s '~*'", t->user),
 			    "the user %s of the target may not write keys that begin with "
 			    "__flyover:, where a link keeps its markers",
 			    t->user);
 	else if (t->keys_denied)
-		finding_put(f, SEVERITY_WARNING, mend_cli(&m, t, "ACL SETUSER %s ~*", t->user),
+		finding_put(f, SEVERITY_WARNING, mend_cli(&m, t, "ACL SETUSER %s '~*'", t->user),
 			    "the user %s of the target may not write every key: one outside its "
 			    "patterns ends the link",
 			    t->user);
 	if (t->channels_denied)
-		finding_put(f, SEVERITY_WARNING, mend_cli(&m, t, "ACL SETUSER %s &*", t->user),
+		finding_put(f, SEVERITY_WARNING, mend_cli(&m, t, "ACL SETUSER %s '&*'", t->user),
 			    "the user %s of the target may not publish to every channel: a message "
 			    "outside its patterns ends the link",
 			    t->user);

@@ -112,14 +112,17 @@ unsigned verb_set_text(const struct verb_set *s, char *out, size_t out_len)
 	return n;
 }
 
-// " +client|kill"
+// " +set", and " '+client|kill'": the bar means something to a shell.
 static size_t acl_word(char *out, size_t out_len, const char *name)
 {
 	size_t at = 0;
-	for (const char *word = " +"; *word && at + 1 < out_len; word++)
+	bool quoted = strchr(name, ' ') != NULL;
+	for (const char *word = quoted ? " '+" : " +"; *word && at + 1 < out_len; word++)
 		out[at++] = *word;
 	for (; *name && at + 1 < out_len; name++)
 		out[at++] = *name == ' ' ? '|' : (char)tolower((uint8_t)*name);
+	if (quoted && at + 1 < out_len)
+		out[at++] = '\'';
 	out[at] = 0;
 	return at;
 }
@@ -135,8 +138,8 @@ void verb_set_acl(const struct verb_set *s, char *out, size_t out_len)
 	if (n_stream >= GROUP_FROM)
 		at = acl_word(out, out_len, "@write");
 	for (unsigned i = 0; verb_at(i, &v); i++) {
-		bool message = v.row && v.row->class != CLASS_MSG && v.row->class != CLASS_FUNC;
-		if (!v.name || !verb_set_has(s, i) || (n_stream >= GROUP_FROM && message))
+		bool grouped = v.row && (v.row->flags & COMMAND_WRITE);
+		if (!v.name || !verb_set_has(s, i) || (n_stream >= GROUP_FROM && grouped))
 			continue;
 		at += acl_word(out + at, out_len - at, v.name);
 	}

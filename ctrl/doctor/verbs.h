@@ -53,5 +53,6 @@ bool verb_since(const struct verb *v, bool valkey, unsigned version);
 // @return how many there are
 unsigned verb_set_text(const struct verb_set *s, char *out, size_t out_len);
 
-// Words for ACL SETUSER that allow a set: "+set +client|kill"; "+@write" for many of the stream.
+// Words for ACL SETUSER that allow a set, fit for a shell: "+set '+client|kill'"; "+@write" for
+// many of the stream.
 void verb_set_acl(const struct verb_set *s, char *out, size_t out_len);
