@@ -98,7 +98,9 @@ static void findings_log(struct daemon *d, struct preflight *p, const char *link
 		enum event_level level = found->severity == SEVERITY_INFO ? EVENT_INFO : EVENT_WARN;
 		log_put(&d->log, level, link, "pre-flight: %s", found->sentence);
 		if (found->mend[0])
-			log_put(&d->log, level, link, "to mend it: %s", found->mend);
+			log_put(&d->log, level, link, "to mend it: %s",
+				strlen(found->mend) < TEXT_LEN - 20 ? found->mend
+								    : "see `flyover link show`");
 	}
 }
 
@@ -141,8 +143,10 @@ static const char *state_text(const struct preflight *p)
 		return "done";
 	case EXAMINATION_FAILED:
 		return examination_failure(p->examination)->sentence;
+	case EXAMINATION_WATCHES:
+		return "watching the rate of writes";
 	default:
-		return p->late ? "not finished after 5 s" : "under way";
+		return p->late ? "not finished after 5 s" : "asking";
 	}
 }
 

@@ -2,6 +2,7 @@
 // facts_info() -> version_take(), keyspace_take(), calls_take() ; facts_config() ; facts_modules()
 #include "ctrl/doctor/facts.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -216,6 +217,15 @@ void facts_config(struct server_facts *s, unsigned i, const struct resp_value *v
 
 // ---- MODULE LIST ------------------------------------------------------------------------------
 
+// A name that may stand in a command for a shell, whatever a server calls its module.
+static void name_take(char *out, size_t out_len, struct span name)
+{
+	size_t n = 0;
+	for (; n < name.len && n < out_len - 1; n++)
+		out[n] = isalnum((uint8_t)name.p[n]) || strchr("-._", name.p[n]) ? name.p[n] : '_';
+	out[n] = 0;
+}
+
 void facts_modules(struct server_facts *s, const struct resp_value *v, unsigned n)
 {
 	if (v->type != RESP_ARRAY)
@@ -226,7 +236,7 @@ void facts_modules(struct server_facts *s, const struct resp_value *v, unsigned 
 		if (!name || v[name].type != RESP_STRING)
 			continue;
 		struct module *m = &s->modules[s->n_modules++];
-		snprintf(m->name, sizeof(m->name), "%.*s", (int)v[name].text.len, v[name].text.p);
+		name_take(m->name, sizeof(m->name), v[name].text);
 		m->version = ver && v[ver].type == RESP_INTEGER ? v[ver].integer : 0;
 	}
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // rights_source() -> dry_run() | psync_try() ; rights_target() -> multi_begin() -> verbs_queue() ->
-// verbs_judge()
+// verbs_judge(), exec_try()
 #include "ctrl/doctor/rights.h"
 
 #include <stdio.h>
@@ -137,7 +137,8 @@ static void verbs_queue(struct client *c)
 	client_ask(c, "DISCARD");
 }
 
-static int verbs_judge(struct client *c, struct server_facts *s)
+// @param discarded  out: the transaction is over
+static int verbs_judge(struct client *c, struct server_facts *s, bool *discarded)
 {
 	const struct resp_value *reply;
 	struct verb v;
@@ -154,12 +155,16 @@ static int verbs_judge(struct client *c, struct server_facts *s)
 		return -1;
 	if (!verb_set_has(&s->denied, verb_find("SET")))
 		rights_judge(s, verb_find("SET"), false, reply);
-	return client_skip(c);
+	reply = client_next(c, NULL);
+	*discarded = reply && reply->type == RESP_STATUS;
+	return reply ? 0 : -1;
 }
 
-// Nothing may be queued before the server has said that it queues.
+// Open a transaction that cannot be executed: its first command is malformed, so whatever comes
+// after it, a server answers EXEC with EXECABORT. Nothing is sent into it before all of that is
+// certain.
 //
-// @return 1 in a transaction, 0 not, -1 the connection failed
+// @return 1 in such a transaction, 0 not, -1 the connection failed
 static int multi_begin(struct client *c, struct server_facts *s)
 {
 	client_ask(c, "MULTI");
@@ -169,6 +174,10 @@ static int multi_begin(struct client *c, struct server_facts *s)
 	rights_judge(s, verb_find("MULTI"), false, v);
 	if (v->type != RESP_STATUS)
 		return 0;
+	client_ask(c, "GET"); // without a key
+	v = client_next(c, NULL);
+	if (!v || v->type != RESP_ERROR)
+		return v ? 0 : -1;
 	client_ask(c, "GET " MARKER_KEY);
 	v = client_next(c, NULL);
 	if (!v)
@@ -177,24 +186,30 @@ static int multi_begin(struct client *c, struct server_facts *s)
 	       (v->type == RESP_ERROR && begins(v->text, "NOPERM"));
 }
 
+// EXEC of nothing, outside of the other transaction.
+static int exec_try(struct client *c, struct server_facts *s)
+{
+	client_ask(c, "MULTI");
+	client_ask(c, "EXEC");
+	if (client_skip(c))
+		return -1;
+	const struct resp_value *v = client_next(c, NULL);
+	if (v)
+		rights_judge(s, verb_find("EXEC"), false, v);
+	return v ? 0 : -1;
+}
+
 int rights_target(struct client *c, struct server_facts *s)
 {
+	bool discarded;
 	int rc = multi_begin(c, s);
 	if (rc <= 0) {
 		s->rights_known = verb_set_has(&s->denied, verb_find("MULTI"));
 		return rc;
 	}
 	verbs_queue(c);
-	if (verbs_judge(c, s))
+	if (verbs_judge(c, s, &discarded))
 		return -1;
-	client_ask(c, "MULTI");
-	client_ask(c, "EXEC"); // of nothing
-	if (client_skip(c))
-		return -1;
-	const struct resp_value *v = client_next(c, NULL);
-	if (!v)
-		return -1;
-	rights_judge(s, verb_find("EXEC"), false, v);
 	s->rights_known = true;
-	return 0;
+	return discarded ? exec_try(c, s) : 0;
 }

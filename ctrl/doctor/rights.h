@@ -17,8 +17,9 @@
 // @return 0, or -1 when the connection failed
 int rights_source(struct client *c, struct server_facts *s);
 
-// Fill the target's rights: every command that a link or the stream sends is queued in a MULTI that
-// is then discarded; a server judges rights as it queues.
+// Fill the target's rights: every command that a link or the stream sends is put into a MULTI that
+// cannot be executed and is then discarded; a server judges rights before it queues. The connection
+// may be left inside that MULTI: close it.
 //
 // @return 0, or -1 when the connection failed
 int rights_target(struct client *c, struct server_facts *s);

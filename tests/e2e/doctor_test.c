@@ -172,6 +172,38 @@ static void missing_rights_are_mended_by_the_line(struct world *w)
 	assert_int_equal(keys_count(t.target, 0), keys_count(t.source, 0));
 }
 
+// FLUSHALL is among what is asked for, and some users may not even DISCARD.
+static void looking_changes_nothing(struct world *w)
+{
+	static const char *const rights[] = {"+@all", "+@all -discard", "+@all -exec",
+					     "+@all -@read", "+@all -@dangerous"};
+	struct two t = two_start(w);
+
+	dataset_load(t.target);
+	long long keys = keys_count(t.target, 0);
+	long long changes = info_number(t.target, "persistence", "rdb_changes_since_last_save");
+	for (unsigned i = 0; i < sizeof(rights) / sizeof(rights[0]); i++) {
+		run(t.target, text("ACL SETUSER u%u on >pw ~* &* %s", i, rights[i]));
+		json_decref(doctor(w, t.source->url, user_url(t.target, text("u%u", i))));
+	}
+	assert_int_equal(keys_count(t.target, 0), keys);
+	assert_int_equal(info_number(t.target, "persistence", "rdb_changes_since_last_save"),
+			 changes);
+	assert_int_equal(info_number(t.source, "stats", "sync_full"), 0);
+}
+
+// A sync that ends for want of a right names the whole line.
+static void a_sync_names_the_line_too(struct world *w)
+{
+	struct two t = two_start(w);
+
+	run(t.source, "SET a 1");
+	run(t.target, "ACL SETUSER bob on >pw ~* &* +@all -get -set");
+	struct job *j = sync_start(w, t.source->url, user_url(t.target, "bob"), NULL);
+	assert_int_equal(job_wait(j), 4);
+	assert_one_sentence(j, "ACL SETUSER bob +get +set");
+}
+
 // Where ACL DRYRUN is allowed, it is asked, and no trace of a PSYNC is left.
 static void an_administrator_is_asked_by_dry_run(struct world *w)
 {
@@ -335,6 +367,22 @@ static void a_warning_by_the_rate_comes_later(struct world *w)
 	assert_int_equal(job_drain(j), 0);
 }
 
+// Far servers answer after the link has begun: it is stopped then.
+static void damage_that_is_seen_late_ends_the_link(struct world *w)
+{
+	struct two t = two_start(w);
+	struct proxy *far = proxy_start(w, t.target->port);
+
+	run(t.source, "SET a 1");
+	run(t.target, "REPLICAOF 127.0.0.1 %d", t.source->port);
+	wait_until(follows, t.target, "the replica to follow");
+	proxy_delay(far, 600);
+	struct job *j = sync_start(w, far->url, t.source->url, NULL);
+	assert_int_equal(job_wait(j), 3);
+	assert_one_sentence(j, "come back without end");
+	assert_int_equal(ask_number(t.source, "DBSIZE"), 1);
+}
+
 static bool is_late(const json_t *progress, const void *arg)
 {
 	return !strncmp(word(progress, "preflight"), "not finished", 12);
@@ -355,13 +403,17 @@ static void a_preflight_that_gets_no_answer_stops_nothing(struct world *w)
 	assert_string_equal(ask_text(t.target, "GET a"), "1");
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 	const struct CMUnitTest tests[] = {
 		E2E_TEST(a_healthy_pair_has_nothing_to_mend),
 		E2E_TEST(this_host_is_examined),
 		E2E_TEST(one_that_cannot_be_reached_ends_with_4),
 		E2E_TEST(missing_rights_are_mended_by_the_line),
+		E2E_TEST(looking_changes_nothing),
+		E2E_TEST(a_sync_names_the_line_too),
 		E2E_TEST(an_administrator_is_asked_by_dry_run),
 		E2E_TEST(renamed_commands_are_found),
 		E2E_TEST(a_target_with_too_little_memory_is_found),
@@ -370,6 +422,7 @@ int main(void)
 		E2E_TEST(servers_that_replicate_already_are_refused),
 		E2E_TEST(a_sync_shows_warnings_and_goes_on),
 		E2E_TEST(a_warning_by_the_rate_comes_later),
+		E2E_TEST(damage_that_is_seen_late_ends_the_link),
 		E2E_TEST(a_preflight_that_gets_no_answer_stops_nothing),
 	};
 

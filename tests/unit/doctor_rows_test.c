@@ -215,6 +215,14 @@ static void modules_that_the_target_lacks_are_named(void **state)
 	finds(k, "modules", SEVERITY_WARNING, "older in the target (20200)", NULL);
 	k->target.modules[1].version = 20400;
 	is_silent(k, "modules");
+	const struct resp_value odd[] = {
+		{.type = RESP_ARRAY, .elements = 1},
+		{.type = RESP_ARRAY, .elements = 2},
+		{.type = RESP_STRING, .text = SPAN_LIT("name")},
+		{.type = RESP_STRING, .text = SPAN_LIT("x;$(reboot)")},
+	};
+	facts_modules(&k->source, odd, 4);
+	finds(k, "modules", SEVERITY_WARNING, "x___reboot_", "/x___reboot_.so");
 	k->target.n_modules = 0;
 	k->target.modules_known = false;
 	is_silent(k, "modules");
