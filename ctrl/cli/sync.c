@@ -163,7 +163,7 @@ static int sync_watch(struct sync *s, struct failure *f)
 		if (phase_is(s, "failed")) {
 			session_failure(json_object_get(s->link, "error"), f);
 			if (f->id != ERROR_NOPERM || !rights_add(s, f))
-				return -1;
+				return -1; // else a moment later, with more to say
 		}
 		if (signal_handle(s, f))
 			return -1;

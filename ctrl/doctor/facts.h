@@ -112,7 +112,8 @@ struct facts {
 	struct server_facts source, target;
 	char link[NAME_LEN];
 	struct link_settings settings;
-	bool ours; // the target holds markers of this link
+	bool ours;         // the target holds markers of this link
+	uint64_t reserved; // keys there that are Flyover's own, of any link; as far as was looked
 	int64_t write_rate;   // bytes a second of the source's stream, UNKNOWN
 	bool rate_is_guess;   // the source counts no stream yet: by what its clients send
 };

@@ -10,6 +10,8 @@
 #include "ctrl/clock.h"
 #include "ctrl/doctor/rights.h"
 
+#define SCAN_COUNT "2000"
+
 static int64_t wall_us(void)
 {
 	struct timespec t;
@@ -96,28 +98,41 @@ static int settings_take(struct client *c, struct server_facts *s, struct failur
 	return 0;
 }
 
-// The epoch of a link stands in the target from its first batch on.
-static int marker_take(struct gather *g, struct failure *f)
+static void markers_put(struct client *c, const char *link)
+{
+	char key[NAME_LEN + 32];
+	snprintf(key, sizeof(key), "__flyover:{%.64s}:epoch", link);
+	client_ask(c, "GET %b", span_of(key));
+	client_ask(c, "SCAN 0 MATCH __flyover:* COUNT " SCAN_COUNT);
+}
+
+// The epoch of a link stands in the target from its first batch on. Among many keys the few of
+// other links make no difference, so one SCAN suffices.
+static int markers_take(struct gather *g, struct failure *f)
 {
 	const struct resp_value *v = client_next(&g->target, NULL);
+	unsigned n;
 	if (!v)
 		return side_failed(&g->target, f);
 	g->facts->ours = v->type == RESP_STRING;
+	v = client_next(&g->target, &n);
+	if (!v)
+		return side_failed(&g->target, f);
+	if (v->type == RESP_ARRAY && n >= 3 && v[2].type == RESP_ARRAY)
+		g->facts->reserved = v[2].elements;
 	return 0;
 }
 
 int gather_ask(struct gather *g, struct failure *f)
 {
 	struct facts *k = g->facts;
-	char key[NAME_LEN + 32];
 	settings_put(&g->source);
 	settings_put(&g->target);
-	snprintf(key, sizeof(key), "__flyover:{%.64s}:epoch", k->link);
-	client_ask(&g->target, "GET %b", span_of(key));
+	markers_put(&g->target, k->link);
 	client_flush(&g->source);
 	client_flush(&g->target);
 	if (settings_take(&g->source, &k->source, f) || settings_take(&g->target, &k->target, f) ||
-	    marker_take(g, f))
+	    markers_take(g, f))
 		return -1;
 	if (rights_source(&g->source, &k->source))
 		return side_failed(&g->source, f);

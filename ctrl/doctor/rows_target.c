@@ -153,13 +153,13 @@ void row_databases(const struct facts *k, struct findings *f)
 void row_target_keys(const struct facts *k, struct findings *f)
 {
 	char keys[24];
-	if (k->ours || k->target.keys == 0)
+	if (k->ours || k->target.keys <= k->reserved)
 		return;
 	bool deleted = k->settings.extra_keys == EXTRA_KEYS_DELETE;
 	finding_put(f, SEVERITY_WARNING, NULL,
 		    "the target has %s keys that this link did not write: those that the source "
 		    "has too are overwritten, the others %s",
-		    figure_count(k->target.keys, keys),
+		    figure_count(k->target.keys - k->reserved, keys),
 		    deleted ? "deleted (--extra-keys=delete)"
 			    : "stay (--extra-keys=delete would remove them)");
 }

@@ -269,6 +269,9 @@ static void keys_of_others_are_told_from_ours(struct world *w)
 	o = doctor(w, t.source->url, t.target->url);
 	assert_null(finding(o, "target-keys"));
 	json_decref(o);
+	o = doctor(w, text("redis://localhost:%d", t.source->port), t.target->url); // another link
+	assert_found(o, "target-keys", "warning", "has 2 keys that this link did not write");
+	json_decref(o);
 }
 
 static void a_small_backlog_is_found_while_clients_write(struct world *w)

@@ -401,7 +401,9 @@ static void memory_of_the_target_is_weighed(void **state)
 static void what_the_target_holds_is_named(void **state)
 {
 	struct facts *k = pair_new();
-	k->target.keys = 12345;
+	k->target.keys = k->reserved = 2; // markers of another link
+	is_silent(k, "target-keys");
+	k->target.keys = 12347;
 	finds(k, "target-keys", SEVERITY_WARNING, "12,345 keys", NULL);
 	k->settings.extra_keys = EXTRA_KEYS_DELETE;
 	finds(k, "target-keys", SEVERITY_WARNING, "deleted", NULL);
