@@ -267,7 +267,7 @@ static bool lane_step(struct lane *l)
 	case LANE_READY:
 		more = lane_replies(l);
 		if (l->stream)
-			lane_send(l);
+			more |= lane_send(l);
 		break;
 	}
 	lane_check_hello_deadline(l);

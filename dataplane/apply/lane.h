@@ -95,6 +95,7 @@ struct lane {
 	unsigned send_place;             // the first of them that is not wholly written
 	unsigned send_part;              // of that: 0 prefix, 1.. segments, last: suffix
 	size_t send_at;                  // bytes of that part gone
+	size_t forgotten;                // bytes of its file that are sent and out of our memory
 	uint64_t inflight_commands, inflight_bytes;
 	enum lane_stage stage;
 	uint32_t n_seen;                 // replies of this stage so far
@@ -153,7 +154,7 @@ void lane_hello_begin(struct lane *l);
 void lane_hello_replies(struct lane *l);
 
 // lane_send.c
-void lane_send(struct lane *l);
+bool lane_send(struct lane *l); // @return more to write at once
 void lane_send_rewind(struct lane *l, unsigned from);
 
 // lane_reply.c

@@ -9,6 +9,9 @@
 
 #define IOV_MAX_HERE      256
 #define BATCHES_PER_WRITE 16
+#define WRITE_MAX         (1024 * 1024)     // of one system call
+#define BYTES_PER_TURN    (4 * 1024 * 1024) // so that a giant does not keep the core to itself
+#define FORGET_EVERY      (4 * 1024 * 1024)
 #define MULTI             "*1\r\n$5\r\nMULTI\r\n"
 #define EXEC              "*1\r\n$4\r\nEXEC\r\n"
 #define SELECT_0          "*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n"
@@ -141,19 +144,47 @@ static int iov_gather(struct lane *l, struct iovec *iov, int max)
 {
 	int n = 0;
 	unsigned part = l->send_part;
-	size_t skip = l->send_at;
+	size_t skip = l->send_at, room = WRITE_MAX;
 	for (unsigned place = l->send_place; place < l->n_sent; place++, part = 0) {
 		const struct batch *b = lane_batch(l, place);
 		for (; part <= b->n_segments + 1; part++, skip = 0) {
 			struct span s = batch_part(b, part);
 			if (s.len == skip)
 				continue;
-			if (n == max)
+			if (n == max || !room)
 				return n;
-			iov[n++] = (struct iovec){(void *)(s.p + skip), s.len - skip};
+			size_t len = s.len - skip < room ? s.len - skip : room;
+			iov[n++] = (struct iovec){(void *)(s.p + skip), len};
+			room -= len;
 		}
 	}
 	return n;
+}
+
+// Pages of a giant's file that the stream has taken leave our memory, in large steps.
+static void sent_forget(struct lane *l)
+{
+	if (l->send_place == l->n_sent)
+		return;
+	const struct batch *b = lane_batch(l, l->send_place);
+	const char *at = batch_part(b, l->send_part).p + l->send_at;
+	if (!b->file || !memory_file_has(b->file, at))
+		return;
+	size_t sent = (size_t)(at - b->file->base);
+	if (sent >= l->forgotten + FORGET_EVERY) {
+		memory_file_forget(b->file, l->forgotten, sent);
+		l->forgotten = sent;
+	}
+}
+
+// A whole batch was sent.
+static void place_passed(struct lane *l, const struct batch *b)
+{
+	if (b->file)
+		memory_file_forget(b->file, l->forgotten, b->file->len);
+	l->forgotten = 0;
+	l->send_place++;
+	l->send_part = 0;
 }
 
 static void sent_advance(struct lane *l, size_t sent)
@@ -168,37 +199,45 @@ static void sent_advance(struct lane *l, size_t sent)
 			}
 			sent -= left;
 		}
-		l->send_place++;
-		l->send_part = 0;
+		place_passed(l, b);
 	}
 }
 
-// @return true when there is nothing left to write, or the stream would take more
-static bool lane_write(struct lane *l)
+// @return bytes written, or -1 when the stream takes no more for now
+static ssize_t lane_write(struct lane *l)
 {
 	struct iovec iov[IOV_MAX_HERE];
 	int n = iov_gather(l, iov, IOV_MAX_HERE);
 	ssize_t sent = n ? stream_writev(l->stream, iov, n) : 0;
 	if (sent == -EAGAIN)
-		return false;
+		return -1;
 	if (sent < 0) {
 		lane_back_off(l, ERROR_CONNECT, "the connection to the target was lost: %s",
 			      strerror((int)-sent));
-		return false;
+		return -1;
 	}
 	counter_add(&l->counters->sent_bytes, (uint64_t)sent);
 	sent_advance(l, (size_t)sent);
-	return true;
+	sent_forget(l);
+	return sent;
 }
 
-void lane_send(struct lane *l)
+bool lane_send(struct lane *l)
 {
+	size_t written = 0;
 	while (l->stream && (l->stream->flags & STREAM_WRITABLE)) {
 		while (l->n_sent - l->send_place < BATCHES_PER_WRITE && batch_may_go(l))
 			;
-		if (l->send_place == l->n_sent || !lane_write(l))
-			return;
+		if (l->send_place == l->n_sent)
+			return false;
+		ssize_t n = lane_write(l);
+		if (n < 0)
+			return false;
+		written += (size_t)n;
+		if (written >= BYTES_PER_TURN)
+			return true;
 	}
+	return false;
 }
 
 void lane_send_rewind(struct lane *l, unsigned from)
@@ -211,5 +250,5 @@ void lane_send_rewind(struct lane *l, unsigned from)
 	}
 	l->n_sent = l->send_place = from;
 	l->send_part = 0;
-	l->send_at = 0;
+	l->send_at = l->forgotten = 0;
 }
