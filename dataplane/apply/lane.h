@@ -169,6 +169,8 @@ void lane_resync(struct lane *l, const char *format, ...) __attribute__((format(
 // Close, and connect again after a pause that grows; beyond the limit the link fails with `error`.
 void lane_back_off(struct lane *l, enum error_id error, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+// The connection went while batches were on their way: back off.
+void lane_lost(struct lane *l, const char *why);
 void lane_drop(struct lane *l);
 
 static inline struct batch *lane_batch(struct lane *l, unsigned place)

@@ -428,8 +428,7 @@ bool lane_replies(struct lane *l)
 		if (n == -EAGAIN)
 			break;
 		if (n <= 0)
-			lane_back_off(l, ERROR_CONNECT, "the connection to the target was lost: %s",
-				      n ? strerror((int)-n) : "closed by the target");
+			lane_lost(l, n ? strerror((int)-n) : "closed by the target");
 		else
 			replies_received(l, (size_t)n);
 	}

@@ -212,8 +212,7 @@ static ssize_t lane_write(struct lane *l)
 	if (sent == -EAGAIN)
 		return -1;
 	if (sent < 0) {
-		lane_back_off(l, ERROR_CONNECT, "the connection to the target was lost: %s",
-			      strerror((int)-sent));
+		lane_lost(l, strerror((int)-sent));
 		return -1;
 	}
 	counter_add(&l->counters->sent_bytes, (uint64_t)sent);

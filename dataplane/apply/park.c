@@ -173,5 +173,7 @@ int park_item(struct park *p, const struct batch *b, unsigned i, const char *pha
 		rc = record_append(p, &r);
 	record_free(&r);
 	free(piece);
+	if (b->file) // a giant's pages that were looked at
+		memory_file_forget(b->file, 0, b->file->len);
 	return rc;
 }

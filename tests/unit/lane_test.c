@@ -483,6 +483,59 @@ static void lost_answer_is_settled_by_the_marker(void **state)
 	}
 }
 
+// A giant's bytes come from a file, pass in many writes, and again when the connection was lost.
+static void giant_is_sent_again_after_a_lost_connection(void **state)
+{
+	static char value[400000];
+	memset(value, 'v', sizeof(value));
+	for (int lost = 0; lost < 2; lost++) {
+		struct scene *s = scene_new();
+		struct memory_file *file = malloc(sizeof(*file));
+		char head[64];
+		open_lane(s);
+		assert_int_equal(memory_file_init(file, "/tmp"), 0);
+		size_t n = (size_t)snprintf(head, sizeof(head),
+					    "*3\r\n$6\r\nAPPEND\r\n$2\r\nk1\r\n$%zu\r\n",
+					    sizeof(value));
+		memory_file_append(file, head, n);
+		memory_file_append(file, value, sizeof(value));
+		memory_file_append(file, "\r\n", 2);
+		assert_int_equal(memory_file_seal(file), 0);
+		struct batch *b = &s->lane->pool[s->seq % LANE_BATCHES];
+		batch_reset(b, ++s->seq, 100, true);
+		batch_item_begin(b, 100, 0, ITEM_COMMAND);
+		batch_refer(b, file->base, file->len);
+		b->file = file;
+		b->n_commands = 1;
+		b->idempotent = false;
+		b->marker = (struct marker){.epoch = 1, .site = "-", .phase = MARKER_STREAM};
+		memset(b->marker.replid, 'a', 40);
+		s->loop.write_max = 1000;
+		lane_push(s->lane, 0);
+		if (lost) {
+			s->loop.stuck = true;
+			turn(s);
+			s->loop.stuck = false;
+			for (int i = 0; i < 3; i++) {
+				s->loop.stream.flags |= STREAM_WRITABLE;
+				s->loop.write_max = 100000;
+				turn(s);
+			}
+			assert_true(s->loop.n_out > 0);
+			assert_int_equal(s->server.n_applied, 0);
+			fake_lose(&s->loop);
+			turn(s);
+			open_lane(s);
+		}
+		turns(s, 10);
+		assert_int_equal(done(s), 1);
+		APPLIED(s, "APPEND k1");
+		batch_release(b);
+		assert_null(b->file);
+		scene_free(s);
+	}
+}
+
 static void target_that_lost_its_marker_is_resynced(void **state)
 {
 	for (int older = 0; older < 2; older++) {
@@ -590,6 +643,7 @@ int main(void)
 		cmocka_unit_test(later_batch_that_was_applied_is_repeated_or_resynced),
 		cmocka_unit_test(wait_that_is_too_long_fails),
 		cmocka_unit_test(lost_answer_is_settled_by_the_marker),
+		cmocka_unit_test(giant_is_sent_again_after_a_lost_connection),
 		cmocka_unit_test(target_that_lost_its_marker_is_resynced),
 		cmocka_unit_test(garbage_is_not_taken_for_an_answer),
 		cmocka_unit_test(readonly_target_is_left_and_looked_for_again),
