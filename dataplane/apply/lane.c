@@ -104,6 +104,7 @@ void lane_drop(struct lane *l)
 	l->big_reply = NULL;
 	l->big_reply_len = l->big_reply_max = 0;
 	l->n_replies = 0;
+	relief_reset(l);
 	if (l->client_id)
 		l->old_client_id = l->client_id;
 	l->client_id = 0;
@@ -210,6 +211,7 @@ static void lane_give_back(struct lane *l)
 	l->inflight_bytes = l->inflight_commands = 0;
 	l->framed_done_seq = l->plain_done_seq = 0;
 	l->refused = false;
+	relief_reset(l);
 }
 
 static void lane_carry_out_wish(struct lane *l)

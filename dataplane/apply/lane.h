@@ -16,6 +16,7 @@
 #include "dataplane/apply/batch.h"
 #include "dataplane/apply/marker.h"
 #include "dataplane/apply/park.h"
+#include "dataplane/apply/relief.h"
 #include "dataplane/core/core.h"
 #include "dataplane/core/ring.h"
 #include "parsers/reply.h"
@@ -106,7 +107,9 @@ struct lane {
 	bool applied_after;              // one behind the refused one was applied
 	unsigned n_refused_from;         // place in the queue of the first refused one
 	unsigned n_passed;               // batches answered behind it, kept in the queue
+	bool multi_refused; // of the batch at hand: what follows it is refused, or runs alone
 	char refusal[TEXT_LEN];
+	struct relief relief;            // of a target that is out of memory
 	char replies[LANE_REPLY_LEN];
 	size_t n_replies;
 	char *big_reply;                 // when one reply exceeds `replies`
@@ -153,7 +156,21 @@ void lane_push(struct lane *l, uint32_t handle);
 void lane_hello_begin(struct lane *l);
 void lane_hello_replies(struct lane *l);
 
+// relief.c
+// Look for deletes in the queue, and send them if there are any. Nothing else is on its way then,
+// nor sent before the last of them is answered. @return whether there are
+bool relief_begin(struct lane *l);
+void relief_answered(struct lane *l);
+void relief_reset(struct lane *l);
+
+static inline bool relief_is_busy(const struct lane *l)
+{
+	return l->relief.text != NULL;
+}
+
 // lane_send.c
+// Whether the lanes that this batch comes after have been answered; if not, they will ring us.
+bool lane_dependencies_met(struct lane *l, const struct batch *b);
 bool lane_send(struct lane *l); // @return more to write at once
 void lane_send_rewind(struct lane *l, unsigned from);
 

@@ -86,8 +86,7 @@ static bool batch_compose(struct lane *l, struct batch *b)
 	return suffix_compose(l, b);
 }
 
-// Lanes that this batch comes after must have been answered; who has not is asked to ring us.
-static bool dependencies_met(struct lane *l, const struct batch *b)
+bool lane_dependencies_met(struct lane *l, const struct batch *b)
 {
 	for (unsigned i = 0; i < l->n_lanes; i++) {
 		struct lane *other = &l->all[i];
@@ -114,11 +113,13 @@ static bool batch_may_go(struct lane *l)
 	const struct link_settings *set = &l->config->settings;
 	if (l->n_sent == l->n_queued || l->refused)
 		return false;
+	if (l->n_sent && l->waiting_since_ns) // first see whether the refused one passes now
+		return false;
 	if (l->n_sent && (l->inflight_commands >= set->inflight_commands ||
 			  l->inflight_bytes >= set->inflight_bytes))
 		return false;
 	struct batch *b = lane_batch(l, l->n_sent);
-	if (b->after_mask && !dependencies_met(l, b))
+	if (b->after_mask && !lane_dependencies_met(l, b))
 		return false;
 	if (!batch_compose(l, b)) {
 		lane_fail(l, ERROR_MEMORY, "no memory for a marker");
@@ -221,9 +222,26 @@ static ssize_t lane_write(struct lane *l)
 	return sent;
 }
 
+static void relief_write(struct lane *l)
+{
+	struct relief *r = &l->relief;
+	struct iovec iov = {r->text + r->at, r->len - r->at};
+	ssize_t sent = stream_writev(l->stream, &iov, 1);
+	if (sent >= 0)
+		r->at += (size_t)sent;
+	else if (sent != -EAGAIN)
+		lane_lost(l, strerror((int)-sent));
+}
+
 bool lane_send(struct lane *l)
 {
 	size_t written = 0;
+	while (relief_is_busy(l) && l->relief.at < l->relief.len &&
+	       (l->stream->flags & STREAM_WRITABLE)) {
+		relief_write(l);
+		if (!l->stream)
+			return false;
+	}
 	while (l->stream && (l->stream->flags & STREAM_WRITABLE)) {
 		while (l->n_sent - l->send_place < BATCHES_PER_WRITE && batch_may_go(l))
 			;

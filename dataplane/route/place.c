@@ -138,11 +138,23 @@ void place_join(struct place *p, unsigned lane, uint32_t mask, uint64_t begin, i
 	}
 }
 
+// A lane that waits for its target is shown more, while there are batches: a delete among it may be
+// what the target waits for.
+static bool feed_is_eager(const struct feed *f)
+{
+	if (f->n_out < EAGER_BATCHES)
+		return true;
+	const struct lane *l = f->lane;
+	return f->n_free > LANE_BATCHES / 2 &&
+	       atomic_load_explicit(&l->wait_deadline_ms, memory_order_relaxed) &&
+	       atomic_load_explicit(&l->state, memory_order_relaxed) == LANE_READY;
+}
+
 void place_flush(struct place *p, uint64_t end, int32_t db, bool all, int except)
 {
 	for (unsigned i = 0; i < p->n_lanes; i++) {
 		struct feed *f = &p->feeds[i];
-		if (f->open && f->open->n_items && (all || f->n_out < EAGER_BATCHES) &&
+		if (f->open && f->open->n_items && (all || feed_is_eager(f)) &&
 		    (int)i != except)
 			place_close(p, i, end, db);
 	}
