@@ -59,6 +59,7 @@ struct batch {
 	size_t n_suffix, suffix_max;
 	char prefix[64]; // MULTI, SELECT
 	size_t n_prefix;
+	bool asks_memory;  // INFO stands behind EXEC
 	uint32_t n_queued; // replies inside EXEC, or replies of a plain batch
 };
 

@@ -212,6 +212,7 @@ static void lane_give_back(struct lane *l)
 	l->framed_done_seq = l->plain_done_seq = 0;
 	l->refused = false;
 	relief_reset(l);
+	l->torn_seq = 0;
 }
 
 static void lane_carry_out_wish(struct lane *l)

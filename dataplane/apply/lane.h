@@ -35,6 +35,7 @@ enum lane_stage {
 	STAGE_QUEUED,
 	STAGE_EXEC,
 	STAGE_ELEMENTS,
+	STAGE_MEMORY, // INFO behind a framed batch
 	STAGE_PLAIN,
 };
 
@@ -50,6 +51,15 @@ enum lane_verdict {
 struct lane_found {
 	struct marker marker;
 	unsigned first_slot, last_slot;
+};
+
+// How near the target is to its maxmemory, see caution.c.
+struct caution {
+	bool is_near;
+	uint64_t until_ns;   // it refused for its memory not long before
+	uint64_t asked_ns;   // when we asked last
+	uint64_t answered_ns;
+	uint64_t sent_bytes; // what we had sent when it answered
 };
 
 struct lane {
@@ -110,6 +120,9 @@ struct lane {
 	bool multi_refused; // of the batch at hand: what follows it is refused, or runs alone
 	char refusal[TEXT_LEN];
 	struct relief relief;            // of a target that is out of memory
+	struct caution caution;
+	uint64_t torn_seq;               // it took batches up to here but refused one before: the
+					 // marker says too much, until they were all answered again
 	char replies[LANE_REPLY_LEN];
 	size_t n_replies;
 	char *big_reply;                 // when one reply exceeds `replies`
@@ -156,10 +169,22 @@ void lane_push(struct lane *l, uint32_t handle);
 void lane_hello_begin(struct lane *l);
 void lane_hello_replies(struct lane *l);
 
+// caution.c
+// Whether the next batch shall ask the target how much memory it has left; and that it does.
+bool caution_due(const struct lane *l);
+void caution_asked(struct lane *l);
+void caution_take(struct lane *l, struct span info); // empty: it does not tell
+// It has refused a batch for its memory.
+void caution_refused(struct lane *l);
+// Whether to send one batch at a time.
+bool caution_holds(const struct lane *l);
+
 // relief.c
-// Look for deletes in the queue, and send them if there are any. Nothing else is on its way then,
-// nor sent before the last of them is answered. @return whether there are
-bool relief_begin(struct lane *l);
+// Look for what has to go to the target by itself, and send it: deletes of the queue, a marker that
+// says too much. Nothing else is on its way then, nor sent before the last of it is answered.
+//
+// @param is_oom  the target wants for memory
+void relief_begin(struct lane *l, bool is_oom);
 void relief_answered(struct lane *l);
 void relief_reset(struct lane *l);
 

@@ -91,6 +91,8 @@ void lane_batch_done(struct lane *l, bool skipped)
 		l->send_place -= l->send_place > 0;
 	}
 	uint64_t seq = b->seq;
+	if (seq >= l->torn_seq)
+		l->torn_seq = 0;
 	ring_push(&l->from_lane, l->queue[l->head % LANE_BATCHES]);
 	l->head++;
 	l->n_queued--;
@@ -137,6 +139,10 @@ static void refusal_end(struct lane *l)
 		lane_resync(l, "the target refused a batch (%s) and took a later one", l->refusal);
 		return;
 	}
+	if (l->applied_after)
+		l->torn_seq = lane_batch(l, l->n_sent - 1)->seq;
+	if (refusal_is_oom(l))
+		caution_refused(l);
 	l->n_passed = 0;
 	lane_send_rewind(l, 0);
 	if (!l->waiting_since_ns) {
@@ -155,8 +161,7 @@ static void refusal_end(struct lane *l)
 	if (l->backoff_ns > PAUSE_MAX_NS)
 		l->backoff_ns = PAUSE_MAX_NS;
 	l->retry_at_ns = l->now.mono_ns + l->backoff_ns;
-	if (refusal_is_oom(l))
-		relief_begin(l);
+	relief_begin(l, refusal_is_oom(l));
 }
 
 static void waiting_is_over(struct lane *l)
@@ -186,6 +191,15 @@ static void batch_answered(struct lane *l)
 	lane_batch_done(l, false);
 	waiting_is_over(l);
 	stage_begin(l);
+}
+
+// What belongs to it has been answered, but for INFO behind it.
+static void batch_over(struct lane *l)
+{
+	if (batch_at_hand(l)->asks_memory)
+		l->stage = STAGE_MEMORY;
+	else
+		batch_answered(l);
 }
 
 // ---- Errors
@@ -286,12 +300,12 @@ static void exec_take(struct lane *l, const struct reply *r)
 		error_at_queueing(l, -1, r->line);
 		l->refused_here = true;
 		if (l->stream)
-			batch_answered(l);
+			batch_over(l);
 	} else if (r->type == '*' && r->integer == (int64_t)b->n_queued) {
 		l->stage = STAGE_ELEMENTS;
 		l->n_seen = 0;
 		if (!b->n_queued)
-			batch_answered(l);
+			batch_over(l);
 	} else {
 		reply_unexpected(l, r);
 	}
@@ -330,7 +344,13 @@ static void reply_take(struct lane *l, const struct reply *r)
 		if (r->type == '-')
 			error_at_item(l, item_of(l, b), r->line);
 		if (++l->n_seen == b->n_queued && l->stream)
-			batch_answered(l);
+			batch_over(l);
+		break;
+	case STAGE_MEMORY:
+		caution_take(l, (struct span){r->line.p + r->line.len + 2,
+					      r->type == '$' && r->integer > 0 ? (size_t)r->integer
+									       : 0});
+		batch_answered(l);
 		break;
 	}
 }

@@ -14,6 +14,7 @@
 #define FORGET_EVERY      (4 * 1024 * 1024)
 #define MULTI             "*1\r\n$5\r\nMULTI\r\n"
 #define EXEC              "*1\r\n$4\r\nEXEC\r\n"
+#define ASK_MEMORY        "*2\r\n$4\r\nINFO\r\n$6\r\nmemory\r\n"
 #define SELECT_0          "*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n"
 
 static bool is_exactly_once(const struct lane *l)
@@ -52,7 +53,8 @@ static size_t marker_put(struct lane *l, const struct lane *of, const struct bat
 static bool suffix_compose(struct lane *l, struct batch *b)
 {
 	unsigned n_markers = !is_exactly_once(l) ? 0 : b->marker_all ? l->n_lanes : 1;
-	size_t need = (n_markers + 1) * (size_t)MARKER_SET_LEN + sizeof(SELECT_0) + sizeof(EXEC);
+	size_t need = (n_markers + 1) * (size_t)MARKER_SET_LEN + sizeof(SELECT_0) + sizeof(EXEC) +
+		      sizeof(ASK_MEMORY);
 	if (need > b->suffix_max) {
 		free(b->suffix);
 		b->suffix = malloc(need);
@@ -71,6 +73,11 @@ static bool suffix_compose(struct lane *l, struct batch *b)
 		n_markers++;
 	}
 	put(&at, EXEC, sizeof(EXEC) - 1);
+	b->asks_memory = caution_due(l);
+	if (b->asks_memory) {
+		put(&at, ASK_MEMORY, sizeof(ASK_MEMORY) - 1);
+		caution_asked(l);
+	}
 	b->n_suffix = (size_t)(at - b->suffix);
 	b->n_queued += n_markers;
 	return true;
@@ -80,6 +87,7 @@ static bool batch_compose(struct lane *l, struct batch *b)
 {
 	b->n_prefix = b->n_suffix = 0;
 	b->n_queued = b->n_items;
+	b->asks_memory = false;
 	if (!b->framed)
 		return true;
 	prefix_compose(b);
@@ -113,7 +121,7 @@ static bool batch_may_go(struct lane *l)
 	const struct link_settings *set = &l->config->settings;
 	if (l->n_sent == l->n_queued || l->refused)
 		return false;
-	if (l->n_sent && l->waiting_since_ns) // first see whether the refused one passes now
+	if (l->n_sent && (l->waiting_since_ns || caution_holds(l)))
 		return false;
 	if (l->n_sent && (l->inflight_commands >= set->inflight_commands ||
 			  l->inflight_bytes >= set->inflight_bytes))

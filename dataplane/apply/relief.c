@@ -191,22 +191,32 @@ void relief_reset(struct lane *l)
 	l->relief = (struct relief){0};
 }
 
-bool relief_begin(struct lane *l)
+void relief_begin(struct lane *l, bool is_oom)
 {
 	struct relief *r = &l->relief;
-	struct look *k = l->n_queued ? calloc(1, sizeof(*k)) : NULL;
+	bool has_news = l->n_queued && (is_oom || l->torn_seq);
+	struct look *k = has_news ? calloc(1, sizeof(*k)) : NULL;
 	if (!k)
-		return false;
+		return;
 	uint64_t head_seq = lane_batch(l, 0)->seq;
 	if (head_seq != r->head_seq) // what stood in a delete's way may be gone
 		r->seq = r->item = 0;
 	r->head_seq = head_seq;
 	k->relief = r;
-	queue_look(l, k);
+	if (l->torn_seq && !r->marker_gone) {
+		k->len = RESP_WRITE(k->text, sizeof(k->text), "DEL", l->marker_key);
+		k->n_replies = 1;
+		r->marker_gone = true;
+	}
+	if (is_oom)
+		queue_look(l, k);
 	if (k->n_replies)
 		select_put(k, 0);
 	char *text = k->n_replies ? malloc(k->len) : NULL;
+	if (k->n_replies && !text)
+		relief_reset(l); // no memory here either: the next try looks at all of it again
 	if (text) {
+
 		memcpy(text, k->text, k->len);
 		r->text = text;
 		r->len = k->len;
@@ -214,7 +224,6 @@ bool relief_begin(struct lane *l)
 		r->n_replies = k->n_replies;
 	}
 	free(k);
-	return text != NULL;
 }
 
 void relief_answered(struct lane *l)

@@ -20,10 +20,14 @@
 // - A command that names no keys, or keys that cannot be told, ends the look: nothing overtakes it.
 //   So does a batch that waits for another lane, for what comes before it runs there.
 //
+// The marker goes with them when it speaks of batches behind the refused one: should we die, a
+// missing marker means a full sync, where a wrong one would lose the refused batch.
+//
 // What can be seen from outside: a delete, be it one of a transaction, shows before the writes that
 // wait. The look ends with the lane's queue.
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,6 +35,7 @@ struct relief {
 	char *text;         // deletes to send, owned; NULL: none on their way
 	size_t len, at;     // bytes of it, and gone
 	unsigned n_replies; // still to come
+	bool marker_gone;   // it said too much, see lane.h: torn_seq
 	uint64_t head_seq;  // the oldest batch when the queue was looked at
 	uint64_t seq;       // deletes before item `item` of this batch need not be sent again
 	unsigned item;

@@ -27,6 +27,8 @@ struct server {
 	bool mute;             // it applies but does not answer
 	bool garbage;
 	unsigned n_kills;
+	const char *memory;    // what INFO tells of it, NULL: an error
+	unsigned n_asked;
 	unsigned oom;          // so many deletes are to come before it takes anything else
 	char log[4 * APPLIED_MAX][64]; // all that was applied, with its value: "SADD k1 v"
 	unsigned n_log;
@@ -233,6 +235,9 @@ static inline void server_take(struct scene *s, const struct resp_frame *f, cons
 		say(s, "-ERR EXEC without MULTI\r\n");
 	} else if (hello) {
 		hello_take(s, w[0], w[1], f->argc);
+	} else if (!strcmp(w[0], "INFO")) {
+		v->n_asked++;
+		v->memory ? say_bulk(s, v->memory) : say(s, "-NOPERM no INFO\r\n");
 	} else if (v->oom && !is_light(w[0])) {
 		say(s, OOM);
 	} else if (v->queue_error && is_for(v, w[1])) {
@@ -285,6 +290,7 @@ static inline void open_lane(struct scene *s)
 	for (int i = 0; i < 5000 && atomic_load(&s->lane->state) != LANE_READY; i++)
 		turns(s, 1);
 	assert_int_equal(atomic_load(&s->lane->state), LANE_READY);
+	s->lane->caution.answered_ns = fake_now.mono_ns; // it has memory
 }
 
 // A batch of commands, each a whole text of RESP that outlives it.

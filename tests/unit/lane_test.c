@@ -174,6 +174,77 @@ static void later_batch_behind_a_refused_one(bool idempotent)
 	scene_free(s);
 }
 
+// The marker of a later batch says nothing about the refused one, and goes.
+static void connection_lost_behind_a_refused_batch_loses_nothing(void **state)
+{
+	struct scene *s = scene_new();
+	open_lane(s);
+	GIVE(s, true, true, SET_K2);
+	turns(s, 5);
+	s->server.queue_error = "-OOM command not allowed\r\n";
+	s->server.error_key = "k1";
+	GIVE(s, true, true, SET_K1);
+	GIVE(s, true, true, SET_K2);
+	turns(s, 2);
+	assert_int_equal(s->lane->torn_seq, 3);
+	turns(s, 2);
+	assert_string_equal(s->server.marker, "");
+	fake_lose(&s->loop);
+	turn(s);
+	s->server.queue_error = NULL;
+	open_lane(s);
+	assert_int_equal(done(s), 1);
+	turns(s, 3000);
+	assert_int_equal(done(s), 3);
+	APPLIED(s, "SET k2", "SET k2", "SET k1", "SET k2");
+	assert_int_equal(s->lane->torn_seq, 0);
+	assert_int_equal(counter_get(&s->counters.skipped_batches), 0);
+	assert_int_equal(atomic_load(&s->lane->verdict), LANE_FINE);
+	scene_free(s);
+}
+
+// Batches on their way while the server answers nothing.
+static unsigned in_flight_when_it_tells(const char *memory)
+{
+	struct scene *s = scene_new();
+	open_lane(s);
+	s->server.memory = memory;
+	GIVE(s, true, true, SET_K1);
+	turns(s, 5);
+	assert_int_equal(done(s), 1);
+	assert_int_equal(s->server.n_asked, 1);
+	s->server.mute = true;
+	for (int i = 0; i < 5; i++)
+		GIVE(s, true, false, INCR_K3);
+	turns(s, 5);
+	unsigned n = s->lane->n_sent;
+	assert_int_equal(s->server.n_asked, 1); // once a second
+	fake_now.mono_ns += 2000 * MS_NS;
+	scene_free(s);
+	return n;
+}
+
+static void target_near_its_limit_gets_one_batch_at_a_time(void **state)
+{
+	assert_int_equal(
+		in_flight_when_it_tells("used_memory:99000000\r\nmaxmemory:100000000\r\n"), 1);
+	assert_int_equal(
+		in_flight_when_it_tells("used_memory:10000000\r\nmaxmemory:100000000\r\n"), 5);
+	assert_int_equal(in_flight_when_it_tells("used_memory:10000000\r\nmaxmemory:0\r\n"), 5);
+	assert_int_equal(in_flight_when_it_tells(NULL), 5); // it does not tell
+	// What it told a while ago may be wrong by now.
+	struct scene *s = scene_new();
+	open_lane(s);
+	fake_now.mono_ns += 4000 * MS_NS;
+	GIVE(s, true, true, SET_K1);
+	GIVE(s, true, true, SET_K2);
+	turn(s);
+	assert_int_equal(s->lane->n_sent, 1);
+	turns(s, 5);
+	assert_int_equal(done(s), 2);
+	scene_free(s);
+}
+
 static void later_batch_that_was_applied_is_repeated_or_resynced(void **state)
 {
 	later_batch_behind_a_refused_one(true);
@@ -378,6 +449,8 @@ int main(void)
 		cmocka_unit_test(refused_multi_that_passes_is_waited_for),
 		cmocka_unit_test(commands_that_ran_without_their_multi_are_made_good),
 		cmocka_unit_test(later_batch_that_was_applied_is_repeated_or_resynced),
+		cmocka_unit_test(connection_lost_behind_a_refused_batch_loses_nothing),
+		cmocka_unit_test(target_near_its_limit_gets_one_batch_at_a_time),
 		cmocka_unit_test(wait_that_is_too_long_fails),
 		cmocka_unit_test(lost_answer_is_settled_by_the_marker),
 		cmocka_unit_test(giant_is_sent_again_after_a_lost_connection),
