@@ -67,7 +67,8 @@ static void model_run(struct model *m, const char *line)
 {
 	char name[24] = "", key[24] = "", value[24] = "";
 	sscanf(line, "%23s %23s %23s", name, key, value);
-	unsigned k = (unsigned)(key[1] - '0') % MODEL_KEYS, bit = *value ? 1u << (value[0] - 'a') % 8 : 0;
+	unsigned k = (unsigned)(key[1] - '0') % MODEL_KEYS,
+		 bit = *value ? 1u << (value[0] - 'a') % 8 : 0;
 	if (!strcmp(name, "SADD"))
 		m->sets[k] |= bit;
 	else if (!strcmp(name, "SREM"))
