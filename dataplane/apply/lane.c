@@ -13,7 +13,7 @@
 #define BACKOFF_FIRST_NS 50000000ull
 #define BACKOFF_MAX_NS   2000000000ull
 #define MS_NS            1000000ull
-#define QUERY_BUFFER_LEN (1000ull * 1024 * 1024) // nearly what servers allow by default
+#define LARGE_BATCH_LEN  (2 * MB)
 #define TEXT_SPARE       4096 // of a batch, beyond the length at which it is closed
 
 static int pool_init(struct lane *l)
@@ -170,15 +170,17 @@ void lane_back_off(struct lane *l, enum error_id error, const char *format, ...)
 	l->retry_at_ns = l->now.mono_ns + l->backoff_ns;
 }
 
-// Servers close a connection without a word when what it has queued exceeds what they allow.
+// Servers close a connection without a word, or before the word arrives, when a command or what a
+// transaction has queued exceeds what they allow.
 void lane_lost(struct lane *l, const char *why)
 {
 	const struct batch *b = l->n_sent ? lane_batch(l, 0) : NULL;
-	if (b && b->len > QUERY_BUFFER_LEN)
+	if (b && b->len > LARGE_BATCH_LEN)
 		lane_back_off(
 			l, ERROR_CONNECT,
-			"the connection to the target was lost with %zu bytes of one transaction "
-			"sent: %s; look at the target's client-query-buffer-limit",
+			"the connection to the target was lost with %zu bytes of one command or "
+			"transaction on their way: %s; should that go on, look at its "
+			"proto-max-bulk-len and client-query-buffer-limit",
 			b->len, why);
 	else
 		lane_back_off(l, ERROR_CONNECT, "the connection to the target was lost: %s", why);

@@ -256,6 +256,26 @@ static void refused_value_is_parked(struct world *w)
 	assert_books_balance(s.job);
 }
 
+static bool waits_for_bulk_limit(const json_t *progress, const void *arg)
+{
+	const char *waiting = json_string_value(json_object_get(progress, "waiting"));
+	return waiting && strstr(waiting, "bulk");
+}
+
+// A target that takes no value of that size says so, or at least we do; nothing is lost meanwhile.
+static void target_that_allows_less_is_waited_for(struct world *w)
+{
+	struct scene s = scene_start(w, "1");
+
+	run(s.target, "CONFIG SET proto-max-bulk-len 1mb");
+	run(s.source, "INCR before");
+	write_big(&s, "SET", "large", 20 * MB);
+	run(s.source, "INCR after");
+	job_wait_for(s.job, waits_for_bulk_limit, NULL, "the limit of the target to be named");
+	run(s.target, "CONFIG SET proto-max-bulk-len 512mb");
+	scene_end(&s);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc > 1)
@@ -270,6 +290,7 @@ int main(int argc, char **argv)
 		E2E_TEST(source_lost_in_the_middle),
 		E2E_TEST(dataplane_killed_in_the_middle),
 		E2E_TEST(refused_value_is_parked),
+		E2E_TEST(target_that_allows_less_is_waited_for),
 	};
 	e2e_filter();
 	return cmocka_run_group_tests(tests, NULL, NULL);
