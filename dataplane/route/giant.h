@@ -18,7 +18,7 @@
 #include "drivers/memory.h"
 #include "parsers/resp_skim.h"
 
-#define GIANT_COMMANDS_MAX (4u << 20) // of one transaction
+#define GIANT_COMMANDS_MAX (4u << 20) // of one transaction: 24 bytes each, so 100 MB at most
 
 enum giant_state { GIANT_NONE, GIANT_COLLECTING, GIANT_WHOLE };
 
