@@ -36,6 +36,12 @@ static void feed_take_back(struct place *p, struct feed *f, uint32_t handle)
 	f->free[f->n_free++] = handle;
 }
 
+void place_begin(struct place *p)
+{
+	for (unsigned i = 0; i < p->n_lanes; i++)
+		p->feeds[i].held = 0;
+}
+
 static unsigned feed_collect(struct place *p, struct feed *f)
 {
 	unsigned n = 0;
