@@ -11,16 +11,12 @@
 void park_init(struct park *p, const struct disk_ops *disk, const char *folder)
 {
 	p->disk = disk;
-	p->file = NULL;
 	snprintf(p->path, sizeof(p->path), "%s/parked.jsonl", folder);
 	pthread_mutex_init(&p->lock, NULL);
 }
 
 void park_fini(struct park *p)
 {
-	if (p->file)
-		p->disk->close(p->file);
-	p->file = NULL;
 	pthread_mutex_destroy(&p->lock);
 }
 
@@ -54,16 +50,25 @@ static void base64(FILE *f, const unsigned char *p, size_t len)
 	}
 }
 
-// The first argument after the name, from the RESP text; empty when there is none.
-static void key_text(FILE *f, const char *command, size_t len)
+static struct span cut(struct span s, size_t most)
+{
+	return (struct span){s.p, s.len < most ? s.len : most};
+}
+
+// "verb" and "key": the name and the first argument after it, from the RESP text; empty when there
+// is none. Cut, so that who lists thousands of commands need not read all of each.
+static void words_text(FILE *f, const char *command, size_t len)
 {
 	struct resp_stream *s = resp_stream_new(0);
 	struct resp_frame frame;
-	struct span key = {"", 0};
-	if (s && !resp_stream_feed(s, command, len) && resp_stream_next(s, &frame) == RESP_OK &&
-	    frame.argc > 1)
-		key = (struct span){command + frame.argv[1].at, frame.argv[1].len};
-	json_text(f, key);
+	struct span words[2] = {SPAN_LIT(""), SPAN_LIT("")};
+	if (s && !resp_stream_feed(s, command, len) && resp_stream_next(s, &frame) == RESP_OK)
+		for (unsigned i = 0; i < 2 && i < frame.argc; i++)
+			words[i] = (struct span){command + frame.argv[i].at, frame.argv[i].len};
+	fputs(",\"verb\":", f);
+	json_text(f, cut(words[0], PARK_TEXT_MAX));
+	fputs(",\"key\":", f);
+	json_text(f, cut(words[1], PARK_TEXT_MAX));
 	resp_stream_free(s);
 }
 
@@ -80,21 +85,19 @@ int park_item(struct park *p, const struct batch *b, unsigned i, const char *pha
 	}
 	batch_item_bytes(b, i, command, item->len);
 	fprintf(f,
-		"{\"time_ms\":%" PRIu64 ",\"phase\":\"%s\",\"offset\":%" PRIu64
-		",\"db\":%d,\"key\":",
-		wall_ms, phase, item->offset, item->db);
-	key_text(f, command, item->len);
+		"{\"time_ms\":%" PRIu64 ",\"phase\":\"%s\",\"replid\":\"%.40s\",\"offset\":%" PRIu64
+		",\"db\":%d",
+		wall_ms, phase, b->marker.replid, item->offset, item->db);
+	words_text(f, command, item->len);
 	fputs(",\"reason\":", f);
-	json_text(f, reason);
+	json_text(f, cut(reason, PARK_TEXT_MAX));
 	fputs(",\"command\":\"", f);
 	base64(f, (unsigned char *)command, item->len);
 	fputs("\"}\n", f);
 	int rc = fclose(f) ? -ENOMEM : 0;
 	pthread_mutex_lock(&p->lock);
-	if (!rc && !p->file)
-		rc = p->disk->open(p->path, &p->file);
 	if (!rc)
-		rc = p->disk->append_sync(p->file, text, text_len);
+		rc = p->disk->append_line(p->path, text, text_len);
 	pthread_mutex_unlock(&p->lock);
 	free(command);
 	free(text);
