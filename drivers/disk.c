@@ -107,7 +107,7 @@ static int folder_sync(const char *path)
 
 static int kernel_append_line(const char *path, const void *line, size_t len)
 {
-	off_t end;
+	off_t end = 0;
 	char last = '\n';
 	int fd = line_file_open(path, &end), rc = fd < 0 ? fd : 0;
 	if (fd < 0)
