@@ -103,10 +103,10 @@ static int daemon_watch(struct parked_place *p, struct tally *t, struct failure 
 static int daemon_retry(struct parked_place *p, const struct parked_ids *ids,
 			const struct options *o, struct tally *t, struct failure *f)
 {
-	json_t *list = json_array();
 	if (o->target)
 		return failure_set(f, ERROR_USAGE, "--target is not needed: flyoverd has link %s",
 				   p->link);
+	json_t *list = json_array();
 	for (size_t i = 0; i < ids->n; i++)
 		json_array_append_new(list, json_integer((json_int_t)ids->ids[i]));
 	json_t *request = json_pack("{s:s, s:s, s:b, s:b, s:o}", "verb", "link-parked-retry",
