@@ -61,7 +61,6 @@ struct link {
 	unsigned n_loaded;            // snapshots loaded
 	unsigned n_snapshots_lost;    // in a row
 	bool target_was_ours;         // empty, or marked by this link, as the link began
-	bool told_replicas;           // the warning about min-replicas-to-write is out
 	bool joined;                  // a source has accepted us at least once
 	bool drained;                 // of the drain: all that was received is routed
 	bool final_markers;           // of the drain: sent

@@ -35,18 +35,6 @@ void link_note(struct link *link, enum event_level level, const char *format, ..
 	core_log(link->core, level, link->index, "%s", text);
 }
 
-// Whoever acknowledges anything counts for min-replicas-to-write: nothing that we could do, short
-// of staying silent and being cut off, changes that.
-static void replicas_warn(struct link *link)
-{
-	if (!link->probe.wants_replicas || link->told_replicas)
-		return;
-	link->told_replicas = true;
-	core_log(link->core, EVENT_WARN, link->index,
-		 "the source has min-replicas-to-write, and counts this link as one of them: raise "
-		 "it by one");
-}
-
 static void waiting_publish(struct link *link)
 {
 	struct link_state *state = &link->slot->state;
@@ -73,7 +61,6 @@ void link_publish(struct link *link)
 {
 	struct link_state *state = &link->slot->state;
 	waiting_publish(link);
-	replicas_warn(link);
 	if (state->phase != phase_now(link))
 		phase_set(link, phase_now(link));
 	shared_text_set(&state->replid, link->source.replid);

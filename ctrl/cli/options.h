@@ -17,12 +17,13 @@ enum option_group {
 	OPTIONS_LINK = 8,      // --config and every setting of a link
 	OPTIONS_PASSWORD = 16, // --source-password-file, --target-password-file
 	OPTIONS_CHECK = 32,    // --mode, --show
-	OPTIONS_PARKED = 64,   // --state-dir of a job that does not run
-	OPTIONS_PAGE = 128,    // --limit, --after
-	OPTIONS_RAW = 256,     // --raw
-	OPTIONS_ALL = 512,     // --all
-	OPTIONS_RETRY = 1024,  // --target, --target-password-file, --again
-	OPTIONS_YES = 2048,    // --yes
+	OPTIONS_DOCTOR = 64,   // --state-dir
+	OPTIONS_PARKED = 128,  // --state-dir of a job that does not run
+	OPTIONS_PAGE = 256,    // --limit, --after
+	OPTIONS_RAW = 512,     // --raw
+	OPTIONS_ALL = 1024,    // --all
+	OPTIONS_RETRY = 2048,  // --target, --target-password-file, --again
+	OPTIONS_YES = 4096,    // --yes
 };
 
 struct option_setting {

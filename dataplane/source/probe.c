@@ -85,8 +85,6 @@ static void info_take(struct probe *p, struct span info)
 			 text);
 	if (info_field(info, "master_repl_offset", text, sizeof(text)))
 		p->offset = strtoull(text, NULL, 10);
-	// INFO has the field only when the limit is set.
-	p->wants_replicas = info_field(info, "min_slaves_good_slaves", text, sizeof(text));
 	p->answers++;
 }
 

@@ -22,7 +22,6 @@ struct probe {
 	uint64_t asked_ns;
 	uint64_t answers;     // INFO answered so far
 	uint64_t offset;      // master_repl_offset as last answered
-	bool wants_replicas;  // min-replicas-to-write is set there
 	char version[32];     // "redis 7.0.15", "" unknown
 };
 
