@@ -53,6 +53,8 @@ static int parts_init(struct link *link, struct core *const *lane_cores)
 	snapshot_init(&link->snapshot, &link->snapshot_log, &link->place, link_counters(link),
 		      &link->sweep.keys, &link->route.holds);
 	park_init(&link->park, &disk_kernel, config->state_dir);
+	if (link_point_open(link))
+		return -1;
 	return route_init(&link->route, &link->log, &link->place, link_counters(link), config);
 }
 
@@ -68,6 +70,7 @@ struct link *link_new(struct core *core, uint32_t index, struct link_slot *slot,
 	link->config = &slot->config;
 	link->n_lanes = n_lanes;
 	link->last_phase = PHASE_DONE;
+	link->looks = true;
 	link->now = core->now;
 	size_t lanes_len = n_lanes * sizeof(*link->lanes);
 	link->lanes = aligned_alloc(64, lanes_len);
@@ -87,6 +90,7 @@ struct link *link_new(struct core *core, uint32_t index, struct link_slot *slot,
 
 void link_free(struct link *link)
 {
+	link_point_close(link);
 	source_fini(&link->source);
 	probe_fini(&link->probe);
 	sweep_fini(&link->sweep);
@@ -105,6 +109,7 @@ void link_free(struct link *link)
 
 static void link_close(struct link *link, enum link_phase last)
 {
+	link_point_put(link);
 	link->last_phase = last;
 	link->stage = LINK_CLOSING;
 	source_close(&link->source);
@@ -153,7 +158,9 @@ void link_drain(struct link *link)
 // The target is not what it was: everything on its way goes back, and a full sync makes it right.
 static void link_reset(struct link *link, const char *why)
 {
-	link_note(link, EVENT_WARN, "full sync: %s", why);
+	link_note(link, EVENT_WARN, "%s: a full sync follows", why);
+	snprintf(link->full_reason, sizeof(link->full_reason), "%s", why);
+	link->begins = link->looks = false;
 	link->stage = LINK_RESETTING;
 	source_close(&link->source);
 	sweep_fini(&link->sweep);
@@ -161,17 +168,42 @@ static void link_reset(struct link *link, const char *why)
 		lane_wish(&link->lanes[i], true);
 }
 
+// The lane whose verdict weighs most, NULL when all are fine.
+static struct lane *lane_judging(struct link *link, uint32_t *verdict)
+{
+	static const uint8_t weights[] = {
+		[LANE_FINE] = 0, [LANE_LOOK] = 1, [LANE_RESYNC] = 2, [LANE_FAIL] = 3};
+	struct lane *judging = NULL;
+	*verdict = LANE_FINE;
+	for (unsigned i = 0; i < link->n_lanes; i++) {
+		struct lane *l = &link->lanes[i];
+		uint32_t v = atomic_load_explicit(&l->verdict, memory_order_acquire);
+		if (weights[v] <= weights[*verdict])
+			continue;
+		*verdict = v;
+		judging = l;
+	}
+	return judging;
+}
+
 static void lanes_check(struct link *link)
 {
-	for (unsigned i = 0; i < link->n_lanes && link->stage < LINK_CLOSING; i++) {
-		struct lane *l = &link->lanes[i];
-		uint32_t verdict = atomic_load_explicit(&l->verdict, memory_order_acquire);
-		if (verdict == LANE_FAIL)
-			link_fail(link, l->error, l->text);
-		else if (verdict == LANE_RESYNC && link->stage == LINK_DRAINING)
-			link_fail(link, ERROR_TARGET_REFUSES, l->text);
-		else if (verdict == LANE_RESYNC && link->stage != LINK_RESETTING)
-			link_reset(link, l->text);
+	uint32_t verdict;
+	struct lane *l = lane_judging(link, &verdict);
+	if (!l || link->stage >= LINK_CLOSING)
+		return;
+	if (verdict == LANE_FAIL) {
+		link_fail(link, l->error, l->text);
+	} else if (link->stage == LINK_DRAINING) {
+		link_fail(link, ERROR_TARGET_REFUSES, l->text);
+	} else if (link->stage == LINK_RESETTING) {
+		return;
+	} else if (verdict == LANE_LOOK) {
+		link_look(link, l->text);
+	} else {
+		link->point.spoilt = true;
+		link_reset(link, l->text);
+		link_point_put(link);
 	}
 }
 
@@ -181,14 +213,6 @@ static bool lanes_settled(const struct link *link)
 		if (!lane_settled(&link->lanes[i]))
 			return false;
 	return true;
-}
-
-static bool lanes_ready(const struct link *link)
-{
-	for (unsigned i = 0; i < link->n_lanes; i++)
-		if (atomic_load_explicit(&link->lanes[i].state, memory_order_acquire) != LANE_READY)
-			return false;
-	return lanes_settled(link);
 }
 
 // Commands that were on their way when everything went back: the full sync brings what they did.
@@ -209,7 +233,9 @@ static void fates_settle(struct link *link)
 // The offset to reach is the one that the source has now.
 void link_streaming_begins(struct link *link)
 {
-	link->place.marker.phase = MARKER_STREAM;
+	link->place.marker.phase = link->point.phase = MARKER_STREAM;
+	for (unsigned i = 0; i < link->n_lanes; i++)
+		link->stream_seq[i] = link->place.feeds[i].next_seq;
 	link->stage = LINK_STREAMING;
 	link->touch_at_ns = 0;
 	link->catch_up_answers = link->probe.answers + (link->probe.asked ? 2 : 1);
@@ -329,9 +355,6 @@ static void fullresync_consider(struct link *link)
 			return;
 		if (place_frontier(&link->place, link->route.routed) < link->route.routed)
 			return;
-		link_note(link, EVENT_WARN,
-		     "full sync: the source does not go on with our stream at offset %" PRIu64,
-		     link->log.tail);
 		place_discard(&link->place);
 		link->route.in_frame = false;
 		link->stage = LINK_JOINING;
@@ -339,15 +362,24 @@ static void fullresync_consider(struct link *link)
 	} else if (link->stage != LINK_JOINING) {
 		return;
 	}
+	link_full_reason(link);
 	source_accept(&link->source);
 }
 
-// +CONTINUE: the same stream, perhaps under the id of a new master.
+// +CONTINUE: the same stream, perhaps under the id of a new master, which is on record by now.
 static void stream_continues(struct link *link)
 {
 	memcpy(link->place.marker.replid, link->source.replid, sizeof(link->source.replid));
-	if (link->stage == LINK_JOINING)
-		link_streaming_begins(link);
+	chain_rename(&link->point.chain, link->source.replid, link->log.tail);
+	if (link->stage != LINK_JOINING)
+		return;
+	char text[TEXT_LEN];
+	snprintf(text, sizeof(text), "at offset %" PRIu64 ", from the source's backlog",
+		 link->route.routed);
+	shared_text_set(&link->slot->state.resumed, text);
+	link_streaming_begins(link);
+	if (link_epoch_put(link))
+		link_fail(link, ERROR_MEMORY, "no memory for the epoch");
 }
 
 static void link_news(struct link *link)
@@ -371,64 +403,14 @@ static void link_news(struct link *link)
 	}
 	if (news & SOURCE_NEWS_SNAPSHOT)
 		link_snapshot_starts(link);
+	if (news & SOURCE_NEWS_RENAMED)
+		link_renamed(link);
 	if (news & SOURCE_NEWS_CONTINUE)
 		stream_continues(link);
 	fullresync_consider(link);
 }
 
 // ---- Turn
-
-// What the marker that lane i will overwrite says now.
-static void feed_hold(struct link *link, unsigned i)
-{
-	const struct lane *first = &link->lanes[0];
-	struct feed *feed = &link->place.feeds[i];
-	for (unsigned k = 0; k < first->n_found; k++) {
-		const struct lane_found *f = &first->found[k];
-		if (f->first_slot != slots_first(i, link->n_lanes) ||
-		    f->last_slot + 1 != slots_first(i + 1, link->n_lanes) ||
-		    strcmp(f->marker.replid, link->source.replid))
-			continue;
-		feed->held = f->marker.offset;
-		feed->held_db = f->marker.db;
-	}
-}
-
-// Go on where a former life of this link ended: the markers say where that was.
-static bool link_resume(struct link *link)
-{
-	const struct lane *first = &link->lanes[0];
-	struct resume_point at;
-	if (!resume_find(first->found, first->n_found, link->route.held, &at))
-		return false;
-	memcpy(link->source.replid, at.replid, sizeof(link->source.replid));
-	memcpy(link->place.marker.replid, at.replid, sizeof(link->place.marker.replid));
-	log_reset(&link->log, at.offset);
-	if (route_reset(&link->route, at.offset, at.db))
-		return false;
-	link->route.held_end = at.held_end;
-	for (unsigned i = 0; i < link->n_lanes; i++)
-		feed_hold(link, i);
-	counter_set(&link_counters(link)->frontier_offset, at.offset);
-	link_note(link, EVENT_INFO, "the target holds the stream up to offset %" PRIu64, at.offset);
-	return true;
-}
-
-static void opening_turn(struct link *link)
-{
-	if (!lanes_ready(link))
-		return;
-	bool resumes = false;
-	if (!link->joined) {
-		link->target_was_ours = !link->lanes[0].n_keys || link->lanes[0].n_found;
-		link->place.marker.epoch = link->lanes[0].epoch;
-		resumes = link->config->settings.delivery == DELIVERY_EXACTLY_ONCE &&
-			  link_resume(link);
-	}
-	link->joined = true;
-	link->stage = LINK_JOINING;
-	source_open(&link->source, !resumes);
-}
 
 static void resetting_turn(struct link *link)
 {
@@ -444,14 +426,15 @@ static void closing_turn(struct link *link)
 	if (!lanes_settled(link))
 		return;
 	place_discard(&link->place);
-	link->stage = LINK_OVER;
+	if (link_point_settled(link))
+		link->stage = LINK_OVER;
 }
 
 static bool stage_turn(struct link *link, uint64_t *deadline_ns)
 {
 	switch (link->stage) {
 	case LINK_OPENING:
-		opening_turn(link);
+		link_opening_turn(link);
 		return link->stage != LINK_OPENING;
 	case LINK_JOINING:
 		return false;
@@ -491,12 +474,14 @@ bool link_turn(void *task, const struct clock_reading *now, uint64_t *deadline_n
 		probe_turn(&link->probe, now, deadline_ns);
 		bool held = link->source.holding;
 		link_news(link);
+		link_rename_turn(link);
 		more |= held && !link->source.holding;
 	}
 	more |= stage_turn(link, deadline_ns);
 	if (link->stage == LINK_LOADING || link->stage == LINK_SWEEPING)
 		log_settle(&link->log, link->log.head);
 	frontier_publish(link);
+	link_point_turn(link, deadline_ns);
 	// Nobody tells again of bytes that found a window full.
 	more |= source_may_receive(&link->source);
 	lanes_check(link);

@@ -6,6 +6,9 @@
 //      |                        +------- +CONTINUE ------|-------------------------------+--+
 //      +-- RESETTING <----------------------- the target is not what it was -------------+
 //
+// OPENING reads the markers and holds them against the checkpoint: go on where they say, or a full
+// sync. A target that turns out to hold less than it had answered sends the link back there.
+//
 //   any --drain--> DRAINING --all answered--> CLOSING --lanes closed--> OVER
 //   any --error, stop----------------------> CLOSING
 //
@@ -22,6 +25,7 @@
 #include "dataplane/route/snapshot.h"
 #include "dataplane/source/probe.h"
 #include "dataplane/source/source.h"
+#include "drivers/replace.h"
 
 enum link_stage {
 	LINK_OPENING,
@@ -60,8 +64,22 @@ struct link {
 	bool snapshot_read;           // its end has been found
 	unsigned n_loaded;            // snapshots loaded
 	unsigned n_snapshots_lost;    // in a row
-	bool target_was_ours;         // empty, or marked by this link, as the link began
-	bool joined;                  // a source has accepted us at least once
+	uint64_t held_end;            // highest offset that the target holds, as the life began
+	bool joined;                  // the markers were looked at once
+	bool looks;                   // the markers say where to go on, else: full sync
+	char full_reason[TEXT_LEN];   // of the full sync that is asked for or offered
+	bool begins;                  // it is the first one of all, which needs no excuse
+	bool naming;                  // a new id of the stream is being recorded
+	uint64_t stream_seq[LANES_MAX]; // first batch of each lane since the stream began
+
+	struct replacer *files;       // of the state folder; NULL without one
+	struct checkpoint point;      // what we know now, as it was read at first
+	bool point_known;             // it was read, or we have been here ourselves
+	char *point_text;             // as it was put last; CHECKPOINT_LEN_MAX
+	size_t point_len;
+	uint64_t point_at_ns;         // when it may be put again
+	bool point_failed;            // people were told
+
 	bool drained;                 // of the drain: all that was received is routed
 	bool final_markers;           // of the drain: sent
 	uint64_t touch_at_ns;         // when idle lanes get their marker again

@@ -17,7 +17,7 @@ static bool sweep_is_due(const struct link *link)
 		return false;
 	bool first_into_empty =
 		!link->n_loaded && !link->n_snapshots_lost && !link->lanes[0].n_keys;
-	return !first_into_empty && (policy == EXTRA_KEYS_DELETE || link->target_was_ours);
+	return !first_into_empty && (policy == EXTRA_KEYS_DELETE || link->point.ours);
 }
 
 // Before the first key: from here on the target is neither what its markers say nor yet anything
@@ -46,6 +46,24 @@ static int markers_reset(struct link *link)
 	return 0;
 }
 
+// Say why, and let the checkpoint know.
+static void full_sync_tell(struct link *link)
+{
+	struct checkpoint *c = &link->point;
+	link_note(link, link->begins ? EVENT_INFO : EVENT_WARN, "full sync: %s", link->full_reason);
+	shared_text_set(&link->slot->state.full_sync, link->full_reason);
+	shared_text_set(&link->slot->state.resumed, "");
+	memcpy(c->full_sync, link->full_reason, sizeof(c->full_sync));
+	c->full_sync_ms = link->now.wall_ms;
+	c->phase = MARKER_SNAPSHOT;
+	c->marked = c->spoilt = false;
+	c->frontier = c->released = 0;
+	chain_begin(&c->chain, link->source.replid, link->source.snapshot_offset);
+	link_point_put(link);
+	link->full_reason[0] = 0;
+	link->begins = false;
+}
+
 void link_snapshot_starts(struct link *link)
 {
 	int rc = snapshot_begin(&link->snapshot, &link->config->settings);
@@ -60,12 +78,15 @@ void link_snapshot_starts(struct link *link)
 	}
 	memcpy(link->place.marker.replid, link->source.replid, sizeof(link->place.marker.replid));
 	link->place.marker.phase = MARKER_SNAPSHOT;
-	if (link->config->settings.delivery == DELIVERY_EXACTLY_ONCE && markers_reset(link)) {
+	full_sync_tell(link);
+	if (markers_reset(link)) {
 		link_fail(link, ERROR_MEMORY, "no memory for the markers");
 		return;
 	}
-	for (unsigned i = 0; i < link->n_lanes; i++)
+	for (unsigned i = 0; i < link->n_lanes; i++) {
 		atomic_store_explicit(&link->lanes[i].phase_snapshot, 1, memory_order_relaxed);
+		atomic_store_explicit(&link->lanes[i].spoilt, 0, memory_order_relaxed);
+	}
 	holds_fini(&link->route.holds);
 	link->snapshot_read = false;
 	link->stage = LINK_LOADING;

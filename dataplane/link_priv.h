@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What the files of a link share: link.c (life and turn), link_load.c (snapshot), link_show.c.
+// What the files of a link share: link.c (life and turn), link_resume.c (where it
+// goes on), link_point.c (checkpoint), link_load.c (snapshot), link_show.c.
 #pragma once
 
 #include "dataplane/link.h"
@@ -8,6 +9,21 @@
 struct source_counters *link_counters(struct link *link);
 void link_fail(struct link *link, enum error_id error, const char *text);
 void link_streaming_begins(struct link *link);
+
+// link_resume.c
+void link_look(struct link *link, const char *why);
+void link_opening_turn(struct link *link);
+void link_renamed(struct link *link);
+void link_rename_turn(struct link *link);
+void link_full_reason(struct link *link);
+int link_epoch_put(struct link *link);
+
+// link_point.c: the checkpoint
+int link_point_open(struct link *link);
+void link_point_close(struct link *link);
+void link_point_turn(struct link *link, uint64_t *deadline_ns);
+void link_point_put(struct link *link);
+bool link_point_settled(struct link *link); // on disk, or cannot be
 
 // link_load.c. @return of the turn: more to do at once
 void link_snapshot_starts(struct link *link);

@@ -35,6 +35,28 @@ void link_note(struct link *link, enum event_level level, const char *format, ..
 	core_log(link->core, level, link->index, "%s", text);
 }
 
+static const char *delivery_text(const struct link *link)
+{
+	return link->config->settings.delivery == DELIVERY_EXACTLY_ONCE
+		       ? "exactly-once: every batch carries its marker"
+		       : "at-least-once: asked for by the setting";
+}
+
+// A new id of the stream that cannot be recorded. @return "" when that is not so
+static const char *naming_text(const struct link *link, char *out, uint64_t *deadline)
+{
+	int rc = link->naming && link->files ? replacer_error(link->files) : 0;
+	uint64_t at_ns = link->source.deadline_ns, now_ns = link->now.mono_ns;
+	if (!rc)
+		return "";
+	snprintf(out, TEXT_LEN,
+		 "the stream has a new id, and the checkpoint in %.100s that has to tell of it "
+		 "cannot be written: %s",
+		 link->config->state_dir, strerror(-rc));
+	*deadline = link->now.wall_ms + (at_ns > now_ns ? (at_ns - now_ns) / 1000000 : 0);
+	return out;
+}
+
 static void waiting_publish(struct link *link)
 {
 	struct link_state *state = &link->slot->state;
@@ -50,6 +72,8 @@ static void waiting_publish(struct link *link)
 		waiting = text;
 		deadline = at_ms;
 	}
+	if (!*waiting)
+		waiting = naming_text(link, text, &deadline);
 	if (!*waiting && link->stage == LINK_SWEEPING)
 		waiting = link->sweep.error;
 	shared_text_set(&state->waiting, waiting);
@@ -63,6 +87,7 @@ void link_publish(struct link *link)
 	waiting_publish(link);
 	if (state->phase != phase_now(link))
 		phase_set(link, phase_now(link));
+	shared_text_set(&state->delivery, delivery_text(link));
 	shared_text_set(&state->replid, link->source.replid);
 	shared_text_set(&state->source_version, link->probe.version);
 	if (atomic_load_explicit(&link->lanes[0].state, memory_order_acquire) == LANE_READY)

@@ -133,7 +133,16 @@ void lane_resync(struct lane *l, const char *format, ...)
 {
 	va_list args;
 	va_start(args, format);
+	atomic_store_explicit(&l->spoilt, 1, memory_order_release);
 	verdict_set(l, LANE_RESYNC, ERROR_NONE, format, args);
+	va_end(args);
+}
+
+void lane_look(struct lane *l, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	verdict_set(l, LANE_LOOK, ERROR_NONE, format, args);
 	va_end(args);
 }
 
@@ -194,7 +203,7 @@ static void lane_give_back(struct lane *l)
 	l->head = l->n_sent = l->send_place = 0;
 	l->inflight_bytes = l->inflight_commands = 0;
 	l->framed_done_seq = l->plain_done_seq = 0;
-	l->refused = false;
+	l->refused = l->opened = false;
 }
 
 static void lane_carry_out_wish(struct lane *l)

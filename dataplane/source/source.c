@@ -32,7 +32,7 @@ static void source_drop(struct source *s)
 		stream_close(s->stream);
 	s->stream = NULL;
 	s->n_in = 0;
-	s->holding = false;
+	s->holding = s->renaming = s->proving = false;
 	s->state = SOURCE_CLOSED;
 }
 
@@ -49,6 +49,8 @@ void source_open(struct source *s, bool forget)
 		s->replid[0] = 0;
 	s->wanted = true;
 	s->retry_at_ns = 0;
+	s->proof_offset = 0;
+	s->renamed = false;
 }
 
 void source_accept(struct source *s)
@@ -146,7 +148,9 @@ static void source_connecting(struct source *s)
 				"cannot connect to the source %s%s:%u: %s", e->host, e->path,
 				e->port, strerror(s->stream->error));
 	} else if (s->stream->flags & STREAM_OPEN) {
-		handshake_begin(&s->handshake, e, s->replid[0] ? s->replid : NULL, s->log->tail);
+		s->proving = s->renamed && s->proof_offset > s->log->tail;
+		handshake_begin(&s->handshake, e, s->replid[0] ? s->replid : NULL,
+				s->proving ? s->proof_offset : s->log->tail);
 		s->state = SOURCE_HANDSHAKE;
 		source_write(s, s->handshake.out, s->handshake.out_len);
 	}
@@ -193,9 +197,38 @@ static void snapshot_begins(struct source *s, size_t at)
 	waiting_is_over(s);
 }
 
+// Connect again soon: to ask another question, or the same one under the new id.
+static void source_ask_again(struct source *s)
+{
+	source_drop(s);
+	s->retry_at_ns = s->now.mono_ns + BACKOFF_FIRST_NS;
+}
+
+// The stream has another id now. Its bytes wait until the link has recorded that.
+static void stream_renamed(struct source *s)
+{
+	const struct link_settings *set = &s->config->settings;
+	if (!s->proving && s->proof_offset > s->log->tail) {
+		s->renamed = true;
+		source_ask_again(s);
+		return;
+	}
+	s->renaming = true;
+	s->news |= SOURCE_NEWS_RENAMED;
+	s->deadline_ns = s->now.mono_ns + set->wait_timeout * MS_NS;
+}
+
 static void stream_goes_on(struct source *s, size_t at)
 {
-	memcpy(s->replid, s->handshake.replid, sizeof(s->replid));
+	if (strcmp(s->replid, s->handshake.replid)) {
+		stream_renamed(s);
+		return;
+	}
+	s->renamed = false;
+	if (s->proving) {
+		source_ask_again(s); // the old id after all: nothing to prove
+		return;
+	}
 	if (!s->was_connected)
 		s->ack_offset = s->log->tail;
 	s->state = SOURCE_STREAM;
@@ -204,6 +237,21 @@ static void stream_goes_on(struct source *s, size_t at)
 	rest_move(s, s->log, at);
 	s->ack_at_ns = s->now.mono_ns;
 	waiting_is_over(s);
+}
+
+void source_rename(struct source *s)
+{
+	if (!s->renaming)
+		return;
+	memcpy(s->replid, s->handshake.replid, sizeof(s->replid));
+	s->renaming = false;
+	if (s->proving) {
+		s->proof_offset = 0;
+		source_ask_again(s);
+		return;
+	}
+	s->proof_offset = 0;
+	stream_goes_on(s, 0);
 }
 
 // The source has accepted us and saves its data: that may take its time, and it says so by
@@ -245,10 +293,16 @@ static void handshake_act(struct source *s, enum handshake_verdict verdict, size
 	}
 }
 
+// Whether what comes next waits for the link.
+static bool is_held(const struct source *s)
+{
+	return s->holding || s->renaming;
+}
+
 static void handshake_lines(struct source *s)
 {
 	size_t at = 0;
-	while (s->state == SOURCE_HANDSHAKE && s->stream && !s->holding) {
+	while (s->state == SOURCE_HANDSHAKE && s->stream && !is_held(s)) {
 		size_t used;
 		struct span in = {s->in + at, s->n_in - at};
 		enum handshake_verdict verdict = handshake_feed(&s->handshake, in, &used);
@@ -273,9 +327,9 @@ static void source_lost(struct source *s, ssize_t n)
 
 static void handshake_step(struct source *s)
 {
-	if (!s->holding)
+	if (!is_held(s))
 		handshake_lines(s);
-	while (s->state == SOURCE_HANDSHAKE && !s->holding &&
+	while (s->state == SOURCE_HANDSHAKE && !is_held(s) &&
 	       (s->stream->flags & STREAM_READABLE)) {
 		ssize_t n = stream_read(s->stream, s->in + s->n_in, sizeof(s->in) - s->n_in);
 		if (n == -EAGAIN)
