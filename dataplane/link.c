@@ -373,10 +373,7 @@ static void stream_continues(struct link *link)
 	chain_rename(&link->point.chain, link->source.replid, link->log.tail);
 	if (link->stage != LINK_JOINING)
 		return;
-	char text[TEXT_LEN];
-	snprintf(text, sizeof(text), "at offset %" PRIu64 ", from the source's backlog",
-		 link->route.routed);
-	shared_text_set(&link->slot->state.resumed, text);
+	link_resumed_tell(link);
 	link_streaming_begins(link);
 	if (link_epoch_put(link))
 		link_fail(link, ERROR_MEMORY, "no memory for the epoch");

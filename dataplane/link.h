@@ -67,6 +67,7 @@ struct link {
 	uint64_t held_end;            // highest offset that the target holds, as the life began
 	bool joined;                  // the markers were looked at once
 	bool looks;                   // the markers say where to go on, else: full sync
+	char resume_text[TEXT_LEN];   // where the target ends, and who says so
 	char full_reason[TEXT_LEN];   // of the full sync that is asked for or offered
 	bool begins;                  // it is the first one of all, which needs no excuse
 	bool naming;                  // a new id of the stream is being recorded

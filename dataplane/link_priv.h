@@ -16,6 +16,7 @@ void link_opening_turn(struct link *link);
 void link_renamed(struct link *link);
 void link_rename_turn(struct link *link);
 void link_full_reason(struct link *link);
+void link_resumed_tell(struct link *link);
 int link_epoch_put(struct link *link);
 
 // link_point.c: the checkpoint

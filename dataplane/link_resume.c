@@ -146,6 +146,7 @@ static bool link_resume(struct link *link)
 	if (at.kind == RESUME_AT && !resume_apply(link, &at)) {
 		link->full_reason[0] = 0;
 		link->held_end = at.held_end;
+		memcpy(link->resume_text, at.text, sizeof(link->resume_text));
 		link_note(link, at.older ? EVENT_WARN : EVENT_INFO, "%s", at.text);
 		return true;
 	}
@@ -237,6 +238,15 @@ void link_rename_turn(struct link *link)
 	link_note(link, EVENT_INFO, "the stream goes on under the id %s",
 		  link->source.handshake.replid);
 	source_rename(&link->source);
+}
+
+// The stream goes on: where, and where its bytes come from.
+void link_resumed_tell(struct link *link)
+{
+	char text[TEXT_LEN];
+	snprintf(text, sizeof(text), "%.190s; the rest comes from the source's backlog",
+		 link->resume_text);
+	shared_text_set(&link->slot->state.resumed, text);
 }
 
 // A full sync is offered to a link that had asked to go on.
