@@ -46,6 +46,7 @@ static int parts_init(struct link *link, struct core *const *lane_cores)
 	source_init(&link->source, link->core, config, link_counters(link), &link->log,
 		    &link->snapshot_log);
 	probe_init(&link->probe, link->core, &config->source);
+	lifetimes_init(&link->lifetimes, link->core, &config->target);
 	sweep_init(&link->sweep, link->core, &config->target, link_counters(link));
 	link->sweep.only_db = config->target.db >= 0 ? config->target.db : config->source.db;
 	link->snapshot.only_db = config->source.db >= 0 ? config->source.db : config->target.db;
@@ -94,6 +95,7 @@ void link_free(struct link *link)
 	source_fini(&link->source);
 	probe_fini(&link->probe);
 	sweep_fini(&link->sweep);
+	lifetimes_fini(&link->lifetimes);
 	snapshot_fini(&link->snapshot);
 	route_fini(&link->route);
 	for (unsigned i = 0; i < link->n_lanes; i++)
@@ -115,6 +117,7 @@ static void link_close(struct link *link, enum link_phase last)
 	source_close(&link->source);
 	probe_fini(&link->probe);
 	sweep_fini(&link->sweep);
+	lifetimes_fini(&link->lifetimes);
 	for (unsigned i = 0; i < link->n_lanes; i++)
 		lane_wish(&link->lanes[i], false);
 }
@@ -164,6 +167,7 @@ static void link_reset(struct link *link, const char *why)
 	link->stage = LINK_RESETTING;
 	source_close(&link->source);
 	sweep_fini(&link->sweep);
+	lifetimes_fini(&link->lifetimes);
 	for (unsigned i = 0; i < link->n_lanes; i++)
 		lane_wish(&link->lanes[i], true);
 }
@@ -290,6 +294,7 @@ static void catch_up_check(struct link *link)
 		link_fail(link, link->route.error, link->route.text);
 	if (released <= 0)
 		return;
+	link_holds_released(link);
 	atomic_store(&state->caught_up, 1);
 	if (link->config->settings.until == UNTIL_CAUGHT_UP)
 		link_drain(link);
@@ -326,6 +331,8 @@ static bool draining_turn(struct link *link)
 		link_fail(link, r->error, r->text);
 	if (rc <= 0)
 		return false;
+	if (!link->release_at)
+		link_holds_released(link);
 	route_flush(r, true);
 	if (!place_is_idle(&link->place))
 		return false;
@@ -433,12 +440,18 @@ static bool stage_turn(struct link *link, uint64_t *deadline_ns)
 	case LINK_OPENING:
 		link_opening_turn(link);
 		return link->stage != LINK_OPENING;
+	case LINK_ASKING:
+		if (lifetimes_turn(&link->lifetimes, &link->now, deadline_ns)) {
+			link_holds_asked(link);
+			link_join(link, true);
+		}
+		return link->stage != LINK_ASKING;
 	case LINK_JOINING:
 		return false;
 	case LINK_LOADING:
 		return link_loading_turn(link);
 	case LINK_SWEEPING:
-		if (sweep_turn(&link->sweep, &link->now, deadline_ns))
+		if (sweep_turn(&link->sweep, &link->now, deadline_ns) && link_holds_saved(link))
 			link_stream_starts(link);
 		return link->stage != LINK_SWEEPING;
 	case LINK_STREAMING:

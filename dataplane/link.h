@@ -6,8 +6,9 @@
 //      |                        +------- +CONTINUE ------|-------------------------------+--+
 //      +-- RESETTING <----------------------- the target is not what it was -------------+
 //
-// OPENING reads the markers and holds them against the checkpoint: go on where they say, or a full
-// sync. A target that turns out to hold less than it had answered sends the link back there.
+// OPENING reads the markers and holds them against the checkpoint: go on where they say (after
+// ASKING for the expiries that a former life left held, if any), or a full sync. A target that
+// turns out to hold less than it had answered sends the link back there.
 //
 //   any --drain--> DRAINING --all answered--> CLOSING --lanes closed--> OVER
 //   any --error, stop----------------------> CLOSING
@@ -16,6 +17,7 @@
 #pragma once
 
 #include "dataplane/apply/lane.h"
+#include "dataplane/apply/lifetimes.h"
 #include "dataplane/apply/sweep.h"
 #include "dataplane/core/core.h"
 #include "dataplane/log/log.h"
@@ -29,6 +31,7 @@
 
 enum link_stage {
 	LINK_OPENING,
+	LINK_ASKING,
 	LINK_JOINING,
 	LINK_LOADING,
 	LINK_SWEEPING,
@@ -80,6 +83,11 @@ struct link {
 	size_t point_len;
 	uint64_t point_at_ns;         // when it may be put again
 	bool point_failed;            // people were told
+
+	struct lifetimes lifetimes;   // of keys that a former life held
+	bool holds_put;               // those of this snapshot are on their way to the disk
+	unsigned n_holds_saved;
+	uint64_t release_at;          // they were given back before this offset, 0: not yet
 
 	bool drained;                 // of the drain: all that was received is routed
 	bool final_markers;           // of the drain: sent

@@ -88,7 +88,8 @@ void link_snapshot_starts(struct link *link)
 		atomic_store_explicit(&link->lanes[i].spoilt, 0, memory_order_relaxed);
 	}
 	holds_fini(&link->route.holds);
-	link->snapshot_read = false;
+	link->snapshot_read = link->holds_put = false;
+	link->release_at = 0;
 	link->stage = LINK_LOADING;
 }
 

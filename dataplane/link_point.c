@@ -83,6 +83,9 @@ static void point_fill(struct link *link)
 		return;
 	c->frontier = counter_get(&link_counters(link)->frontier_offset);
 	c->db = r->db > 0 ? r->db : 0;
+	if (link->release_at &&
+	    (c->frontier >= link->release_at || place_is_idle(&link->place)))
+		c->released = link->release_at;
 	c->marked = c->exactly_once && (c->marked || markers_stand(link));
 }
 
@@ -122,6 +125,7 @@ void link_point_turn(struct link *link, uint64_t *deadline_ns)
 	if (link->now.mono_ns >= link->point_at_ns && link->joined) {
 		failure_tell(link);
 		link_point_put(link);
+		link_holds_turn(link);
 	}
 	if (link->joined && link->point_at_ns < *deadline_ns)
 		*deadline_ns = link->point_at_ns;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What the files of a link share: link.c (life and turn), link_resume.c (where it
-// goes on), link_point.c (checkpoint), link_load.c (snapshot), link_show.c.
+// goes on), link_point.c (checkpoint), link_holds.c, link_load.c (snapshot), link_show.c.
 #pragma once
 
 #include "dataplane/link.h"
@@ -13,6 +13,7 @@ void link_streaming_begins(struct link *link);
 // link_resume.c
 void link_look(struct link *link, const char *why);
 void link_opening_turn(struct link *link);
+void link_join(struct link *link, bool resumes);
 void link_renamed(struct link *link);
 void link_rename_turn(struct link *link);
 void link_full_reason(struct link *link);
@@ -25,6 +26,13 @@ void link_point_close(struct link *link);
 void link_point_turn(struct link *link, uint64_t *deadline_ns);
 void link_point_put(struct link *link);
 bool link_point_settled(struct link *link); // on disk, or cannot be
+
+// link_holds.c: held expiries
+bool link_holds_saved(struct link *link);
+void link_holds_turn(struct link *link);
+bool link_holds_load(struct link *link, uint64_t offset);
+void link_holds_released(struct link *link);
+void link_holds_asked(struct link *link);
 
 // link_load.c. @return of the turn: more to do at once
 void link_snapshot_starts(struct link *link);

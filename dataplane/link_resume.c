@@ -2,7 +2,7 @@
 // Where a link goes on, at its start and whenever the target turns out to hold less than it had
 // answered:
 //
-//   link_look() -> RESETTING -> link_opening_turn() -> resume_find() -> source_open()
+//   link_look() -> RESETTING -> link_opening_turn() -> resume_find() -> link_join()
 //     +CONTINUE          -> the stream is taken up there
 //     +CONTINUE another  -> link_renamed() -> checkpoint on disk -> link_rename_turn()
 //     +FULLRESYNC        -> link_full_reason(), link_snapshot_starts()
@@ -27,6 +27,7 @@ void link_look(struct link *link, const char *why)
 	link->stage = LINK_RESETTING;
 	source_close(&link->source);
 	sweep_fini(&link->sweep);
+	lifetimes_fini(&link->lifetimes);
 	for (unsigned i = 0; i < link->n_lanes; i++)
 		lane_wish(&link->lanes[i], true);
 }
@@ -190,6 +191,15 @@ void link_opening_turn(struct link *link)
 	point_adopt(link);
 	link->joined = true;
 	link->looks = false;
+	if (resumes && link_holds_load(link, link->route.routed))
+		link->stage = LINK_ASKING;
+	else
+		link_join(link, resumes);
+}
+
+// Turn to the source, either for the rest of the stream or for a full sync.
+void link_join(struct link *link, bool resumes)
+{
 	link->stage = LINK_JOINING;
 	source_open(&link->source, !resumes);
 	if (resumes)

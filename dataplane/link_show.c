@@ -14,6 +14,7 @@ static enum link_phase phase_now(const struct link *link)
 {
 	static const enum link_phase phases[] = {
 		[LINK_OPENING] = PHASE_CONNECTING,   [LINK_JOINING] = PHASE_CONNECTING,
+		[LINK_ASKING] = PHASE_CONNECTING,
 		[LINK_LOADING] = PHASE_SNAPSHOT,     [LINK_SWEEPING] = PHASE_SNAPSHOT,
 		[LINK_STREAMING] = PHASE_STREAM,     [LINK_RESETTING] = PHASE_CONNECTING,
 		[LINK_DRAINING] = PHASE_DRAINING,    [LINK_CLOSING] = PHASE_DRAINING,
@@ -76,6 +77,8 @@ static void waiting_publish(struct link *link)
 		waiting = naming_text(link, text, &deadline);
 	if (!*waiting && link->stage == LINK_SWEEPING)
 		waiting = link->sweep.error;
+	if (!*waiting && link->stage == LINK_ASKING)
+		waiting = link->lifetimes.error;
 	shared_text_set(&state->waiting, waiting);
 	atomic_store_explicit(&state->wait_deadline_ms, *waiting ? deadline : 0,
 			      memory_order_relaxed);

@@ -472,6 +472,101 @@ static void a_fork_before_the_highest_marker_is_a_full_sync(struct world *w)
 	assert_full_syncs(replica, 1);
 }
 
+// ---- Held expiries
+
+static bool stream_marker_stands(void *arg)
+{
+	struct server *target = arg;
+	redisReply *keys = ask(target, "KEYS __flyover:*:0-*");
+	bool stands = keys->elements == 1 &&
+		      strstr(ask_text(target, "GET %s", keys->element[0]->str), " stream ");
+
+	freeReplyObject(keys);
+	return stands;
+}
+
+// Volatile keys, and a link that dies between the first marker of the stream and the moment at
+// which it would know that it has caught up.
+static struct scene scene_with_holds(struct world *w)
+{
+	struct scene s = scene_servers(w, "2");
+
+	dataset_load_strings(s.source, "key", 60000, 30);
+	for (unsigned i = 0; i < 1200; i++)
+		queue(s.source, "SET v:%u value PX 500000", i);
+	select_db(s.source, 3);
+	queue(s.source, "SET v:other-db value PX 500000");
+	select_db(s.source, 0);
+	scene_link(&s);
+	job_wait_number(s.job, "keys", 1);
+	proxy_delay(s.near_target, 1000);
+	run(s.source, "PEXPIRE v:6 900000"); // applied before the end
+	run(s.source, "PERSIST v:7");
+	wait_until(stream_marker_stands, s.target, "the first marker of the stream");
+	job_crash(s.job);
+	proxy_delay(s.near_target, 0);
+	assert_true(ask_number(s.target, "PTTL v:0") > 80000000);
+	return s;
+}
+
+static void holds_end(struct scene *s)
+{
+	job_wait_applied(s->job, s->source);
+	wait_until(job_is_caught_up, s->job, "the job to have caught up");
+	run(s->source, "INCR afterwards");
+	scene_end(s);
+	assert_full_syncs(s->source, 1);
+	assert_true(ask_number(s->target, "PTTL v:0") <= 500000);
+	assert_true(ask_number(s->target, "PTTL v:6") > 500000);
+	assert_int_equal(ask_number(s->target, "PTTL v:7"), -1);
+}
+
+static void held_expiries_are_given_back_after_a_crash(struct world *w)
+{
+	struct scene s = scene_with_holds(w);
+
+	run(s.source, "PERSIST v:1");
+	run(s.source, "PEXPIRE v:2 800000");
+	run(s.source, "RENAME v:3 v:three");
+	run(s.source, "DEL v:4");
+	run(s.source, "APPEND v:5 more");
+	run(s.source, "COPY v:8 v:eight");
+	scene_link(&s);
+	holds_end(&s);
+}
+
+// Another life dies as well before it has caught up.
+static void held_expiries_survive_two_crashes(struct world *w)
+{
+	struct scene s = scene_with_holds(w);
+
+	server_freeze(s.target);
+	scene_link(&s);
+	job_wait_phase(s.job, "connecting");
+	job_crash(s.job);
+	server_thaw(s.target);
+	scene_link(&s);
+	holds_end(&s);
+}
+
+// The target forgets that they were given back.
+static void held_expiries_are_given_back_again_to_an_older_target(struct world *w)
+{
+	struct scene s = scene_with_holds(w);
+
+	run(s.target, "SAVE");
+	scene_link(&s);
+	job_wait_applied(s.job, s.source);
+	wait_until(job_is_caught_up, s.job, "the job to have caught up");
+	run(s.source, "INCR afterwards");
+	job_wait_applied(s.job, s.source);
+	assert_true(ask_number(s.target, "PTTL v:0") <= 500000);
+	target_rolls_back(&s);
+	assert_true(ask_number(s.target, "PTTL v:0") > 80000000);
+	wait_told(s.job, "resumed", "older");
+	holds_end(&s);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc > 1)
@@ -492,6 +587,9 @@ int main(int argc, char **argv)
 		E2E_TEST(a_marker_of_the_old_id_resumes_at_the_new_source),
 		E2E_TEST(two_failovers_are_bridged_by_the_recorded_chain),
 		E2E_TEST(a_fork_before_the_highest_marker_is_a_full_sync),
+		E2E_TEST(held_expiries_are_given_back_after_a_crash),
+		E2E_TEST(held_expiries_survive_two_crashes),
+		E2E_TEST(held_expiries_are_given_back_again_to_an_older_target),
 	};
 	e2e_filter();
 	return cmocka_run_group_tests(tests, NULL, NULL);
