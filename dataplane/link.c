@@ -163,7 +163,7 @@ static void link_reset(struct link *link, const char *why)
 {
 	link_note(link, EVENT_WARN, "%s: a full sync follows", why);
 	snprintf(link->full_reason, sizeof(link->full_reason), "%s", why);
-	link->begins = link->looks = false;
+	link->begins = link->looks = link->source_stays = false;
 	link->stage = LINK_RESETTING;
 	source_close(&link->source);
 	sweep_fini(&link->sweep);
@@ -376,14 +376,10 @@ static void fullresync_consider(struct link *link)
 // +CONTINUE: the same stream, perhaps under the id of a new master, which is on record by now.
 static void stream_continues(struct link *link)
 {
+	link_rename(link, link->source.replid, link->log.tail);
 	memcpy(link->place.marker.replid, link->source.replid, sizeof(link->source.replid));
-	chain_rename(&link->point.chain, link->source.replid, link->log.tail);
-	if (link->stage != LINK_JOINING)
-		return;
-	link_resumed_tell(link);
-	link_streaming_begins(link);
-	if (link_epoch_put(link))
-		link_fail(link, ERROR_MEMORY, "no memory for the epoch");
+	if (link->stage == LINK_JOINING)
+		link_take_up(link);
 }
 
 static void link_news(struct link *link)
@@ -477,8 +473,9 @@ bool link_turn(void *task, const struct clock_reading *now, uint64_t *deadline_n
 		return false;
 	link->now = *now;
 	bool more = false;
-	if (link->stage < LINK_CLOSING && link->stage != LINK_RESETTING) {
-		place_collect(&link->place);
+	if (link->stage < LINK_CLOSING) {
+		if (link->stage != LINK_RESETTING)
+			place_collect(&link->place);
 		more = source_turn(&link->source, now,
 				   counter_get(&link_counters(link)->frontier_offset), deadline_ns);
 		probe_turn(&link->probe, now, deadline_ns);
@@ -490,6 +487,8 @@ bool link_turn(void *task, const struct clock_reading *now, uint64_t *deadline_n
 	more |= stage_turn(link, deadline_ns);
 	if (link->stage == LINK_LOADING || link->stage == LINK_SWEEPING)
 		log_settle(&link->log, link->log.head);
+	else if (link->source_stays)
+		log_settle(&link->log, route_whole(&link->route));
 	frontier_publish(link);
 	link_point_turn(link, deadline_ns);
 	// Nobody tells again of bytes that found a window full.

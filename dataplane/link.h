@@ -73,6 +73,8 @@ struct link {
 	char resume_text[TEXT_LEN];   // where the target ends, and who says so
 	char full_reason[TEXT_LEN];   // of the full sync that is asked for or offered
 	bool begins;                  // it is the first one of all, which needs no excuse
+	bool source_stays;            // the source goes on while the markers are read again
+	bool from_log;                // the log holds the stream from the markers on
 	bool naming;                  // a new id of the stream is being recorded
 	uint64_t stream_seq[LANES_MAX]; // first batch of each lane since the stream began
 

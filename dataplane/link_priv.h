@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What the files of a link share: link.c (life and turn), link_resume.c (where it
-// goes on), link_point.c (checkpoint), link_holds.c, link_load.c (snapshot), link_show.c.
+// goes on), link_point.c (checkpoint), link_log.c,
+// link_holds.c, link_load.c (snapshot), link_show.c.
 #pragma once
 
 #include "dataplane/link.h"
@@ -15,10 +16,15 @@ void link_look(struct link *link, const char *why);
 void link_opening_turn(struct link *link);
 void link_join(struct link *link, bool resumes);
 void link_renamed(struct link *link);
+void link_rename(struct link *link, const char *replid, uint64_t offset);
 void link_rename_turn(struct link *link);
 void link_full_reason(struct link *link);
-void link_resumed_tell(struct link *link);
-int link_epoch_put(struct link *link);
+void link_take_up(struct link *link);
+
+// link_log.c: where the log helps to go on
+void link_log_witness(struct link *link);
+bool link_log_seek(struct link *link, const struct resume_point *at);
+void link_log_text(const struct link *link, char *out);
 
 // link_point.c: the checkpoint
 int link_point_open(struct link *link);

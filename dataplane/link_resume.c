@@ -24,8 +24,11 @@ void link_look(struct link *link, const char *why)
 	link_point_put(link); // its frontier is what the target had answered
 	snprintf(link->full_reason, sizeof(link->full_reason), "%s", why);
 	link->looks = true;
+	// A source that streams is not let go: the log may well hold what the target lacks.
+	link->source_stays = link->stage == LINK_STREAMING || link->source_stays;
 	link->stage = LINK_RESETTING;
-	source_close(&link->source);
+	if (!link->source_stays)
+		source_close(&link->source);
 	sweep_fini(&link->sweep);
 	lifetimes_fini(&link->lifetimes);
 	for (unsigned i = 0; i < link->n_lanes; i++)
@@ -113,9 +116,14 @@ static void feed_hold(struct link *link, unsigned i, const struct resume_point *
 static int resume_apply(struct link *link, const struct resume_point *at)
 {
 	struct checkpoint *c = &link->point;
+	link->from_log = link_log_seek(link, at);
+	if (!link->from_log) {
+		source_close(&link->source);
+		link->source_stays = false;
+		log_reset(&link->log, at->replid, at->offset);
+	}
 	memcpy(link->source.replid, at->replid, sizeof(link->source.replid));
 	memcpy(link->place.marker.replid, at->replid, sizeof(link->place.marker.replid));
-	log_reset(&link->log, at->offset);
 	int rc = route_reset(&link->route, at->offset, at->db);
 	if (rc)
 		return rc;
@@ -141,6 +149,7 @@ static bool link_resume(struct link *link)
 		.n_found = first->n_found,
 		.n_keys = first->n_keys,
 		.saved = link->point_known ? &link->point : NULL,
+		.chain = &link->point.chain,
 		.target = target,
 	};
 	resume_find(&facts, link->route.held, &at);
@@ -185,8 +194,10 @@ void link_opening_turn(struct link *link)
 		link_look(link, "the target was restarted");
 		return;
 	}
-	if (!link->joined)
+	if (!link->joined) {
+		link_log_witness(link);
 		life_begins(link);
+	}
 	bool resumes = link_resumes(link);
 	point_adopt(link);
 	link->joined = true;
@@ -197,17 +208,23 @@ void link_opening_turn(struct link *link)
 		link_join(link, resumes);
 }
 
-// Turn to the source, either for the rest of the stream or for a full sync.
+// Turn to the source, for the rest of the stream or for a full sync. What the log holds does not
+// wait for its answer.
 void link_join(struct link *link, bool resumes)
 {
+	bool stays = resumes && link->source_stays;
+	link->source_stays = false;
 	link->stage = LINK_JOINING;
-	source_open(&link->source, !resumes);
+	if (!stays)
+		source_open(&link->source, !resumes);
 	if (resumes)
 		link->source.proof_offset = link->held_end;
+	if (resumes && link->from_log)
+		link_take_up(link);
 }
 
 // The epoch goes before the first marker: a target that came back older may have lost it.
-int link_epoch_put(struct link *link)
+static int epoch_put(struct link *link)
 {
 	struct batch *b;
 	const struct route *r = &link->route;
@@ -228,14 +245,35 @@ int link_epoch_put(struct link *link)
 	return rc;
 }
 
+// The stream goes on: where, and where its bytes come from.
+void link_take_up(struct link *link)
+{
+	char text[TEXT_LEN], from[64] = "from the source's backlog";
+	if (link->from_log)
+		link_log_text(link, from);
+	snprintf(text, sizeof(text), "%.170s; the rest comes %s", link->resume_text, from);
+	shared_text_set(&link->slot->state.resumed, text);
+	link_streaming_begins(link);
+	if (epoch_put(link))
+		link_fail(link, ERROR_MEMORY, "no memory for the epoch");
+}
+
 // ---- What the source says
+
+void link_rename(struct link *link, const char *replid, uint64_t offset)
+{
+	if (!strcmp(chain_newest(&link->point.chain), replid))
+		return;
+	chain_rename(&link->point.chain, replid, offset);
+	log_rename(&link->log, replid);
+}
 
 // The stream has another id from here on. No byte under it is taken before that is on disk, or a
 // marker could name a history that nobody proves after a crash.
 void link_renamed(struct link *link)
 {
 	const struct source *s = &link->source;
-	chain_rename(&link->point.chain, s->handshake.replid, source_proven(s));
+	link_rename(link, s->handshake.replid, source_proven(s));
 	link->naming = true;
 	link_point_put(link);
 }
@@ -248,15 +286,6 @@ void link_rename_turn(struct link *link)
 	link_note(link, EVENT_INFO, "the stream goes on under the id %s",
 		  link->source.handshake.replid);
 	source_rename(&link->source);
-}
-
-// The stream goes on: where, and where its bytes come from.
-void link_resumed_tell(struct link *link)
-{
-	char text[TEXT_LEN];
-	snprintf(text, sizeof(text), "%.190s; the rest comes from the source's backlog",
-		 link->resume_text);
-	shared_text_set(&link->slot->state.resumed, text);
 }
 
 // A full sync is offered to a link that had asked to go on.

@@ -39,7 +39,7 @@ bool resume_counts(const struct marker *m, const char *replid, const struct chai
 		return false;
 	if (!strcmp(m->replid, replid))
 		return true;
-	return chain && !strcmp(chain_newest(chain), replid) &&
+	return !strcmp(chain_newest(chain), replid) &&
 	       chain_look(chain, m->replid, m->offset, NULL) == CHAIN_PROVEN;
 }
 
@@ -96,18 +96,16 @@ static bool history_find(const struct resume_facts *facts, const struct marker *
 	const struct checkpoint *saved = facts->saved;
 	uint64_t end = 0;
 	memcpy(at->replid, m->replid, sizeof(at->replid));
-	if (!saved)
-		return true; // the source alone has to prove it
-	switch (chain_look(&saved->chain, m->replid, m->offset, &end)) {
+	switch (chain_look(facts->chain, m->replid, m->offset, &end)) {
 	case CHAIN_PROVEN:
-		memcpy(at->replid, chain_newest(&saved->chain), sizeof(at->replid));
+		memcpy(at->replid, chain_newest(facts->chain), sizeof(at->replid));
 		return true;
 	case CHAIN_UNKNOWN:
-		return true;
+		return true; // the source alone has to prove it
 	case CHAIN_BEHIND:
 		break;
 	}
-	if (m->epoch > saved->epoch)
+	if (!saved || m->epoch > saved->epoch)
 		return true; // somebody else went on with the old id: the source has to prove it
 	full(at,
 	     "the target holds offset %" PRIu64
@@ -118,13 +116,12 @@ static bool history_find(const struct resume_facts *facts, const struct marker *
 
 static void held_collect(const struct resume_facts *facts, uint64_t *held, struct resume_point *at)
 {
-	const struct chain *chain = facts->saved ? &facts->saved->chain : NULL;
 	for (unsigned slot = 0; slot < SLOT_COUNT; slot++)
 		held[slot] = UINT64_MAX; // not known
 	for (unsigned i = 0; i < facts->n_found; i++) {
 		const struct lane_found *f = &facts->found[i];
 		const struct marker *m = &f->marker;
-		if (!resume_counts(m, at->replid, chain))
+		if (!resume_counts(m, at->replid, facts->chain))
 			continue;
 		for (unsigned slot = f->first_slot; slot <= f->last_slot; slot++)
 			if (held[slot] == UINT64_MAX || held[slot] < m->offset)
@@ -150,10 +147,9 @@ static uint64_t held_lowest(const uint64_t *held)
 // The database that was selected at an offset is told by the marker that ends there.
 static int32_t database_at(const struct resume_facts *facts, const struct resume_point *at)
 {
-	const struct chain *chain = facts->saved ? &facts->saved->chain : NULL;
 	for (unsigned i = 0; i < facts->n_found; i++) {
 		const struct marker *m = &facts->found[i].marker;
-		if (m->offset == at->offset && resume_counts(m, at->replid, chain))
+		if (m->offset == at->offset && resume_counts(m, at->replid, facts->chain))
 			return m->db;
 	}
 	return 0;
@@ -213,7 +209,7 @@ void resume_find(const struct resume_facts *facts, uint64_t *held, struct resume
 	at->db = database_at(facts, at);
 	// Offsets can be compared within one history only.
 	bool comparable = saved && saved->marked &&
-			  chain_look(&saved->chain, m->replid, m->offset, NULL) == CHAIN_PROVEN;
+			  chain_look(facts->chain, m->replid, m->offset, NULL) == CHAIN_PROVEN;
 	at->older = comparable && at->offset < saved->frontier;
 	point_tell(facts, m, at);
 }

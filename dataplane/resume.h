@@ -34,6 +34,7 @@ struct resume_facts {
 	unsigned n_found;
 	uint64_t n_keys;                // of the target, our own too
 	const struct checkpoint *saved; // NULL: there is none to be trusted
+	const struct chain *chain;      // of the stream's ids, empty when none are known
 	const char *target;             // as checkpoint_target() names it
 };
 

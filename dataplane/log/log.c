@@ -26,7 +26,32 @@ void log_fini(struct log *l)
 	memory_ring_fini(&l->rings[LOG_RING_SMALL]);
 }
 
-void log_reset(struct log *l, uint64_t offset)
+const struct log_history *log_history(const struct log *l)
+{
+	static const struct log_history nothing;
+	return &nothing;
+}
+
+uint64_t log_oldest(const struct log *l)
+{
+	return l->head;
+}
+
+int log_rename(struct log *l, const char *replid)
+{
+	return 0;
+}
+
+int log_seek(struct log *l, uint64_t offset)
+{
+	if (offset < l->head || offset > l->tail)
+		return -1;
+	for (unsigned i = 0; i < l->n_cursors; i++)
+		l->cursors[i] = offset;
+	return 0;
+}
+
+void log_reset(struct log *l, const char *replid, uint64_t offset)
 {
 	l->head = l->tail = l->moved_at = offset;
 	for (unsigned i = 0; i < l->n_cursors; i++)
@@ -36,7 +61,7 @@ void log_reset(struct log *l, uint64_t offset)
 
 void log_release_memory(struct log *l)
 {
-	log_reset(l, l->tail);
+	log_reset(l, "", l->tail);
 	memory_ring_clear(&l->rings[LOG_RING_LARGE]);
 	if (l->rings[LOG_RING_SMALL].size)
 		memory_ring_clear(&l->rings[LOG_RING_SMALL]);

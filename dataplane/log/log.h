@@ -51,7 +51,29 @@ int log_init(struct log *l, size_t window_len);
 void log_fini(struct log *l);
 
 // Begin anew at an offset: nothing held, every cursor there.
-void log_reset(struct log *l, uint64_t offset);
+void log_reset(struct log *l, const char *replid, uint64_t offset);
+
+struct log_run {
+	char replid[41];
+	uint64_t first;
+};
+struct log_history {
+	unsigned n;
+	struct log_run runs[1];
+	uint64_t end;
+};
+const struct log_history *log_history(const struct log *l);
+uint64_t log_oldest(const struct log *l);
+int log_seek(struct log *l, uint64_t offset);
+int log_rename(struct log *l, const char *replid);
+static inline uint64_t log_end(const struct log *l)
+{
+	return l->tail;
+}
+static inline bool log_turn(struct log *l, const void *now, uint64_t *deadline_ns)
+{
+	return false;
+}
 
 // Give the memory back to the system until bytes come again. Everything held is lost.
 void log_release_memory(struct log *l);

@@ -169,10 +169,12 @@ static struct trial trial_made(void)
 
 static enum resume_case decide(struct trial *t)
 {
+	static const struct chain no_chain;
 	struct resume_facts facts = {.found = t->found,
 				     .n_found = t->n_found,
 				     .n_keys = t->n_keys,
 				     .saved = t->has_saved ? &t->saved : NULL,
+				     .chain = t->has_saved ? &t->saved.chain : &no_chain,
 				     .target = t->target};
 	resume_find(&facts, t->held, &t->at);
 	return t->at.kind;
