@@ -62,8 +62,10 @@ static void waiting_publish(struct link *link)
 {
 	struct link_state *state = &link->slot->state;
 	char text[TEXT_LEN];
-	const char *waiting = link->source.waiting;
 	uint64_t deadline = link->source.wait_deadline_ms;
+	const char *waiting = naming_text(link, text, &deadline);
+	if (!*waiting)
+		waiting = link->source.waiting;
 	for (unsigned i = 0; i < link->n_lanes && !*waiting; i++) {
 		uint64_t at_ms = atomic_load_explicit(&link->lanes[i].wait_deadline_ms,
 						      memory_order_relaxed);
@@ -73,8 +75,6 @@ static void waiting_publish(struct link *link)
 		waiting = text;
 		deadline = at_ms;
 	}
-	if (!*waiting)
-		waiting = naming_text(link, text, &deadline);
 	if (!*waiting && link->stage == LINK_SWEEPING)
 		waiting = link->sweep.error;
 	if (!*waiting && link->stage == LINK_ASKING)

@@ -23,8 +23,12 @@
 	X(routed_offset, gauge, "Offset of the stream taken apart and given to lanes")             \
 	X(frontier_offset, gauge, "Offset up to which everything has been applied")                \
 	X(source_offset, gauge, "Offset of the source itself, asked once a second")                \
-	X(received_commands, counter, "Commands taken from the stream")                            \
-	X(filtered_commands, counter, "Commands that are not forwarded: PING, REPLCONF, SELECT")   \
+	X(received_commands, counter,                                                              \
+	  "Commands taken from the stream; read again for a target that came back older, they "    \
+	  "count again")                                                                           \
+	X(filtered_commands, counter,                                                              \
+	  "Commands not forwarded: PING, REPLCONF, SELECT, held by the target already, or on "     \
+	  "their way when a full sync or a second reading took over")                              \
 	X(rewritten_commands, counter, "Commands sent in a form that is safe to send again")       \
 	X(unknown_commands, counter, "Commands that the table does not know, sent as they came")   \
 	X(barriers, counter, "Commands or transactions that touched several lanes")                \

@@ -6,6 +6,7 @@
 
 #include <dirent.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct scene {
@@ -442,6 +443,24 @@ static void two_failovers_are_bridged_by_the_recorded_chain(struct world *w)
 	scene_end(&s);
 }
 
+// A folder in the way of the file that would become the checkpoint.
+static void a_new_id_is_on_disk_before_its_bytes_are_taken(struct world *w)
+{
+	struct scene s = scene_start(w, "2");
+	const char *in_the_way = text("%s/checkpoint.new", link_folder(&s));
+
+	struct server *replica = replica_start(&s, "replica");
+	job_wait_applied(s.job, s.source);
+	assert_int_equal(mkdir(in_the_way, 0700), 0);
+	source_fails_over(&s, replica);
+	run(s.source, "INCR afterwards");
+	wait_told(s.job, "waiting", "cannot be written");
+	assert_int_equal(ask_number(s.target, "EXISTS afterwards"), 0);
+	assert_int_equal(rmdir(in_the_way), 0);
+	scene_end(&s);
+	assert_full_syncs(replica, 0);
+}
+
 // One lane had applied what the new source never got: the place where both histories part is
 // behind the lowest marker and before the highest.
 static void a_fork_before_the_highest_marker_is_a_full_sync(struct world *w)
@@ -586,6 +605,7 @@ int main(int argc, char **argv)
 		E2E_TEST(a_target_flushed_while_we_stream_is_noticed_when_it_comes_back),
 		E2E_TEST(a_marker_of_the_old_id_resumes_at_the_new_source),
 		E2E_TEST(two_failovers_are_bridged_by_the_recorded_chain),
+		E2E_TEST(a_new_id_is_on_disk_before_its_bytes_are_taken),
 		E2E_TEST(a_fork_before_the_highest_marker_is_a_full_sync),
 		E2E_TEST(held_expiries_are_given_back_after_a_crash),
 		E2E_TEST(held_expiries_survive_two_crashes),
