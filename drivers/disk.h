@@ -38,6 +38,7 @@ extern const struct disk_ops disk_kernel;
 
 #define DISK_BLOCK       4096u // of every position and length, in memory and on disk
 #define DISK_BUFFERS_MAX 1024u
+#define DISK_DEPTH_MAX   1024u
 
 enum disk_choice { DISK_AUTO, DISK_URING, DISK_THREAD };
 
@@ -76,7 +77,8 @@ struct disk_config {
 	int folder_fd;       // of the files; borrowed until disk_close()
 	unsigned n_buffers;  // 1..DISK_BUFFERS_MAX
 	uint32_t buffer_len; // bytes, a multiple of DISK_BLOCK
-	unsigned depth;      // most operations in the queue, those that wait to be reaped included
+	unsigned depth; // 1..DISK_DEPTH_MAX: most operations in the queue, those that wait to be
+			// reaped included
 	// An eventfd that is written after operations have ended, so that the owner may sleep on
 	// it: stream_loop_wake_fd() of the core's loop. Open until disk_close(). -1: the owner
 	// polls.
@@ -89,6 +91,7 @@ struct disk {
 	struct disk_config config;
 	char *buffers;      // n_buffers of buffer_len in a row, aligned to DISK_BLOCK
 	unsigned n_pending; // submitted and not reaped
+	const char *note;   // what it does without, "" when nothing
 	bool direct;        // files are opened with O_DIRECT
 };
 
