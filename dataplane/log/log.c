@@ -149,6 +149,8 @@ const char *log_view(const struct log *l, uint64_t offset, size_t *len)
 uint64_t log_front_oldest(const struct log *l)
 {
 	const struct memory_ring *large = &l->rings[LOG_RING_LARGE];
+	if (log_disk_is_seeking(l->disk))
+		return l->end;
 	uint64_t size = l->rings[l->active].size;
 	uint64_t here = max_u64(l->since[l->active], l->end > size ? l->end - size : 0);
 	if (l->active == LOG_RING_LARGE || here > l->moved_at)
@@ -317,7 +319,7 @@ void log_stamps_copy(const struct log *l, struct record_header *h, uint64_t from
 
 int log_seek(struct log *l, uint64_t offset)
 {
-	if (offset >= log_front_oldest(l) && offset <= l->end && !log_disk_is_seeking(l->disk)) {
+	if (offset >= log_front_oldest(l) && offset <= l->end) {
 		l->head = offset < l->keep_from ? offset : l->keep_from;
 		cursors_put(l, offset);
 		if (l->disk)

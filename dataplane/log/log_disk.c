@@ -122,7 +122,7 @@ static void settings_take(struct log_disk *d, const struct log_config *c)
 	d->keep_ms = c->keep_ms;
 	d->sync = c->sync;
 	d->sync_interval_ns = c->sync_interval_ms * 1000000;
-	d->sequence = d->run = 1;
+	d->sequence = d->n_ids = 1;
 	d->fresh = true;
 	lengths_choose(d, c);
 }
@@ -183,11 +183,13 @@ void disk_begin(struct log_disk *d)
 void disk_drop(struct log_disk *d)
 {
 	reader_stop(d);
-	records_drop(d);
+	records_drop(d, NULL);
 	segments_forget(d, d->n_segments);
+	if (d->ahead) // it may hold what is to be forgotten
+		segment_remove(d, d->ahead);
+	d->ahead = NULL;
 	d->writing = d->recovered = d->renaming = false;
 	d->rename_segment = NULL;
-	d->rename_to[0] = 0;
 	d->log->keep_from = UINT64_MAX;
 	d->log->shut = false;
 	d->fresh = true;
@@ -196,12 +198,42 @@ void disk_drop(struct log_disk *d)
 	log_head_update(d->log);
 }
 
+// ---- Ids
+
+const struct log_id *id_at(const struct log_disk *d, uint64_t offset)
+{
+	const struct log_id *id = &d->ids[d->n_ids - 1];
+	while (id > d->ids && id->first > offset)
+		id--;
+	return id;
+}
+
+// From an offset, which is behind all others, on.
+static void id_add(struct log_disk *d, const char *replid, uint64_t first)
+{
+	uint64_t oldest = log_front_oldest(d->log);
+	if (d->writing && d->next < oldest)
+		oldest = d->next;
+	unsigned old = (unsigned)(id_at(d, oldest) - d->ids);
+	if (!old && d->n_ids == IDS_MAX) // so often nobody fails over while the window fills once
+		old = 1;
+	d->n_ids -= old;
+	memmove(d->ids, d->ids + old, d->n_ids * sizeof(d->ids[0]));
+	if (d->ids[d->n_ids - 1].first == first) // and has no bytes
+		d->n_ids--;
+	struct log_id *id = &d->ids[d->n_ids++];
+	*id = (struct log_id){.first = first, .run = ++d->run};
+	snprintf(id->replid, sizeof(id->replid), "%s", replid);
+}
+
 void log_disk_reset(struct log_disk *d, const char *replid)
 {
 	disk_drop(d);
+	d->ids[0] = d->ids[d->n_ids - 1];
+	d->ids[0].first = d->log->tail;
+	d->n_ids = 1;
 	if (replid)
-		snprintf(d->replid, sizeof(d->replid), "%s", replid);
-	d->run++;
+		id_add(d, replid, d->log->tail);
 }
 
 int log_rename(struct log *l, const char *replid)
@@ -209,15 +241,12 @@ int log_rename(struct log *l, const char *replid)
 	struct log_disk *d = l->disk;
 	if (!d)
 		return 0;
-	snprintf(d->rename_to, sizeof(d->rename_to), "%s", replid);
+	id_add(d, replid, l->tail);
+	d->rename_segment = NULL;
 	if (d->writing) {
 		d->renaming = l->shut = true;
 		spill_rename(d);
-		return 0;
 	}
-	memcpy(d->replid, d->rename_to, sizeof(d->replid));
-	d->rename_to[0] = 0;
-	d->run++;
 	return 0;
 }
 
@@ -336,7 +365,7 @@ static bool disk_turn(struct log_disk *d, uint64_t *deadline_ns)
 	if (d->renaming)
 		spill_rename(d);
 	struct segment *last = segment_last(d);
-	if (!last || !last->ready || 2 * last->at > d->segment_len)
+	if (!last || !last->ready || 2 * last->at > d->segment_len || d->trouble[0])
 		segment_prepare(d);
 	if (l->end < l->tail && !d->seeking)
 		more |= reader_turn(d, TURN_BYTES);

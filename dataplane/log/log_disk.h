@@ -19,6 +19,7 @@
 #define TURN_BYTES      (2u * 1024 * 1024) // copied per turn, each way
 #define SEGMENT_RECORDS_MAX 255 // of full length in one file: 64 MB
 #define SEGMENT_NAME_LEN    24
+#define IDS_MAX             64
 
 // One segment file. The struct lives while somebody uses it, though the file may be gone already.
 struct segment {
@@ -35,6 +36,7 @@ struct segment {
 	bool fresh;           // nothing before it belongs to it
 	bool ready;           // has its space on disk
 	bool sealed;          // takes no more records
+	bool old;             // of a former process
 	bool suspect;         // a sync of it failed
 	bool header_synced;
 	bool named;           // its name is durable
@@ -85,6 +87,13 @@ struct reader {
 	bool whole;             // the record at `at` is in memory and has been verified
 };
 
+// From an offset on the stream has this id.
+struct log_id {
+	char replid[LOG_REPLID_LEN + 1];
+	uint64_t first;
+	uint32_t run;
+};
+
 struct log_disk {
 	struct log *log;
 	char path[300], owner[LOG_OWNER_LEN];
@@ -105,11 +114,11 @@ struct log_disk {
 	bool recovered;             // what a former process left waits for a decision
 	bool seeking;               // the front still has bytes that no record has
 	uint64_t next;              // first byte that no record has; while writing
-	char replid[LOG_REPLID_LEN + 1];
-	uint32_t run;
+	struct log_id ids[IDS_MAX]; // of the bytes from head on, oldest first; at least one
+	unsigned n_ids;
+	uint32_t run;               // of the newest
 	bool fresh;                 // the next segment begins a new line
-	bool renaming;              // another replid is to be on disk before bytes are taken
-	char rename_to[LOG_REPLID_LEN + 1]; // once all that came before is in records
+	bool renaming;              // the newest id is to be on disk before bytes are taken
 	struct segment *rename_segment; // that brings it there
 
 	struct segment **segments;  // oldest first
@@ -169,6 +178,8 @@ static inline bool log_disk_is_seeking(const struct log_disk *d)
 int disk_need(struct log_disk *d);
 // Begin to write, at head.
 void disk_begin(struct log_disk *d);
+// The id of the stream at an offset.
+const struct log_id *id_at(const struct log_disk *d, uint64_t offset);
 // Forget everything that is on disk.
 void disk_drop(struct log_disk *d);
 void trouble_set(struct log_disk *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -210,7 +221,7 @@ void record_close(struct log_disk *d, struct record *r);
 void records_submit(struct log_disk *d);
 void record_came_back(struct log_disk *d, struct disk_op *op);
 void records_retire(struct log_disk *d);
-void records_drop(struct log_disk *d);
+void records_drop(struct log_disk *d, const struct segment *s); // of a segment; NULL: all
 void spill_rename(struct log_disk *d);
 
 // ---- sync.c

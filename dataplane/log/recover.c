@@ -26,11 +26,11 @@ int folder_claim(struct log_disk *d, char *text)
 	unsigned n = 0;
 	int rc = disk_folder_open(&d->folder, d->path);
 	if (rc == -EBUSY) {
-		snprintf(text, LOG_TEXT_LEN, "%s is in use by another process", d->path);
+		snprintf(text, LOG_TEXT_LEN, "%.140s is in use by another process", d->path);
 		return rc;
 	}
 	if (rc) {
-		snprintf(text, LOG_TEXT_LEN, "cannot open the folder %s: %s", d->path,
+		snprintf(text, LOG_TEXT_LEN, "cannot open the folder %.140s: %s", d->path,
 			 strerror(-rc));
 		return rc;
 	}
@@ -41,13 +41,13 @@ int folder_claim(struct log_disk *d, char *text)
 	if (!rc && (len || n)) {
 		if (!len)
 			disk_folder_unlink(&d->folder, DISK_IDENTITY);
-		snprintf(text, LOG_TEXT_LEN, "%s is not a folder of Flyover's; name another",
+		snprintf(text, LOG_TEXT_LEN, "%.140s is not a folder of Flyover's; name another",
 			 d->path);
 		return -EPERM;
 	}
 	rc = rc ? rc : disk_folder_identify(&d->folder, identity, strlen(identity));
 	if (rc)
-		snprintf(text, LOG_TEXT_LEN, "cannot write in %s: %s", d->path, strerror(-rc));
+		snprintf(text, LOG_TEXT_LEN, "cannot write in %.140s: %s", d->path, strerror(-rc));
 	return rc;
 }
 
@@ -134,12 +134,13 @@ static bool name_is_taken(const struct found *f, uint64_t sequence)
 	return false;
 }
 
-// Fill in what the header says, which counts more than the name: a crash can undo a rename.
+// Fill in what the header says. A crash can undo the rename of a file that is used again, then the
+// header has the newer number; an older one is of the former use, of which anything may be left.
 static bool segment_read(struct found *f, struct segment *s, uint64_t *durable)
 {
 	struct log_disk *d = f->d;
 	const struct segment_header *h = header_read(d, s, &f->rc);
-	if (!h || s->at < h->segment_len)
+	if (!h || s->at < h->segment_len || h->sequence < s->sequence)
 		return false;
 	if (h->sequence != s->sequence) {
 		char is[SEGMENT_NAME_LEN], was[SEGMENT_NAME_LEN];
@@ -156,7 +157,7 @@ static bool segment_read(struct found *f, struct segment *s, uint64_t *durable)
 	s->newest_ms = h->wall_ms;
 	s->ready = h->segment_len == d->segment_len;
 	s->at = s->written = h->segment_len;
-	s->sealed = s->named = s->header_synced = true;
+	s->old = s->sealed = s->named = s->header_synced = true;
 	memcpy(s->replid, h->replid, LOG_REPLID_LEN);
 	return true;
 }
@@ -227,36 +228,61 @@ static void found_remove(struct found *f, unsigned from, unsigned n)
 		(f->n - from) * sizeof(f->segments[0]));
 }
 
-// Only the newest segments that follow one another without a gap count.
-static void chain_choose(struct found *f, char *text)
+static bool follows(const struct segment *a, const struct segment *b)
 {
-	unsigned first = f->n ? f->n - 1 : 0;
-	while (first > 0) {
-		const struct segment *a = f->segments[first - 1], *b = f->segments[first];
-		if (b->fresh || a->sequence + 1 != b->sequence || a->first > b->first)
-			break;
-		first--;
-	}
-	if (first && !f->segments[first]->fresh)
-		snprintf(text, LOG_TEXT_LEN,
-			 "a file is missing from the log under %.100s: it goes back to offset %" PRIu64
-			 " only",
-			 f->d->path, f->segments[first]->first);
-	found_remove(f, 0, first);
-	for (unsigned i = 0; i + 1 < f->n; i++) {
-		struct segment *s = f->segments[i];
-		s->end = s->written_end = s->synced = f->segments[i + 1]->first;
+	return a->sequence + 1 == b->sequence && a->first <= b->first;
+}
+
+// One line of segments without a gap counts. What a newer line has begun makes older ones obsolete;
+// a gap before bytes that were durable is damage, and what follows it is kept; any other gap is what
+// a crash leaves, and the line ends there.
+static void chain_choose(struct found *f, uint64_t durable, char *text)
+{
+	unsigned i = f->n - 1;
+	while (i > 0 && !f->segments[i]->fresh)
+		i--;
+	found_remove(f, 0, i);
+	for (i = 0; i + 1 < f->n; i++) {
+		struct segment *s = f->segments[i], *next = f->segments[i + 1];
+		if (follows(s, next)) {
+			s->end = s->written_end = s->synced = next->first;
+		} else if (next->first < durable) {
+			snprintf(text, LOG_TEXT_LEN,
+				 "a file is missing from the log under %.90s: it goes back to "
+				 "offset %" PRIu64 " only",
+				 f->d->path, next->first);
+			found_remove(f, 0, i + 1);
+			i = UINT32_MAX; // begin again
+		} else {
+			found_remove(f, i + 1, f->n - i - 1);
+		}
 	}
 }
 
-// Verify what nobody knows to be durable, the last two files at least, and cut the log off at the
-// first record that is not whole.
+// The first segment that may have had writes on their way when the process ended, in whatever order;
+// the last two at least.
+static unsigned chain_busy(const struct found *f)
+{
+	uint64_t payload = f->d->record_len - RECORD_HEADER_LEN, writes = 0;
+	unsigned i = f->n;
+	while (i > 0 && (writes < WRITE_SLOTS || i + 2 > f->n)) {
+		const struct segment *s = f->segments[--i];
+		writes += 1 + (i + 1 < f->n ? (s->end - s->first) / payload : 0);
+	}
+	return i;
+}
+
+// Verify what nobody knows to be durable, and cut the log off at the first record that is not whole.
+// Who never syncs finds out what a crash of the host has cost when he reads it.
 static void chain_verify(struct found *f, uint64_t durable, char *text)
 {
+	unsigned busy = chain_busy(f);
+	if (f->d->sync == LOG_SYNC_NEVER)
+		durable = UINT64_MAX;
 	for (unsigned i = 0; i < f->n && !f->rc; i++) {
 		struct walk w = {.segment = f->segments[i]};
 		bool last = i + 1 == f->n;
-		if (w.segment->end <= durable && i + 2 < f->n)
+		if (w.segment->end <= durable && i < busy)
 			continue;
 		uint64_t to = last ? UINT64_MAX : f->segments[i + 1]->first;
 		segment_walk(f->d, &w, to);
@@ -301,7 +327,8 @@ static void found_adopt(struct found *f)
 			f->rc = -ENOMEM;
 	d->sequence = last->sequence + 1;
 	d->run = last->run + 1;
-	memcpy(d->replid, last->replid, sizeof(d->replid));
+	d->ids[0] = (struct log_id){.first = last->end, .run = d->run};
+	memcpy(d->ids[0].replid, last->replid, sizeof(last->replid));
 	d->writing = d->recovered = true;
 	d->fresh = false;
 	d->next = d->durable = d->sync_to = last->end;
@@ -325,7 +352,7 @@ int log_recover(struct log_disk *d, char *text)
 			found_remove(&f, i, 1);
 	if (f.n && !rc) {
 		qsort(f.segments, f.n, sizeof(f.segments[0]), by_sequence);
-		chain_choose(&f, text);
+		chain_choose(&f, durable, text);
 		chain_verify(&f, durable, text);
 		if (f.segments[f.n - 1]->end == f.segments[0]->first)
 			found_remove(&f, 0, f.n);

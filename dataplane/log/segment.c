@@ -36,7 +36,8 @@ int segment_open(struct log_disk *d, struct segment *s)
 
 void segment_settle(struct log_disk *d, struct segment *s)
 {
-	bool synced = d->sync == LOG_SYNC_NEVER || s->suspect || s->synced >= s->end;
+	bool synced = d->sync == LOG_SYNC_NEVER || s->suspect ||
+		      (s->header_synced && s->synced >= s->end);
 	if (s->sealed && !s->n_users && synced && s->written_end >= s->end &&
 	    s != d->reader.segment && s != d->reader.ask)
 		segment_close(d, s);
@@ -61,6 +62,7 @@ void segment_remove(struct log_disk *d, struct segment *s)
 	char name[SEGMENT_NAME_LEN];
 	segment_name(name, s->sequence);
 	disk_folder_unlink(&d->folder, name);
+	records_drop(d, s);
 	s->dead = true;
 	s->next = d->dead;
 	d->dead = s;
@@ -161,13 +163,24 @@ static bool limit_is_reached(const struct log_disk *d)
 	return d->n_segments + d->n_dead + !!d->ahead >= d->segments_max;
 }
 
+// Among the newest: one that records have been given to and that did not get its space.
+static struct segment *segment_without_file(const struct log_disk *d)
+{
+	for (unsigned i = d->n_segments; i > 0 && i + WRITE_SLOTS > d->n_segments; i--) {
+		struct segment *s = d->segments[i - 1];
+		if (!s->ready && !s->old && s->file < 0)
+			return s;
+	}
+	return NULL;
+}
+
 void segment_prepare(struct log_disk *d)
 {
-	struct segment *last = segment_last(d);
 	if (!retry_is_due(d) || disk_need(d))
 		return;
-	if (last && !last->ready && last->file < 0) {
-		int rc = segment_make(d, last);
+	struct segment *without = segment_without_file(d);
+	if (without) {
+		int rc = segment_make(d, without);
 		if (rc)
 			disk_trouble(d, rc, "make a file");
 		return;
@@ -200,8 +213,8 @@ struct segment *segment_take(struct log_disk *d)
 	s->first = s->end = s->written_end = s->synced = d->next;
 	s->at = SEGMENT_HEADER_LEN;
 	s->written = 0;
-	s->run = d->run;
-	memcpy(s->replid, d->replid, sizeof(s->replid));
+	s->run = id_at(d, d->next)->run;
+	memcpy(s->replid, id_at(d, d->next)->replid, sizeof(s->replid));
 	s->fresh = d->fresh;
 	s->newest_ms = d->now.wall_ms;
 	d->fresh = false;

@@ -69,7 +69,7 @@ static void segment_header_write(struct log_disk *d, struct segment *s)
 				     .wall_ms = d->now.wall_ms,
 				     .run = s->run,
 				     .fresh = s->fresh};
-	memcpy(h->replid, d->replid, LOG_REPLID_LEN);
+	memcpy(h->replid, s->replid, LOG_REPLID_LEN);
 	memcpy(h->owner, d->owner, sizeof(h->owner) - 1);
 	segment_header_seal(h);
 	r->op.len = SEGMENT_HEADER_LEN;
@@ -81,7 +81,7 @@ static void segment_header_write(struct log_disk *d, struct segment *s)
 static struct segment *segment_current(struct log_disk *d)
 {
 	struct segment *s = segment_last(d);
-	if (s && !s->sealed && s->run == d->run && s->at + DISK_BLOCK <= d->segment_len)
+	if (s && !s->sealed && s->run == id_at(d, d->next)->run && s->at + DISK_BLOCK <= d->segment_len)
 		return s;
 	if (!d->ahead)
 		segment_prepare(d);
@@ -144,15 +144,34 @@ static void record_grew(struct log_disk *d, struct record *r, size_t len)
 
 // ---- Filled
 
+// The record that takes the next bytes: of one id only.
+static struct record *record_next(struct log_disk *d)
+{
+	struct record *r = record_filling(d);
+	if (r && r->segment->run != id_at(d, d->next)->run) {
+		record_close(d, r);
+		r = NULL;
+	}
+	return r ? r : record_open(d);
+}
+
+// How many of the next bytes have the same id.
+static size_t id_left(const struct log_disk *d)
+{
+	const struct log_id *id = id_at(d, d->next);
+	return id == &d->ids[d->n_ids - 1] ? SIZE_MAX : (size_t)(id[1].first - d->next);
+}
+
 bool spill_copy(struct log_disk *d, size_t budget)
 {
 	struct log *l = d->log;
 	while (d->next < l->tail && budget) {
-		struct record *r = record_filling(d);
-		if (!r && !(r = record_open(d)))
-			return false;
-		size_t n;
+		struct record *r = record_next(d);
+		if (!r)
+			break;
+		size_t n, same = id_left(d);
 		const char *p = log_front_raw(l, d->next, &n);
+		n = n < same ? n : same;
 		n = n < r->room - r->len ? n : r->room - r->len;
 		n = n < budget ? n : budget;
 		memcpy(record_payload(d, r) + r->len, p, n);
@@ -161,7 +180,7 @@ bool spill_copy(struct log_disk *d, size_t budget)
 		budget -= n;
 	}
 	l->keep_from = d->next;
-	return d->next < l->tail;
+	return !budget && d->next < l->tail;
 }
 
 // The front is full: the rest of it goes to records, and what comes now does so directly.
@@ -173,8 +192,8 @@ char *spill_space(struct log_disk *d, size_t *len)
 	spill_copy(d, SIZE_MAX);
 	if (d->next < l->tail)
 		return NULL;
-	struct record *r = record_filling(d);
-	if (!r && !(r = record_open(d)))
+	struct record *r = record_next(d);
+	if (!r)
 		return NULL;
 	*len = r->room - r->len;
 	return record_payload(d, r) + r->len;
@@ -242,10 +261,12 @@ void records_retire(struct log_disk *d)
 	}
 }
 
-void records_drop(struct log_disk *d)
+void records_drop(struct log_disk *d, const struct segment *s)
 {
 	for (unsigned i = 0; i < d->n_records; i++) {
 		struct record *r = record_at(d, i);
+		if (s && r->segment != s)
+			continue;
 		r->dropped = true;
 		if (r->state != SLOT_BUSY)
 			r->state = SLOT_DONE;
@@ -263,15 +284,9 @@ void spill_rename(struct log_disk *d)
 	spill_copy(d, SIZE_MAX);
 	if (d->next < l->tail)
 		return;
-	if (d->rename_to[0]) {
-		struct record *r = record_filling(d);
-		if (r)
-			record_close(d, r);
-		memcpy(d->replid, d->rename_to, sizeof(d->replid));
-		d->rename_to[0] = 0;
-		d->run++;
-		d->rename_segment = NULL;
-	}
+	struct record *r = record_filling(d);
+	if (r && r->segment->run != d->run)
+		record_close(d, r);
 	if (!d->rename_segment && !disk_need(d) && d->n_records + 2 <= WRITE_SLOTS)
 		d->rename_segment = segment_current(d);
 	struct segment *s = d->rename_segment;

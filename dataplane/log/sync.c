@@ -98,5 +98,7 @@ uint64_t log_durable(const struct log *l)
 	for (unsigned i = 0; d && i < d->n_segments; i++)
 		if (d->segments[i]->suspect && d->segments[i]->synced < durable)
 			durable = d->segments[i]->synced;
-	return durable > l->slowest ? durable : l->slowest;
+	// Who went back further than the disk reaches has nothing there.
+	bool reaches = d && d->n_segments && d->segments[0]->first <= l->slowest;
+	return reaches && durable > l->slowest ? durable : l->slowest;
 }

@@ -172,8 +172,8 @@ static void snapshot_begins(struct source *s, size_t at)
 	const struct handshake *h = &s->handshake;
 	memcpy(s->replid, h->replid, sizeof(s->replid));
 	s->snapshot_offset = s->ack_offset = h->offset;
-	log_reset(s->log, h->offset);
-	log_reset(s->snapshot_log, 0);
+	log_reset(s->log, h->replid, h->offset);
+	log_reset(s->snapshot_log, h->replid, 0);
 	s->snapshot_left = h->eof_mark[0] ? UINT64_MAX : h->snapshot_len;
 	counter_set(&s->counters->snapshot_total_bytes, h->snapshot_len);
 	counter_add(&s->counters->snapshots, 1);
