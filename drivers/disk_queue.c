@@ -62,6 +62,8 @@ int disk_queue_init(struct disk *d, const struct disk_seam *seam, const struct d
 	void *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (p == MAP_FAILED)
 		return -errno;
+	// The kernel handles a huge page as one piece of a transfer, where it knows them.
+	madvise(p, len, MADV_HUGEPAGE);
 	d->seam = seam;
 	d->config = *config;
 	d->buffers = p;
@@ -82,6 +84,9 @@ int disk_queue_file_open(struct disk *d, const char *name, unsigned flags)
 	if (flags & DISK_CREATE)
 		how |= O_CREAT | O_EXCL;
 	int fd = openat(d->config.folder_fd, name, how | (d->direct ? O_DIRECT : 0), 0600);
+	// Not every file of a folder need be alike. One that was to be made has been, by now.
+	if (fd < 0 && errno == EINVAL && d->direct)
+		fd = openat(d->config.folder_fd, name, how & ~O_EXCL, 0600);
 	return fd < 0 ? -errno : fd;
 }
 
