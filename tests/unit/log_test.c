@@ -9,7 +9,8 @@
 static struct log *log_made(size_t len, uint64_t offset)
 {
 	struct log *l = calloc(1, sizeof(*l));
-	assert_int_equal(log_init(l, len), 0);
+	char text[LOG_TEXT_LEN];
+	assert_int_equal(log_init(l, &(struct log_config){.window_len = len}, text), 0);
 	log_reset(l, "", offset);
 	return l;
 }
