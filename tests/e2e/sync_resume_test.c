@@ -16,6 +16,8 @@ struct scene {
 	struct job *job;
 	struct process *writer;
 	const char *state, *lanes;
+	const char *keep;   // of the log on disk, behind the frontier
+	const char *window; // of the log in memory
 };
 
 static struct scene scene_servers(struct world *w, const char *lanes)
@@ -26,6 +28,8 @@ static struct scene scene_servers(struct world *w, const char *lanes)
 		.target = server_start(w, "target", NULL),
 		.state = text("%s/state", w->dir),
 		.lanes = lanes,
+		.keep = "0",
+		.window = "64MB",
 	};
 }
 
@@ -36,7 +40,8 @@ static void scene_link(struct scene *s)
 		s->near_target = proxy_start(s->world, s->target->port);
 	}
 	s->job = sync_start(s->world, s->near_source->url, s->near_target->url, "--lanes", s->lanes,
-			    "--state-dir", s->state, "--fail-fast=no", NULL);
+			    "--state-dir", s->state, "--fail-fast=no", "--log-keep", s->keep,
+			    "--memory-window", s->window, NULL);
 }
 
 static bool job_is_caught_up(void *arg)
@@ -46,15 +51,20 @@ static bool job_is_caught_up(void *arg)
 }
 
 // A link that streams, with a checkpoint that knows it.
+static void scene_begin(struct scene *s)
+{
+	dataset_load_strings(s->source, "key", 300, 20);
+	scene_link(s);
+	job_wait_phase(s->job, "stream");
+	run(s->source, "INCR first");
+	job_wait_applied(s->job, s->source);
+}
+
 static struct scene scene_start(struct world *w, const char *lanes)
 {
 	struct scene s = scene_servers(w, lanes);
 
-	dataset_load_strings(s.source, "key", 300, 20);
-	scene_link(&s);
-	job_wait_phase(s.job, "stream");
-	run(s.source, "INCR first");
-	job_wait_applied(s.job, s.source);
+	scene_begin(&s);
 	return s;
 }
 
@@ -334,14 +344,22 @@ static void a_target_that_got_older_while_we_were_away_is_fed_again(struct world
 	assert_full_syncs(s.source, 1);
 }
 
+// Enough to push everything older out of a small backlog and a small window.
+static void write_much(struct scene *s)
+{
+	for (unsigned i = 0; i < 60000; i++)
+		queue(s->source, "APPEND text:%u %s", i % 300, "pushes what is older out");
+}
+
 static void an_older_target_behind_the_backlog_gets_a_full_sync(struct world *w)
 {
-	struct scene s = scene_start(w, "2");
+	struct scene s = scene_servers(w, "2");
 
+	s.window = "1MB";
+	scene_begin(&s);
 	run(s.source, "CONFIG SET repl-backlog-size 16kb");
 	run(s.target, "SAVE");
-	for (unsigned i = 0; i < 3000; i++)
-		queue(s.source, "APPEND text:%u %s", i % 30, "pushes the backlog out");
+	write_much(&s);
 	job_wait_applied(s.job, s.source);
 	target_rolls_back(&s);
 	run(s.source, "INCR afterwards");
@@ -362,6 +380,99 @@ static void a_target_flushed_while_we_stream_is_noticed_when_it_comes_back(struc
 	proxy_refuse(s.near_target, false);
 	job_wait_applied(s.job, s.source);
 	assert_tells(s.job, "full_sync", "the target is empty");
+	scene_end(&s);
+	assert_full_syncs(s.source, 2);
+}
+
+// ---- Our log on disk
+
+// A log that keeps what is behind the frontier, and a source that keeps next to nothing.
+static struct scene scene_with_log(struct world *w, const char *lanes)
+{
+	struct scene s = scene_servers(w, lanes);
+
+	s.window = "1MB";
+	s.keep = "256MB";
+	scene_begin(&s);
+	run(s.source, "CONFIG SET repl-backlog-size 16kb");
+	return s;
+}
+
+static void an_older_target_is_fed_from_our_log_on_disk(struct world *w)
+{
+	struct scene s = scene_with_log(w, "3");
+
+	s.writer = writer_start(s.source);
+	for (unsigned i = 0; i < 2; i++) {
+		carry(&s, 100000);
+		run(s.target, "SAVE");
+		write_much(&s);
+		job_wait_applied(s.job, s.source);
+		target_rolls_back(&s);
+	}
+	wait_told(s.job, "resumed", "from our log");
+	scene_end(&s);
+	assert_full_syncs(s.source, 1);
+	assert_int_equal(info_number(s.source, "stats", "sync_partial_ok"), 0);
+}
+
+// What was not applied when we ended, and what the target has lost since, is in no backlog.
+static void a_next_life_resumes_from_the_log_on_disk(struct world *w)
+{
+	struct scene s = scene_with_log(w, "2");
+
+	run(s.target, "SAVE");
+	write_much(&s);
+	job_wait_applied(s.job, s.source);
+	scene_drain(&s);
+	target_rolls_back(&s);
+	scene_link(&s);
+	job_wait_applied(s.job, s.source);
+	assert_tells(s.job, "resumed", "from our log on disk");
+	assert_tells(s.job, "resumed", "older");
+	run(s.source, "INCR afterwards");
+	scene_end(&s);
+	assert_full_syncs(s.source, 1);
+}
+
+static void the_log_outlives_crashes(struct world *w)
+{
+	struct scene s = scene_with_log(w, "2");
+
+	run(s.source, "CONFIG SET repl-backlog-size 64mb");
+	s.writer = writer_start(s.source);
+	for (unsigned i = 0; i < 3; i++) {
+		run(s.target, "SAVE");
+		carry(&s, 1500000);
+		job_crash(s.job);
+		if (i)
+			target_rolls_back(&s);
+		scene_link(&s);
+		job_wait_phase(s.job, "stream");
+		wait_told(s.job, "resumed", i ? "from our log on disk" : "the rest comes from");
+		wait_until(job_is_caught_up, s.job, "the job to have caught up");
+	}
+	scene_end(&s);
+	assert_full_syncs(s.source, 1);
+}
+
+// The source has forgotten what comes after our log: what the log holds is applied all the same.
+static void what_the_log_holds_is_applied_before_a_full_sync(struct world *w)
+{
+	struct scene s = scene_with_log(w, "1");
+
+	run(s.target, "SAVE");
+	write_much(&s);
+	job_wait_applied(s.job, s.source);
+	scene_drain(&s);
+	target_rolls_back(&s);
+	run(s.source, "INCR unheard");
+	write_much(&s);
+	queue_flush(s.source);
+	scene_link(&s);
+	wait_told(s.job, "full_sync", "no longer holds its stream");
+	job_wait_applied(s.job, s.source);
+	assert_true(job_number(s.job, "applied") >= 60000); // of which the snapshot has none
 	scene_end(&s);
 	assert_full_syncs(s.source, 2);
 }
@@ -603,6 +714,10 @@ int main(int argc, char **argv)
 		E2E_TEST(a_target_that_got_older_while_we_were_away_is_fed_again),
 		E2E_TEST(an_older_target_behind_the_backlog_gets_a_full_sync),
 		E2E_TEST(a_target_flushed_while_we_stream_is_noticed_when_it_comes_back),
+		E2E_TEST(an_older_target_is_fed_from_our_log_on_disk),
+		E2E_TEST(a_next_life_resumes_from_the_log_on_disk),
+		E2E_TEST(the_log_outlives_crashes),
+		E2E_TEST(what_the_log_holds_is_applied_before_a_full_sync),
 		E2E_TEST(a_marker_of_the_old_id_resumes_at_the_new_source),
 		E2E_TEST(two_failovers_are_bridged_by_the_recorded_chain),
 		E2E_TEST(a_new_id_is_on_disk_before_its_bytes_are_taken),
