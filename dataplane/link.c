@@ -509,7 +509,8 @@ static void log_listen(struct link *link)
 	char text[LOG_TEXT_LEN];
 	const char *damage;
 	if (link->log_rc)
-		link_fail(link, link->log_rc == -EINVAL ? ERROR_CONFIG : ERROR_DISK, link->log_text);
+		link_fail(link, link->log_rc == -EINVAL ? ERROR_CONFIG : ERROR_DISK,
+			  link->log_text);
 	else if (link->log_text[0])
 		link_note(link, EVENT_WARN, "%s", link->log_text);
 	link->log_text[0] = 0;
