@@ -304,7 +304,8 @@ static unsigned stamp_find(const struct log *l, uint64_t offset)
 
 struct log_stamp log_stamp_at(const struct log *l, uint64_t offset)
 {
-	return l->n_stamps ? *stamp(l, stamp_find(l, offset)) : (struct log_stamp){.offset = offset};
+	return l->n_stamps ? *stamp(l, stamp_find(l, offset))
+			   : (struct log_stamp){.offset = offset};
 }
 
 void log_stamps_copy(const struct log *l, struct record_header *h, uint64_t from, uint64_t to)

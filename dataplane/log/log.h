@@ -86,7 +86,7 @@ struct log {
 	enum log_ring active;        // where bytes come in
 	uint64_t moved_at;           // older bytes than this lie in the other ring
 	uint64_t since[2];           // what each ring got without a gap begins there
-	uint64_t left_at;            // what the large one got ends there, while the small one is active
+	uint64_t left_at; // what the large one got ends there, while the small one is active
 	uint64_t lent_until;         // older bytes may be in use where the small one had them
 	uint64_t head;               // oldest byte that may be viewed
 	uint64_t end;                // next byte that may not be viewed yet
@@ -190,7 +190,9 @@ uint64_t log_oldest(const struct log *l);
 // Put every cursor at an offset, and make the bytes from there on viewable again. Nobody may hold
 // pointers into the log.
 //
-// @return 0, or -ENOENT: they are not held
+// @return 0, or -ENOENT: they are not held, or only by a disk that is too full to take in return
+// what
+//         the front has; nothing has changed
 int log_seek(struct log *l, uint64_t offset);
 
 // Write behind, sync, read ahead; never waits.

@@ -139,7 +139,8 @@ int log_disk_new(struct log *l, const struct log_config *config, char *text)
 	settings_take(d, config);
 	int rc = 0;
 	if (d->segments_max < 2) {
-		snprintf(text, LOG_TEXT_LEN, "disk-limit is too small: 0 for none, or at least %u KB",
+		snprintf(text, LOG_TEXT_LEN,
+			 "disk-limit is too small: 0 for none, or at least %u KB",
 			 3 * (SEGMENT_HEADER_LEN + d->record_len) / KB_LEN);
 		rc = -EINVAL;
 	}
@@ -262,10 +263,22 @@ void log_disk_sought(struct log_disk *d)
 	d->recovered = false;
 }
 
+// Whether the limit leaves room for what only the front has, which has to go to the disk before
+// other bytes may come to the front.
+static bool front_fits_disk(const struct log_disk *d)
+{
+	uint64_t used = d->n_segments + d->n_ids - 1;
+	uint64_t left = d->segments_max > used ? d->segments_max - used : 0;
+	return d->log->tail - d->next <= left * d->segment_len / 2;
+}
+
 int log_disk_seek(struct log_disk *d, uint64_t offset)
 {
 	struct log *l = d->log;
 	if (!d->writing || !d->n_segments || offset < d->segments[0]->first || disk_need(d))
+		return -ENOENT;
+	spill_copy(d, SIZE_MAX);
+	if (!front_fits_disk(d))
 		return -ENOENT;
 	d->recovered = false;
 	d->damage[0] = 0;

@@ -24,7 +24,7 @@
 // One segment file. The struct lives while somebody uses it, though the file may be gone already.
 struct segment {
 	uint64_t sequence;
-	uint64_t first, end;  // offsets of the stream that it holds; end rises as records are closed
+	uint64_t first, end; // offsets of the stream that it holds; end rises as records are closed
 	uint64_t at;          // in the file: where the next record goes; the file's length when it
 			      // is old and not known
 	uint64_t written;     // in the file: on disk without a gap up to here
@@ -227,6 +227,7 @@ void spill_rename(struct log_disk *d);
 // ---- sync.c
 
 void sync_turn(struct log_disk *d, uint64_t *deadline_ns);
+uint64_t synced_to(const struct log_disk *d); // all before is durable, as far as it is there
 void sync_came_back(struct log_disk *d, struct disk_op *op);
 
 // ---- readback.c

@@ -37,7 +37,8 @@ void record_seal(struct record_header *h)
 	char *payload = (char *)(h + 1);
 	memset(payload + h->payload_len, 0,
 	       record_padded(h->payload_len) - RECORD_HEADER_LEN - h->payload_len);
-	memset(h->stamps + h->n_stamps, 0, (RECORD_STAMPS_MAX - h->n_stamps) * sizeof(h->stamps[0]));
+	memset(h->stamps + h->n_stamps, 0,
+	       (RECORD_STAMPS_MAX - h->n_stamps) * sizeof(h->stamps[0]));
 	h->magic = RECORD_MAGIC;
 	h->zero = 0;
 	h->payload_crc = crc64(0, payload, h->payload_len);

@@ -207,7 +207,8 @@ static void segment_walk(struct log_disk *d, struct walk *w, uint64_t to)
 	w->offset = s->first;
 	while (!w->fault && w->offset < to && w->at < s->at) {
 		uint64_t left = s->at - w->at;
-		int n = read_now(d, s, w->at, left < d->record_len ? (uint32_t)left : d->record_len);
+		int n = read_now(d, s, w->at,
+				 left < d->record_len ? (uint32_t)left : d->record_len);
 		if (n < 0)
 			w->rc = n;
 		if (n <= 0)
@@ -234,8 +235,8 @@ static bool follows(const struct segment *a, const struct segment *b)
 }
 
 // One line of segments without a gap counts. What a newer line has begun makes older ones obsolete;
-// a gap before bytes that were durable is damage, and what follows it is kept; any other gap is what
-// a crash leaves, and the line ends there.
+// a gap before bytes that were durable is damage, and what follows it is kept; any other gap is
+// what a crash leaves, and the line ends there.
 static void chain_choose(struct found *f, uint64_t durable, char *text)
 {
 	unsigned i = f->n - 1;
@@ -259,8 +260,8 @@ static void chain_choose(struct found *f, uint64_t durable, char *text)
 	}
 }
 
-// The first segment that may have had writes on their way when the process ended, in whatever order;
-// the last two at least.
+// The first segment that may have had writes on their way when the process ended, in whatever
+// order; the last two at least.
 static unsigned chain_busy(const struct found *f)
 {
 	uint64_t payload = f->d->record_len - RECORD_HEADER_LEN, writes = 0;
@@ -272,8 +273,8 @@ static unsigned chain_busy(const struct found *f)
 	return i;
 }
 
-// Verify what nobody knows to be durable, and cut the log off at the first record that is not whole.
-// Who never syncs finds out what a crash of the host has cost when he reads it.
+// Verify what nobody knows to be durable, and cut the log off at the first record that is not
+// whole. Who never syncs finds out what a crash of the host has cost when he reads it.
 static void chain_verify(struct found *f, uint64_t durable, char *text)
 {
 	unsigned busy = chain_busy(f);

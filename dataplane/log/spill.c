@@ -64,7 +64,7 @@ static void segment_header_write(struct log_disk *d, struct segment *s)
 	memset(h, 0, SEGMENT_HEADER_LEN);
 	*h = (struct segment_header){.sequence = s->sequence,
 				     .first = s->first,
-				     .durable = log_durable(d->log),
+				     .durable = synced_to(d),
 				     .segment_len = d->segment_len,
 				     .wall_ms = d->now.wall_ms,
 				     .run = s->run,
@@ -81,7 +81,8 @@ static void segment_header_write(struct log_disk *d, struct segment *s)
 static struct segment *segment_current(struct log_disk *d)
 {
 	struct segment *s = segment_last(d);
-	if (s && !s->sealed && s->run == id_at(d, d->next)->run && s->at + DISK_BLOCK <= d->segment_len)
+	if (s && !s->sealed && s->run == id_at(d, d->next)->run &&
+	    s->at + DISK_BLOCK <= d->segment_len)
 		return s;
 	if (!d->ahead)
 		segment_prepare(d);

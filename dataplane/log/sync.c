@@ -91,14 +91,21 @@ void sync_came_back(struct log_disk *d, struct disk_op *op)
 	segment_settle(d, s);
 }
 
+uint64_t synced_to(const struct log_disk *d)
+{
+	uint64_t offset = d->durable;
+	for (unsigned i = 0; i < d->n_segments; i++)
+		if (d->segments[i]->suspect && d->segments[i]->synced < offset)
+			offset = d->segments[i]->synced;
+	return offset;
+}
+
 uint64_t log_durable(const struct log *l)
 {
 	const struct log_disk *d = l->disk;
-	uint64_t durable = d && d->writing ? d->durable : 0;
-	for (unsigned i = 0; d && i < d->n_segments; i++)
-		if (d->segments[i]->suspect && d->segments[i]->synced < durable)
-			durable = d->segments[i]->synced;
 	// Who went back further than the disk reaches has nothing there.
-	bool reaches = d && d->n_segments && d->segments[0]->first <= l->slowest;
-	return reaches && durable > l->slowest ? durable : l->slowest;
+	if (!d || !d->n_segments || d->segments[0]->first > l->slowest)
+		return l->slowest;
+	uint64_t offset = synced_to(d);
+	return offset > l->slowest ? offset : l->slowest;
 }

@@ -22,8 +22,8 @@ struct sim_disk {
 // The seam that works on `s` from now on.
 const struct disk_seam *sim_disk_seam(struct sim_disk *s);
 
-// What a crash leaves of a folder, as a new one: operations on their way took place wholly, partly or
-// not at all.
+// What a crash leaves of a folder, as a new one: operations on their way took place wholly, partly
+// or not at all.
 //
 // @param power_fails  so did those that had ended and were not synced
 void sim_disk_crash(struct sim_disk *s, const char *folder, const char *to, bool power_fails);
