@@ -57,6 +57,9 @@ size_t checkpoint_text(const struct checkpoint *c, char *out)
 	for (unsigned i = 0; i < c->chain.n; i++)
 		n += (size_t)snprintf(out + n, max - n, "chain %s %" PRIu64 "\n",
 				      c->chain.runs[i].replid, c->chain.runs[i].first);
+	if (c->kept_len)
+		n += (size_t)snprintf(out + n, max - n, "kept %s %" PRIu64 " %" PRIu64 "\n",
+				      c->kept_replid, c->kept_offset, c->kept_len);
 	n += (size_t)snprintf(out + n, max - n, "full-sync %" PRIu64 " %s\n", c->full_sync_ms,
 			      reason);
 	n += (size_t)snprintf(out + n, max - n, "crc64 %016" PRIx64 "\n", crc64(0, out, n));
@@ -94,15 +97,34 @@ static bool text_take(const char *value, char *out, size_t len)
 	return *value && snprintf(out, len, "%s", value) < (int)len;
 }
 
-static bool run_take(struct chain *c, char *value)
+// An id and what follows it. @return what follows, NULL when it is no id
+static char *replid_take(char *value, char *out)
 {
 	char *space = strchr(value, ' ');
-	if (!space || c->n == CHAIN_MAX || space - value != CHAIN_ID_LEN - 1)
+	if (!space || space - value != CHAIN_ID_LEN - 1)
+		return NULL;
+	*space = 0;
+	snprintf(out, CHAIN_ID_LEN, "%s", value);
+	return space + 1;
+}
+
+static bool run_take(struct chain *c, char *value)
+{
+	if (c->n == CHAIN_MAX)
+		return false;
+	struct chain_run *run = &c->runs[c->n++];
+	value = replid_take(value, run->replid);
+	return value && number_take(value, &run->first);
+}
+
+static bool kept_take(struct checkpoint *c, char *value)
+{
+	value = replid_take(value, c->kept_replid);
+	char *space = value ? strchr(value, ' ') : NULL;
+	if (!space)
 		return false;
 	*space = 0;
-	struct chain_run *run = &c->runs[c->n++];
-	snprintf(run->replid, sizeof(run->replid), "%s", value);
-	return number_take(space + 1, &run->first);
+	return number_take(value, &c->kept_offset) && number_take(space + 1, &c->kept_len);
 }
 
 static bool reason_take(struct checkpoint *c, char *value)
@@ -156,6 +178,8 @@ static bool field_take(struct checkpoint *c, const char *name, char *value)
 		return number_take(value, &c->released);
 	if (!strcmp(name, "chain"))
 		return run_take(&c->chain, value);
+	if (!strcmp(name, "kept"))
+		return kept_take(c, value);
 	return !strcmp(name, "full-sync") && reason_take(c, value);
 }
 

@@ -10,6 +10,7 @@
 //   epoch N, run N, phase snapshot|stream, marked 0|1, spoilt 0|1, ours 0|1, db N, frontier N,
 //   delivery exactly-once|at-least-once, released N
 //   chain REPLID FIRST          one line for each run, oldest first
+//   kept REPLID OFFSET LEN      of the snapshot on disk, if there is one
 //   full-sync MS REASON
 //   crc64 HEX
 #pragma once
@@ -35,6 +36,9 @@ struct checkpoint {
 	uint64_t frontier;       // up to here the target has answered
 	uint64_t released;       // held expiries were given back at this offset, 0: not yet
 	struct chain chain;      // of the stream
+	char kept_replid[CHAIN_ID_LEN]; // of the snapshot that is kept on disk
+	uint64_t kept_offset;    // of the stream where it was taken
+	uint64_t kept_len;       // bytes of its RDB, 0: none is kept
 	uint64_t full_sync_ms;   // wall clock of the last full sync, 0: none
 	char full_sync[TEXT_LEN]; // its reason
 };

@@ -30,7 +30,7 @@ static uint64_t random_run(void)
 static int logs_init(struct link *link)
 {
 	const struct link_settings *set = &link->config->settings;
-	char folder[sizeof(link->config->state_dir) + 8], text[LOG_TEXT_LEN];
+	char folder[sizeof(link->config->state_dir) + 16], text[LOG_TEXT_LEN];
 	snprintf(folder, sizeof(folder), "%s/log", link->config->state_dir);
 	struct log_config config = {
 		.window_len = set->memory_window,
@@ -46,9 +46,18 @@ static int logs_init(struct link *link)
 	int rc = log_init(&link->log, &config, text);
 	memcpy(link->log_text, text, sizeof(link->log_text));
 	link->log_rc = rc;
-	config = (struct log_config){.window_len = set->snapshot_window};
+	// Kept on disk it serves a target that comes back empty.
+	snprintf(folder, sizeof(folder), "%s/snapshot", link->config->state_dir);
+	config.window_len = set->snapshot_window;
+	config.keep_len = config.keep_ms = UINT64_MAX / 2;
+	if (!set->keep_snapshot)
+		config = (struct log_config){.window_len = set->snapshot_window};
 	int snapshot_rc = log_init(&link->snapshot_log, &config, text);
-	return rc == -ENOMEM || snapshot_rc ? -1 : 0;
+	if (!rc && snapshot_rc) {
+		memcpy(link->log_text, text, sizeof(link->log_text));
+		link->log_rc = snapshot_rc;
+	}
+	return rc == -ENOMEM || snapshot_rc == -ENOMEM ? -1 : 0;
 }
 
 static int parts_init(struct link *link, struct core *const *lane_cores)
@@ -506,6 +515,9 @@ static void log_listen(struct link *link)
 	link->log_rc = 0;
 	if (log_news(&link->log, text))
 		link_note(link, EVENT_WARN, "%s", text);
+	if (link->refilling && log_damage(&link->snapshot_log, &damage) &&
+	    link->stage == LINK_LOADING)
+		link_reset(link, damage);
 	if (log_damage(&link->log, &damage) && link->stage == LINK_STREAMING)
 		link_reset(link, damage);
 	else if (log_damage(&link->log, &damage) && link->stage == LINK_DRAINING)
@@ -531,6 +543,7 @@ bool link_turn(void *task, const struct clock_reading *now, uint64_t *deadline_n
 		link_rename_turn(link);
 		more |= held && !link->source.holding;
 		more |= log_turn(&link->log, now, deadline_ns);
+		more |= log_turn(&link->snapshot_log, now, deadline_ns);
 	}
 	more |= stage_turn(link, deadline_ns);
 	if (link->stage == LINK_LOADING || link->stage == LINK_SWEEPING)

@@ -77,6 +77,7 @@ struct link {
 	bool begins;                  // it is the first one of all, which needs no excuse
 	bool source_stays;            // the source goes on while the markers are read again
 	bool from_log;                // the log holds the stream from the markers on
+	bool refilling;               // the snapshot being loaded is the one on disk
 	bool naming;                  // a new id of the stream is being recorded
 	uint64_t stream_seq[LANES_MAX]; // first batch of each lane since the stream began
 

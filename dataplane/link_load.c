@@ -50,7 +50,7 @@ static int markers_reset(struct link *link)
 }
 
 // Say why, and let the checkpoint know.
-static void full_sync_tell(struct link *link)
+void link_full_sync_tell(struct link *link)
 {
 	struct checkpoint *c = &link->point;
 	link_note(link, link->begins ? EVENT_INFO : EVENT_WARN, "full sync: %s", link->full_reason);
@@ -61,17 +61,17 @@ static void full_sync_tell(struct link *link)
 	c->phase = MARKER_SNAPSHOT;
 	c->marked = c->spoilt = false;
 	c->frontier = c->released = 0;
-	chain_begin(&c->chain, link->source.replid, link->source.snapshot_offset);
 	link_point_put(link);
 	link->full_reason[0] = 0;
 	link->begins = false;
 }
 
-void link_snapshot_starts(struct link *link)
+// @param sweeps  what the snapshot does not hold has to go
+void link_loading_begins(struct link *link, bool sweeps)
 {
 	int rc = snapshot_begin(&link->snapshot, &link->config->settings);
 	sweep_fini(&link->sweep);
-	if (!rc && sweep_is_due(link))
+	if (!rc && sweeps)
 		rc = keyset_init(&link->sweep.keys, link->config->state_dir);
 	if (rc) {
 		char text[TEXT_LEN];
@@ -81,7 +81,7 @@ void link_snapshot_starts(struct link *link)
 	}
 	memcpy(link->place.marker.replid, link->source.replid, sizeof(link->place.marker.replid));
 	link->place.marker.phase = MARKER_SNAPSHOT;
-	full_sync_tell(link);
+	link_full_sync_tell(link);
 	if (markers_reset(link)) {
 		link_fail(link, ERROR_MEMORY, "no memory for the markers");
 		return;
@@ -96,6 +96,15 @@ void link_snapshot_starts(struct link *link)
 	link->stage = LINK_LOADING;
 }
 
+void link_snapshot_starts(struct link *link)
+{
+	struct checkpoint *c = &link->point;
+	link->refilling = false;
+	c->kept_len = 0;
+	chain_begin(&c->chain, link->source.replid, link->source.snapshot_offset);
+	link_loading_begins(link, sweep_is_due(link));
+}
+
 // Loaded: the stream goes on where the snapshot was taken.
 void link_stream_starts(struct link *link)
 {
@@ -105,8 +114,8 @@ void link_stream_starts(struct link *link)
 		link->place.feeds[i].marked = false;
 	}
 	sweep_fini(&link->sweep);
+	link_refill_keep(link);
 	snapshot_fini(&link->snapshot);
-	log_release_memory(&link->snapshot_log);
 	if (route_reset(&link->route, link->source.snapshot_offset, db)) {
 		link_fail(link, ERROR_MEMORY, "no memory for the stream");
 		return;
@@ -140,7 +149,8 @@ bool link_loading_turn(struct link *link)
 		return false;
 	}
 	if (s->done && !link->snapshot_read) {
-		int end = source_snapshot_end(&link->source, s->position);
+		int end = link->refilling ? link_refill_end(link)
+					  : source_snapshot_end(&link->source, s->position);
 		if (end < 0)
 			link_fail(link, link->source.error, link->source.text);
 		link->snapshot_read = end > 0;

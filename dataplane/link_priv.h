@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What the files of a link share: link.c (life and turn), link_resume.c (where it
 // goes on), link_point.c (checkpoint), link_log.c,
-// link_holds.c, link_load.c (snapshot), link_show.c.
+// link_refill.c (from disk), link_holds.c, link_load.c (snapshot), link_show.c.
 #pragma once
 
 #include "dataplane/link.h"
@@ -33,6 +33,11 @@ void link_point_turn(struct link *link, uint64_t *deadline_ns);
 void link_point_put(struct link *link);
 bool link_point_settled(struct link *link); // on disk, or cannot be
 
+// link_refill.c: an empty target is filled from the disk
+bool link_refill(struct link *link);
+void link_refill_keep(struct link *link);
+int link_refill_end(struct link *link);
+
 // link_holds.c: held expiries
 bool link_holds_saved(struct link *link);
 void link_holds_turn(struct link *link);
@@ -42,6 +47,8 @@ void link_holds_asked(struct link *link);
 
 // link_load.c. @return of the turn: more to do at once
 void link_snapshot_starts(struct link *link);
+void link_loading_begins(struct link *link, bool sweeps);
+void link_full_sync_tell(struct link *link);
 bool link_loading_turn(struct link *link);
 void link_stream_starts(struct link *link);
 

@@ -25,7 +25,7 @@ void link_look(struct link *link, const char *why)
 	snprintf(link->full_reason, sizeof(link->full_reason), "%s", why);
 	link->looks = true;
 	// A source that streams is not let go: the log may well hold what the target lacks.
-	link->source_stays = link->stage == LINK_STREAMING || link->source_stays;
+	link->source_stays |= link->stage == LINK_STREAMING || link->refilling;
 	link->stage = LINK_RESETTING;
 	if (!link->source_stays)
 		source_close(&link->source);
@@ -198,10 +198,12 @@ void link_opening_turn(struct link *link)
 		link_log_witness(link);
 		life_begins(link);
 	}
-	bool resumes = link_resumes(link);
+	bool looks = link->looks, resumes = link_resumes(link);
 	point_adopt(link);
 	link->joined = true;
 	link->looks = false;
+	if (!resumes && looks && link_refill(link))
+		return;
 	if (resumes && link_holds_load(link, link->route.routed))
 		link->stage = LINK_ASKING;
 	else

@@ -18,6 +18,7 @@ struct scene {
 	const char *state, *lanes;
 	const char *keep;   // of the log on disk, behind the frontier
 	const char *window; // of the log in memory
+	const char *keep_snapshot;
 };
 
 static struct scene scene_servers(struct world *w, const char *lanes)
@@ -30,6 +31,7 @@ static struct scene scene_servers(struct world *w, const char *lanes)
 		.lanes = lanes,
 		.keep = "0",
 		.window = "64MB",
+		.keep_snapshot = "no",
 	};
 }
 
@@ -41,7 +43,8 @@ static void scene_link(struct scene *s)
 	}
 	s->job = sync_start(s->world, s->near_source->url, s->near_target->url, "--lanes", s->lanes,
 			    "--state-dir", s->state, "--fail-fast=no", "--log-keep", s->keep,
-			    "--memory-window", s->window, NULL);
+			    "--memory-window", s->window,
+			    text("--keep-snapshot=%s", s->keep_snapshot), NULL);
 }
 
 static bool job_is_caught_up(void *arg)
@@ -477,6 +480,75 @@ static void what_the_log_holds_is_applied_before_a_full_sync(struct world *w)
 	assert_full_syncs(s.source, 2);
 }
 
+static struct scene scene_with_snapshot(struct world *w, const char *keep)
+{
+	struct scene s = scene_servers(w, "2");
+
+	s.window = "1MB";
+	s.keep = keep;
+	s.keep_snapshot = "yes";
+	dataset_load(s.source);
+	dataset_load_big(s.source);
+	select_db(s.source, 0);
+	scene_begin(&s);
+	run(s.source, "CONFIG SET repl-backlog-size 16kb");
+	write_much(&s);
+	job_wait_applied(s.job, s.source);
+	return s;
+}
+
+static void an_empty_target_is_filled_from_our_disk(struct world *w)
+{
+	struct scene s = scene_with_snapshot(w, "256MB");
+
+	s.writer = writer_start(s.source);
+	for (unsigned i = 0; i < 2; i++) {
+		target_rolls_back(&s);
+		wait_told(s.job, "full_sync", "filled from our disk");
+		job_wait_phase(s.job, "stream");
+		carry(&s, 100000);
+	}
+	assert_tells(s.job, "full_sync", "the target is empty");
+	assert_tells(s.job, "resumed", "with the snapshot on disk");
+	scene_end(&s);
+	assert_full_syncs(s.source, 1);
+	assert_int_equal(info_number(s.source, "stats", "sync_partial_ok"), 0);
+}
+
+static void a_next_life_fills_an_empty_target_from_disk(struct world *w)
+{
+	struct scene s = scene_with_snapshot(w, "256MB");
+
+	scene_drain(&s);
+	target_rolls_back(&s);
+	scene_link(&s);
+	job_wait_applied(s.job, s.source);
+	assert_tells(s.job, "full_sync", "filled from our disk");
+	assert_tells(s.job, "resumed", "from our log on disk");
+	run(s.source, "INCR afterwards");
+	scene_end(&s);
+	assert_full_syncs(s.source, 1);
+	// And what was filled so goes on like any other.
+	scene_link(&s);
+	job_wait_applied(s.job, s.source);
+	assert_tells(s.job, "resumed", "agree");
+	scene_end(&s);
+	assert_full_syncs(s.source, 1);
+}
+
+static void a_snapshot_that_the_log_does_not_reach_is_no_help(struct world *w)
+{
+	struct scene s = scene_with_snapshot(w, "0");
+
+	target_rolls_back(&s);
+	run(s.source, "INCR afterwards");
+	job_wait_applied(s.job, s.source);
+	assert_tells(s.job, "full_sync", "the target is empty");
+	assert_null(strstr(job_text(s.job, "full_sync"), "from our disk"));
+	scene_end(&s);
+	assert_full_syncs(s.source, 2);
+}
+
 // ---- Sources that fail over
 
 static bool replica_follows(void *arg)
@@ -718,6 +790,9 @@ int main(int argc, char **argv)
 		E2E_TEST(a_next_life_resumes_from_the_log_on_disk),
 		E2E_TEST(the_log_outlives_crashes),
 		E2E_TEST(what_the_log_holds_is_applied_before_a_full_sync),
+		E2E_TEST(an_empty_target_is_filled_from_our_disk),
+		E2E_TEST(a_next_life_fills_an_empty_target_from_disk),
+		E2E_TEST(a_snapshot_that_the_log_does_not_reach_is_no_help),
 		E2E_TEST(a_marker_of_the_old_id_resumes_at_the_new_source),
 		E2E_TEST(two_failovers_are_bridged_by_the_recorded_chain),
 		E2E_TEST(a_new_id_is_on_disk_before_its_bytes_are_taken),

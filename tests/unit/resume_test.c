@@ -75,6 +75,9 @@ static struct checkpoint checkpoint_made(void)
 		.exactly_once = true,
 		.db = 3,
 		.frontier = 1000,
+		.kept_replid = A,
+		.kept_offset = 500,
+		.kept_len = 4321,
 		.full_sync_ms = 12345,
 		.full_sync = "the target is\nempty: x",
 	};
@@ -92,6 +95,7 @@ static void checkpoint_comes_back_as_it_was(void **state)
 	assert_string_equal(back.full_sync, "the target is empty: x");
 	assert_string_equal(back.target, c.target);
 	assert_int_equal(back.frontier, 1000);
+	assert_int_equal(back.kept_len, 4321);
 	assert_int_equal(back.chain.n, 2);
 	assert_true(back.marked && back.ours && back.exactly_once && !back.spoilt);
 	assert_int_equal(checkpoint_text(&back, again), len);
@@ -106,6 +110,7 @@ static void the_longest_checkpoint_fits(void **state)
 	memset(c.link, 'l', sizeof(c.link) - 1);
 	memset(c.full_sync, 'f', sizeof(c.full_sync) - 1);
 	c.epoch = c.run = c.frontier = c.released = c.full_sync_ms = UINT64_MAX;
+	c.kept_offset = c.kept_len = UINT64_MAX;
 	c.db = INT32_MAX;
 	for (unsigned i = 0; i < CHAIN_MAX; i++) {
 		snprintf(id, sizeof(id), "%040u", i);
