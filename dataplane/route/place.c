@@ -27,6 +27,12 @@ void place_init(struct place *p, const struct link_settings *settings, struct la
 	}
 }
 
+void place_begin(struct place *p)
+{
+	for (unsigned i = 0; i < p->n_lanes; i++)
+		p->feeds[i].held = 0;
+}
+
 static unsigned feed_collect(struct feed *f)
 {
 	unsigned n = 0;

@@ -52,6 +52,9 @@ static inline uint32_t place_all(const struct place *p)
 	return p->n_lanes == 32 ? UINT32_MAX : (1u << p->n_lanes) - 1;
 }
 
+// A new history begins: what markers of another one said no longer counts.
+void place_begin(struct place *p);
+
 // Take back what the lanes have answered. @return batches that came back
 unsigned place_collect(struct place *p);
 
