@@ -82,6 +82,7 @@ void link_loading_begins(struct link *link, bool sweeps)
 	memcpy(link->place.marker.replid, link->source.replid, sizeof(link->place.marker.replid));
 	link->place.marker.phase = MARKER_SNAPSHOT;
 	link_full_sync_tell(link);
+	place_begin(&link->place);
 	if (markers_reset(link)) {
 		link_fail(link, ERROR_MEMORY, "no memory for the markers");
 		return;

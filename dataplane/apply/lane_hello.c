@@ -293,12 +293,13 @@ static bool marker_reconcile(struct lane *l, const struct marker *m)
 	bool exact = l->config->settings.delivery == DELIVERY_EXACTLY_ONCE;
 	bool snapshot = atomic_load_explicit(&l->phase_snapshot, memory_order_relaxed);
 	bool ours = m && m->run == l->run;
+	bool torn = l->torn_seq && !l->restarted; // we removed it, or it is of a later batch
 	uint64_t held = ours ? m->seq : 0;
 	if (l->restarted && l->plain_done_seq > held && snapshot) {
 		lane_resync(l, "the target was restarted while the snapshot was loaded");
 		return false;
 	}
-	if (exact && held < l->framed_done_seq) {
+	if (exact && !torn && held < l->framed_done_seq) {
 		lane_look(l, m ? "the target has lost writes that it had answered"
 			       : "the marker is gone from the target");
 		return false;
@@ -308,7 +309,9 @@ static bool marker_reconcile(struct lane *l, const struct marker *m)
 		lane_look(l, "the target was restarted");
 		return false;
 	}
-	while (l->n_queued && ours && lane_batch(l, 0)->framed && lane_batch(l, 0)->seq <= held)
+	// Behind a refused batch it may speak of a later one: those are all sent again.
+	while (l->n_queued && ours && !l->torn_seq && lane_batch(l, 0)->framed &&
+	       lane_batch(l, 0)->seq <= held)
 		lane_batch_done(l, true);
 	return true;
 }

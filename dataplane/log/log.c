@@ -180,10 +180,11 @@ static struct log_stamp *stamp(const struct log *l, unsigned i)
 	return (struct log_stamp *)&l->stamps[(l->stamp_first + i) % LOG_STAMPS];
 }
 
-// Keep the newest stamp at or before head: it tells the age of the oldest byte held.
+// Keep the newest stamp at or before the slowest cursor: it tells the age of the oldest byte that
+// is needed, wherever that is kept.
 static void stamps_trim(struct log *l)
 {
-	while (l->n_stamps > 1 && stamp(l, 1)->offset <= l->head) {
+	while (l->n_stamps > 1 && stamp(l, 1)->offset <= l->slowest) {
 		l->stamp_first = (l->stamp_first + 1) % LOG_STAMPS;
 		l->n_stamps--;
 	}
@@ -194,9 +195,8 @@ void log_head_update(struct log *l)
 	uint64_t head = max_u64(l->slowest, l->released);
 	if (head > l->keep_from)
 		head = l->keep_from;
-	if (head <= l->head)
-		return;
-	l->head = head;
+	if (head > l->head)
+		l->head = head;
 	stamps_trim(l);
 }
 

@@ -227,6 +227,32 @@ static void id_add(struct log_disk *d, const char *replid, uint64_t first)
 	snprintf(id->replid, sizeof(id->replid), "%s", replid);
 }
 
+static void id_push(struct log_disk *d, const struct log_id *id)
+{
+	if (d->n_ids && d->ids[d->n_ids - 1].run >= id->run)
+		return;
+	if (d->n_ids == IDS_MAX)
+		memmove(d->ids, d->ids + 1, --d->n_ids * sizeof(d->ids[0]));
+	d->ids[d->n_ids++] = *id;
+}
+
+// Older bytes will be in front again: their ids are those of the segments from here on.
+static void ids_bring_back(struct log_disk *d, unsigned from)
+{
+	struct log_id known[IDS_MAX];
+	unsigned n = d->n_ids;
+	memcpy(known, d->ids, sizeof(known));
+	d->n_ids = 0;
+	for (unsigned i = from; i < d->n_segments; i++) {
+		const struct segment *s = d->segments[i];
+		struct log_id id = {.first = s->first, .run = s->run};
+		memcpy(id.replid, s->replid, sizeof(id.replid));
+		id_push(d, &id);
+	}
+	for (unsigned i = 0; i < n; i++)
+		id_push(d, &known[i]);
+}
+
 void log_disk_reset(struct log_disk *d, const char *replid)
 {
 	disk_drop(d);
@@ -286,11 +312,12 @@ int log_disk_seek(struct log_disk *d, uint64_t offset)
 	l->head = l->end = offset;
 	d->seeking = true;
 	reader_stop(d);
-	struct segment *s = d->segments[0];
-	for (unsigned i = 1; i < d->n_segments && d->segments[i]->first <= offset; i++)
-		s = d->segments[i];
+	unsigned i = 0;
+	while (i + 1 < d->n_segments && d->segments[i + 1]->first <= offset)
+		i++;
+	ids_bring_back(d, i);
 	if (offset < d->next && !record_holding(d, offset))
-		reader_begin(d, s, SEGMENT_HEADER_LEN, s->first);
+		reader_begin(d, d->segments[i], SEGMENT_HEADER_LEN, d->segments[i]->first);
 	return 0;
 }
 

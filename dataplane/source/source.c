@@ -158,14 +158,13 @@ static void source_connecting(struct source *s)
 
 // ---- From the handshake to the bytes
 
-// Bytes that came behind the handshake's last line. What finds no room stays in front.
+// Bytes that came behind the handshake's last line. Those that a full log does not take stay here.
 static void rest_move(struct source *s, struct log *log, size_t at)
 {
-	size_t rest = s->n_in - at;
-	size_t n = log_append(log, s->in + at, rest, s->now.mono_ns, s->now.wall_ms);
+	size_t n = log_append(log, s->in + at, s->n_in - at, s->now.mono_ns, s->now.wall_ms);
 	counter_add(&s->counters->received_bytes, n);
-	memmove(s->in, s->in + at + n, rest - n);
-	s->n_in = rest - n;
+	s->n_in -= at + n;
+	memmove(s->in, s->in + at + n, s->n_in);
 }
 
 static void snapshot_begins(struct source *s, size_t at)
@@ -373,7 +372,7 @@ static void bytes_received(struct source *s, struct log *log, size_t n)
 // @return true when there is more to read at once
 static bool source_receive(struct source *s)
 {
-	if (s->state == SOURCE_STREAM && s->n_in)
+	if (s->n_in)
 		rest_move(s, s->log, 0);
 	if (s->n_in)
 		return false;
@@ -402,7 +401,7 @@ bool source_may_receive(struct source *s)
 {
 	struct log *log;
 	size_t len = 0;
-	if (s->state >= SOURCE_SNAPSHOT && ((s->stream->flags & STREAM_READABLE) || s->n_in))
+	if (s->state >= SOURCE_SNAPSHOT && (s->n_in || (s->stream->flags & STREAM_READABLE)))
 		receive_place(s, &log, &len);
 	return len > 0;
 }
