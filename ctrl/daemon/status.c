@@ -137,11 +137,15 @@ json_t *link_status(const struct daemon *d, unsigned i)
 	json_object_set_new(o, "error", phase == PHASE_FAILED ? error_json(state) : json_null());
 	add_waiting(o, state);
 	json_object_set_new(o, "note", shared_json(&state->note));
+	json_object_set_new(o, "delivery", shared_json(&state->delivery));
+	json_object_set_new(o, "resumed", shared_json(&state->resumed));
+	json_object_set_new(o, "full_sync", shared_json(&state->full_sync));
 	json_object_set_new(o, "replid", shared_json(&state->replid));
 	json_object_set_new(o, "versions",
 			    json_pack("{s:o, s:o}", "source", shared_json(&state->source_version),
 				      "target", shared_json(&state->target_version)));
 	json_object_set_new(o, "io", shared_json(&state->io));
+	json_object_set_new(o, "disk", shared_json(&state->disk));
 	set_int(o, "started_ms", counter_get(&state->started_ms));
 	preflight_status(d, i, o);
 	add_counters(o, slot);
