@@ -26,12 +26,36 @@ static uint64_t random_run(void)
 	return run >> 1 | 1;
 }
 
+// A log that cannot have its folder is said at the first turn; only memory ends the start.
+static int logs_init(struct link *link)
+{
+	const struct link_settings *set = &link->config->settings;
+	char folder[sizeof(link->config->state_dir) + 8], text[LOG_TEXT_LEN];
+	snprintf(folder, sizeof(folder), "%s/log", link->config->state_dir);
+	struct log_config config = {
+		.window_len = set->memory_window,
+		.folder = link->config->state_dir[0] ? folder : NULL,
+		.disk_limit = set->disk_limit,
+		.keep_len = set->log_keep,
+		.keep_ms = set->log_keep_time,
+		.sync = (enum setting_log_sync)set->log_sync,
+		.sync_interval_ms = set->log_sync_interval,
+		.owner = link->config->name,
+		.wake_fd = stream_loop_wake_fd(link->core->loop),
+	};
+	int rc = log_init(&link->log, &config, text);
+	memcpy(link->log_text, text, sizeof(link->log_text));
+	link->log_rc = rc;
+	config = (struct log_config){.window_len = set->snapshot_window};
+	int snapshot_rc = log_init(&link->snapshot_log, &config, text);
+	return rc == -ENOMEM || snapshot_rc ? -1 : 0;
+}
+
 static int parts_init(struct link *link, struct core *const *lane_cores)
 {
 	const struct link_config *config = link->config;
 	const struct link_settings *set = &config->settings;
-	if (log_init(&link->log, set->memory_window) ||
-	    log_init(&link->snapshot_log, set->snapshot_window))
+	if (logs_init(link))
 		return -1;
 	link->log_cursor = log_cursor_add(&link->log);
 	link->snapshot_cursor = log_cursor_add(&link->snapshot_log);
@@ -290,7 +314,8 @@ static bool draining_turn(struct link *link)
 	bool more = !link->drained && streaming_turn(link);
 	if (link->stage != LINK_DRAINING)
 		return false;
-	if (more || (!link->drained && r->pending))
+	bool waits = r->pending || log_end(&link->log) < link->log.tail;
+	if (more || (!link->drained && waits))
 		return more;
 	int rc = link->drained ? 0 : route_abandon(r);
 	link->drained = true;
@@ -322,7 +347,7 @@ static void fullresync_consider(struct link *link)
 		return;
 	if (link->stage == LINK_STREAMING) {
 		route_flush(&link->route, true);
-		if (link->route.pending || link->paused)
+		if (link->route.pending || link->paused || log_end(&link->log) < link->log.tail)
 			return;
 		bool in_frame = link->route.in_frame && link->route.frame_lane >= 0;
 		if (!in_frame && !place_is_idle(&link->place))
@@ -404,7 +429,7 @@ static bool link_resume(struct link *link)
 		return false;
 	memcpy(link->source.replid, at.replid, sizeof(link->source.replid));
 	memcpy(link->place.marker.replid, at.replid, sizeof(link->place.marker.replid));
-	log_reset(&link->log, at.offset);
+	log_reset(&link->log, at.replid, at.offset);
 	if (route_reset(&link->route, at.offset, at.db))
 		return false;
 	link->route.held_end = at.held_end;
@@ -478,6 +503,26 @@ static bool stage_turn(struct link *link, uint64_t *deadline_ns)
 	return false;
 }
 
+// What the log's disk has to tell.
+static void log_listen(struct link *link)
+{
+	char text[LOG_TEXT_LEN];
+	const char *damage;
+	if (link->log_rc)
+		link_fail(link, link->log_rc == -EINVAL ? ERROR_CONFIG : ERROR_DISK,
+			  link->log_text);
+	else if (link->log_text[0])
+		link_note(link, EVENT_WARN, "%s", link->log_text);
+	link->log_text[0] = 0;
+	link->log_rc = 0;
+	if (log_news(&link->log, text))
+		link_note(link, EVENT_WARN, "%s", text);
+	if (log_damage(&link->log, &damage) && link->stage == LINK_STREAMING)
+		link_reset(link, damage);
+	else if (log_damage(&link->log, &damage) && link->stage == LINK_DRAINING)
+		link_fail(link, ERROR_DISK, damage);
+}
+
 bool link_turn(void *task, const struct clock_reading *now, uint64_t *deadline_ns)
 {
 	struct link *link = task;
@@ -485,14 +530,16 @@ bool link_turn(void *task, const struct clock_reading *now, uint64_t *deadline_n
 		return false;
 	link->now = *now;
 	bool more = false;
+	log_listen(link);
 	if (link->stage < LINK_CLOSING && link->stage != LINK_RESETTING) {
 		place_collect(&link->place);
-		more = source_turn(&link->source, now,
+		more |= source_turn(&link->source, now,
 				   counter_get(&link_counters(link)->frontier_offset), deadline_ns);
 		probe_turn(&link->probe, now, deadline_ns);
 		bool held = link->source.holding;
 		link_news(link);
 		more |= held && !link->source.holding;
+		more |= log_turn(&link->log, now, deadline_ns);
 	}
 	more |= stage_turn(link, deadline_ns);
 	if (link->stage == LINK_LOADING || link->stage == LINK_SWEEPING)

@@ -46,6 +46,8 @@ struct link {
 
 	struct log log, snapshot_log;
 	unsigned log_cursor, snapshot_cursor;
+	char log_text[LOG_TEXT_LEN];  // what log_init() said, not told yet
+	int log_rc;                   // why it failed, or 0
 	struct source source;
 	struct probe probe;
 	struct place place;

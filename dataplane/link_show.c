@@ -57,9 +57,25 @@ static void waiting_publish(struct link *link)
 	}
 	if (!*waiting && link->stage == LINK_SWEEPING)
 		waiting = link->sweep.error;
+	if (!*waiting) {
+		waiting = log_trouble(&link->log);
+		deadline = link->now.wall_ms + 1000; // when it is tried again
+	}
 	shared_text_set(&state->waiting, waiting);
 	atomic_store_explicit(&state->wait_deadline_ms, *waiting ? deadline : 0,
 			      memory_order_relaxed);
+}
+
+static void disk_publish(struct link *link)
+{
+	struct source_counters *c = link_counters(link);
+	struct log_figures f = log_figures(&link->log);
+	counter_set(&c->log_disk_bytes, f.disk_bytes);
+	counter_set(&c->log_written_bytes, f.written_bytes);
+	counter_set(&c->log_read_bytes, f.read_bytes);
+	counter_set(&c->log_syncs, f.n_syncs);
+	counter_set(&c->log_behind_bytes, link->log.tail - log_end(&link->log));
+	shared_text_set(&link->slot->state.disk, log_disk_text(&link->log));
 }
 
 void link_publish(struct link *link)
@@ -75,5 +91,6 @@ void link_publish(struct link *link)
 	uint64_t offset = link->probe.offset > link->log.tail ? link->probe.offset : link->log.tail;
 	counter_set(&state->counters.source_offset, offset);
 	counter_set(&state->counters.received_offset, link->log.tail);
-	counter_set(&state->counters.window_bytes, link->log.tail - link->log.head);
+	counter_set(&state->counters.window_bytes, log_end(&link->log) - link->log.head);
+	disk_publish(link);
 }

@@ -95,6 +95,7 @@ struct link_state {
 	struct shared_text source_version; // "redis 7.0.15"; "" unknown
 	struct shared_text target_version;
 	struct shared_text io;            // "epoll", "io_uring", "epoll (io_uring: EPERM)"
+	struct shared_text disk;          // of the log: "io_uring, O_DIRECT", "not used yet", "off"
 	struct source_counters counters;
 } __attribute__((aligned(64)));
 

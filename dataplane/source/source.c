@@ -154,17 +154,13 @@ static void source_connecting(struct source *s)
 
 // ---- From the handshake to the bytes
 
-// Bytes that came behind the handshake's last line.
+// Bytes that came behind the handshake's last line. Those that a full log does not take stay here.
 static void rest_move(struct source *s, struct log *log, size_t at)
 {
-	size_t len, rest = s->n_in - at;
-	char *to = log_space(log, &len);
-	if (rest) {
-		memcpy(to, s->in + at, rest);
-		log_received(log, rest, s->now.mono_ns, s->now.wall_ms);
-		counter_add(&s->counters->received_bytes, rest);
-	}
-	s->n_in = 0;
+	size_t n = log_append(log, s->in + at, s->n_in - at, s->now.mono_ns, s->now.wall_ms);
+	counter_add(&s->counters->received_bytes, n);
+	s->n_in -= at + n;
+	memmove(s->in, s->in + at + n, s->n_in);
 }
 
 static void snapshot_begins(struct source *s, size_t at)
@@ -172,8 +168,8 @@ static void snapshot_begins(struct source *s, size_t at)
 	const struct handshake *h = &s->handshake;
 	memcpy(s->replid, h->replid, sizeof(s->replid));
 	s->snapshot_offset = s->ack_offset = h->offset;
-	log_reset(s->log, h->offset);
-	log_reset(s->snapshot_log, 0);
+	log_reset(s->log, h->replid, h->offset);
+	log_reset(s->snapshot_log, h->replid, 0);
 	s->snapshot_left = h->eof_mark[0] ? UINT64_MAX : h->snapshot_len;
 	counter_set(&s->counters->snapshot_total_bytes, h->snapshot_len);
 	counter_add(&s->counters->snapshots, 1);
@@ -322,6 +318,10 @@ static void bytes_received(struct source *s, struct log *log, size_t n)
 // @return true when there is more to read at once
 static bool source_receive(struct source *s)
 {
+	if (s->n_in)
+		rest_move(s, s->log, 0);
+	if (s->n_in)
+		return false;
 	for (int i = 0; i < READS_PER_TURN && s->stream && (s->stream->flags & STREAM_READABLE);
 	     i++) {
 		struct log *log;
@@ -347,7 +347,7 @@ bool source_may_receive(struct source *s)
 {
 	struct log *log;
 	size_t len = 0;
-	if (s->state >= SOURCE_SNAPSHOT && (s->stream->flags & STREAM_READABLE))
+	if (s->state >= SOURCE_SNAPSHOT && (s->n_in || (s->stream->flags & STREAM_READABLE)))
 		receive_place(s, &log, &len);
 	return len > 0;
 }
