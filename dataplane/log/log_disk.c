@@ -3,7 +3,7 @@
 //
 //   IDLE --more than half of the window taken--> WRITING --nearly all let go--> IDLE
 //
-//   log_turn() -> came_back(), begin_or_end(), spill_copy(), records_submit(), reader_turn(),
+//   log_turn() -> disk_listen(), begin_or_end(), spill_copy(), records_submit(), reader_turn(),
 //                 sync_turn(), segments_trim()
 #include <errno.h>
 #include <inttypes.h>
@@ -323,7 +323,7 @@ int log_disk_seek(struct log_disk *d, uint64_t offset)
 
 // ---- The turn
 
-static void came_back(struct log_disk *d)
+void disk_listen(struct log_disk *d)
 {
 	struct disk_op *op;
 	while (d->disk && (op = disk_reap(d->disk))) {
@@ -396,7 +396,7 @@ static void seek_go_on(struct log_disk *d)
 static bool disk_turn(struct log_disk *d, uint64_t *deadline_ns)
 {
 	struct log *l = d->log;
-	came_back(d);
+	disk_listen(d);
 	begin_or_end(d);
 	if (!d->writing)
 		return false;
@@ -449,7 +449,7 @@ static void disk_flush(struct log_disk *d)
 		if (!disk_pending(d->disk))
 			break;
 		disk_wait(d->disk);
-		came_back(d);
+		disk_listen(d);
 	}
 }
 
@@ -466,7 +466,7 @@ void log_disk_free(struct log_disk *d)
 		d->ahead = NULL;
 		while (disk_pending(d->disk)) {
 			disk_wait(d->disk);
-			came_back(d);
+			disk_listen(d);
 		}
 		segments_free(d);
 		disk_close(d->disk);

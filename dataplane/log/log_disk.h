@@ -12,7 +12,7 @@
 #include "dataplane/log/log.h"
 #include "drivers/disk_folder.h"
 
-#define WRITE_SLOTS     16   // buffers for records that are filled or written
+#define WRITE_SLOTS     24   // buffers for records that are filled or written
 #define READ_SLOTS      8    // buffers for what is read ahead
 #define DISK_RETRY_NS   1000000000ull
 #define READ_TRIES_MAX  30   // a second apart
@@ -185,6 +185,7 @@ void disk_drop(struct log_disk *d);
 void trouble_set(struct log_disk *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void disk_trouble(struct log_disk *d, int rc, const char *what); // of an operation
 void log_tell(struct log_disk *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void disk_listen(struct log_disk *d); // take back what the driver has done
 void trouble_over(struct log_disk *d); // something that had failed went well
 
 // ---- segment.c

@@ -100,7 +100,11 @@ static struct segment *segment_current(struct log_disk *d)
 // @return NULL: no buffer is free, or no file
 static struct record *record_open(struct log_disk *d)
 {
-	if (disk_need(d) || d->n_records + 2 > WRITE_SLOTS)
+	if (disk_need(d))
+		return NULL;
+	if (d->n_records + 2 > WRITE_SLOTS)
+		disk_listen(d);
+	if (d->n_records + 2 > WRITE_SLOTS)
 		return NULL;
 	struct segment *s = segment_current(d);
 	if (!s)
