@@ -63,9 +63,7 @@ void link_snapshot_starts(struct link *link)
 	}
 	memcpy(link->place.marker.replid, link->source.replid, sizeof(link->place.marker.replid));
 	link->place.marker.phase = MARKER_SNAPSHOT;
-	// What markers of the stream before have said is no bound for those of this one.
-	for (unsigned i = 0; i < link->n_lanes; i++)
-		link->place.feeds[i].held = 0;
+	place_begin(&link->place);
 	if (link->config->settings.delivery == DELIVERY_EXACTLY_ONCE && markers_reset(link)) {
 		link_fail(link, ERROR_MEMORY, "no memory for the markers");
 		return;

@@ -17,6 +17,7 @@ enum option_group {
 	OPTIONS_LINK = 8,      // --config and every setting of a link
 	OPTIONS_PASSWORD = 16, // --source-password-file, --target-password-file
 	OPTIONS_CHECK = 32,    // --mode, --show
+	OPTIONS_DOCTOR = 64,   // --state-dir
 };
 
 struct option_setting {
