@@ -5,8 +5,8 @@
 //   torture [--seed S[-S]] [--rounds N] [--long N] [--from N] [--minutes M] [--faults LIST]
 //           [--reprieves] [--keep] [--verbose]
 //
-// Rounds are those of each seed. --long N: so many instead when FLYOVER_TEST_LONG is set. --reprieves: keys
-// about to expire are changed and given a longer life as well.
+// Rounds are those of each seed. --long N: so many instead when FLYOVER_TEST_LONG is set.
+// --reprieves: keys about to expire are changed and given a longer life as well.
 //
 // main() -> torture_seed() -> torture_rounds() -> era_begin(), round_run(), era_end(). A seed and a
 // round number decide the choices of a round, whichever rounds ran before it. When one fails, the
