@@ -103,16 +103,24 @@ static void holds_swap(struct holds *h, int32_t a, int32_t b)
 	}
 }
 
+static bool keeps_expiry(const struct span *argv, int argc)
+{
+	for (int i = 3; i < argc; i++)
+		if (span_caseeq(argv[i], "KEEPTTL"))
+			return true;
+	return false;
+}
+
 // Commands that may leave a key with another expiry than it had. Those that take it away need no
 // notice: what has no expiry gets none at the end.
-static bool may_set_expiry(const struct command *c, int argc)
+static bool may_set_expiry(const struct command *c, const struct span *argv, int argc)
 {
 	static const char *const names[] = {"SETEX", "PSETEX", "GETEX", "MSETEX", "RESTORE",
 					    "RESTORE-ASKING"};
 	if (c->class == CLASS_TTL)
 		return true;
 	if (!strcmp(c->name, "SET"))
-		return argc > 3;
+		return argc > 3 && !keeps_expiry(argv, argc);
 	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (!strcmp(c->name, names[i]))
 			return true;
@@ -136,7 +144,7 @@ void holds_follow(struct holds *h, int32_t db, const struct command *c, const st
 			hold_end(h, db, argv[1]);
 	} else if (!strcmp(c->name, "SWAPDB") && argc == 3) {
 		holds_swap(h, (int32_t)span_digits(argv[1]), (int32_t)span_digits(argv[2]));
-	} else if (may_set_expiry(c, argc)) {
+	} else if (may_set_expiry(c, argv, argc)) {
 		n = command_keys(c, argv, argc, keys, KEYS_MAX);
 		for (int i = 0; i < n; i++)
 			hold_end(h, db, argv[keys[i]]);

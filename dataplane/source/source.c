@@ -171,7 +171,7 @@ static void snapshot_begins(struct source *s, size_t at)
 {
 	const struct handshake *h = &s->handshake;
 	memcpy(s->replid, h->replid, sizeof(s->replid));
-	s->snapshot_offset = s->ack_offset = h->offset;
+	s->snapshot_offset = h->offset;
 	log_reset(s->log, h->offset);
 	log_reset(s->snapshot_log, 0);
 	s->snapshot_left = h->eof_mark[0] ? UINT64_MAX : h->snapshot_len;
@@ -196,8 +196,6 @@ static void snapshot_begins(struct source *s, size_t at)
 static void stream_goes_on(struct source *s, size_t at)
 {
 	memcpy(s->replid, s->handshake.replid, sizeof(s->replid));
-	if (!s->was_connected)
-		s->ack_offset = s->log->tail;
 	s->state = SOURCE_STREAM;
 	s->news |= SOURCE_NEWS_CONTINUE;
 	counter_add(&s->counters->resumes, 1);
@@ -391,9 +389,11 @@ int source_snapshot_end(struct source *s, uint64_t position)
 
 // ---- Timers
 
+// An observer acknowledges the offset 0 for ever. Any other one the source may be at, idle:
+// FAILOVER takes whoever has acknowledged that very offset for a replica that is in step.
 static void ack_send(struct source *s, uint64_t frontier)
 {
-	uint64_t offset = s->config->settings.ack == ACK_APPLIED ? frontier : s->ack_offset;
+	uint64_t offset = s->config->settings.ack == ACK_APPLIED ? frontier : 0;
 	char number[24], out[96];
 	int len = snprintf(number, sizeof(number), "%" PRIu64, offset);
 	len = snprintf(out, sizeof(out), "*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$%d\r\n%s\r\n", len,

@@ -52,7 +52,6 @@ struct source {
 	char replid[REPLID_LEN + 1]; // of the stream that the log holds, "" for none
 	uint64_t snapshot_offset;    // of the stream at the snapshot
 	uint64_t snapshot_left;      // bytes of it to come, UINT64_MAX with an end mark
-	uint64_t ack_offset;         // what an observer acknowledges
 	bool was_connected;
 
 	uint64_t deadline_ns;      // of the handshake
