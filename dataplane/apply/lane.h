@@ -139,6 +139,7 @@ struct lane {
 	char open_run_id[LANE_RUN_ID_LEN]; // of the server that we wrote to last
 	bool restarted;                  // the server at hand is another process than that
 	bool opened;                     // READY was reached since the wish
+	bool was_marked;                 // a life of this link has drawn an epoch here before
 	bool is_replica, is_cluster, was_ready;
 	_Atomic uint64_t client_id;      // read by other lanes that write our marker
 	uint64_t old_client_id;

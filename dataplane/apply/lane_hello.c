@@ -172,8 +172,7 @@ static unsigned strangers_find(struct lane *l, struct span list, bool kill)
 
 static void fence_decide(struct lane *l, const struct resp_value *list)
 {
-	bool known = l->epoch > 0;
-	if (known || (list->type == RESP_STRING && strangers_find(l, list->text, false))) {
+	if (l->was_marked || (list->type == RESP_STRING && strangers_find(l, list->text, false))) {
 		fence_ask(l);
 		return;
 	}
@@ -387,7 +386,7 @@ static void hello_step(struct lane *l, const struct resp_value *v, unsigned n)
 		hello_settle(l);
 		break;
 	case STEP_LOOK_EPOCH:
-		l->epoch = v->type == RESP_STRING;
+		l->was_marked = v->type == RESP_STRING;
 		break;
 	case STEP_LOOK_LIST:
 		fence_decide(l, v);
