@@ -66,18 +66,15 @@ static struct span cut(struct span s, size_t most)
 static void words_text(FILE *f, const char *head, size_t len)
 {
 	struct resp_skim s;
-	size_t at = 0, used;
 	struct span words[2] = {SPAN_LIT(""), SPAN_LIT("")};
-	enum skim_verdict v = SKIM_ARG;
+	enum skim_verdict verdict = SKIM_ARG;
+	size_t at = 0, used;
 	resp_skim_init(&s);
-	while (v == SKIM_ARG && s.n_args < 2) {
-		v = resp_skim_next(&s, (struct span){head + at, len - at}, &used);
-		at += used;
-		unsigned i = v == SKIM_ARG ? s.n_args - 1 : s.n_args;
-		bool there = v == SKIM_ARG || (v == SKIM_MORE && s.in_body);
-		if (there && i < 2)
-			words[i] = cut((struct span){head + s.arg.at, s.arg.len},
-				       len - (size_t)s.arg.at);
+	for (unsigned n = 0; verdict == SKIM_ARG && n < 2; at += used) {
+		verdict = resp_skim_next(&s, (struct span){head + at, len - at}, &used);
+		if (verdict == SKIM_ARG || (verdict == SKIM_MORE && s.in_body))
+			words[n++] = cut((struct span){head + s.arg.at, s.arg.len},
+					 len - (size_t)s.arg.at);
 	}
 	fputs(",\"verb\":", f);
 	json_text(f, cut(words[0], PARK_TEXT_MAX));
@@ -145,10 +142,9 @@ static void record_free(struct record *r)
 
 static int record_append(struct park *p, const struct record *r)
 {
-	int rc;
 	pthread_mutex_lock(&p->lock);
-	rc = r->in_file ? p->disk->append_line(p->path, r->file.base, r->file.len)
-			: p->disk->append_line(p->path, r->text, r->len);
+	int rc = r->in_file ? p->disk->append_line(p->path, r->file.base, r->file.len)
+			    : p->disk->append_line(p->path, r->text, r->len);
 	pthread_mutex_unlock(&p->lock);
 	return rc;
 }
