@@ -81,6 +81,7 @@ static void words_text(FILE *f, const char *head, size_t len)
 	fputs(",\"key\":", f);
 	json_text(f, cut(words[1], PARK_TEXT_MAX));
 }
+
 // The whole command, which may be larger than our memory.
 static void command_text(FILE *f, const struct batch *b, unsigned i, char *piece)
 {
