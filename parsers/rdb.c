@@ -30,8 +30,11 @@ int rdb_reader_init(struct rdb_reader *r, const struct rdb_settings *set)
 void rdb_reader_fini(struct rdb_reader *r)
 {
 	free(r->scratch);
-	r->scratch = NULL;
-	r->scratch_cap = 0;
+	free(r->templates);
+	free(r->template_names);
+	r->scratch = r->template_names = NULL;
+	r->templates = NULL;
+	r->scratch_cap = r->template_names_cap = r->templates_cap = r->n_templates = 0;
 }
 
 static int failed_step(struct rdb_reader *r, struct rdb_cursor *c, struct rdb_event *ev)

@@ -13,6 +13,8 @@ static const struct verb verbs[] = {
 	 OPTIONS_JSON | OPTIONS_JOB | OPTIONS_LINK | OPTIONS_PASSWORD, 2, 2, verb_sync},
 	{"check", "SOURCE TARGET", "compare two servers: 0 equal, 1 different",
 	 OPTIONS_JSON | OPTIONS_PASSWORD | OPTIONS_CHECK, 2, 2, verb_check},
+	{"decode", "FILE", "print what an RDB file holds; - is the standard input", OPTIONS_DECODE,
+	 1, 1, verb_decode},
 	{"status", "", "what flyoverd and its links are doing", OPTIONS_JSON | OPTIONS_SOCKET, 0, 0,
 	 verb_status},
 	{"top", "", "the same, refreshed every second until q", OPTIONS_SOCKET | OPTIONS_JSON, 0, 0,

@@ -17,6 +17,7 @@ enum option_group {
 	OPTIONS_LINK = 8,      // --config and every setting of a link
 	OPTIONS_PASSWORD = 16, // --source-password-file, --target-password-file
 	OPTIONS_CHECK = 32,    // --mode, --show
+	OPTIONS_DECODE = 64,   // --format, --out, --report, --db, --match, --type, --limit
 };
 
 struct option_setting {
@@ -29,6 +30,7 @@ struct options {
 	const char *socket, *state_dir, *cores, *io, *config;
 	const char *source_password_file, *target_password_file;
 	const char *mode, *show, *ttl_slack;
+	const char *format, *out, *report, *db, *match, *type, *limit; // report: "" without a file
 	unsigned n_settings;
 	struct option_setting settings[SETTINGS_MAX]; // by the names of LINK_SETTINGS
 	unsigned n_args;
