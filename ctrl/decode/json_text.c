@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// json_string() -> plain_copy() | escaped() | base64
+// output_json() -> plain_copy() | escaped() | base64
 #include "ctrl/decode/json_text.h"
 
 #include <stdlib.h>
@@ -172,7 +172,7 @@ void json_parts_end(struct json_parts *j, struct output *o)
 	OUTPUT_LIT(o, "\"}");
 }
 
-void json_string(struct output *o, struct span s)
+void output_json(struct output *o, struct span s)
 {
 	size_t done = 0;
 	char *out = output_room(o, s.len + 2);

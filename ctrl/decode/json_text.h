@@ -4,7 +4,7 @@
 
 #include "ctrl/decode/output.h"
 
-void json_string(struct output *o, struct span s);
+void output_json(struct output *o, struct span s);
 
 // Whether the bytes are UTF-8 as RFC 3629 has it: shortest forms, no surrogates.
 bool text_is_utf8(struct span s);

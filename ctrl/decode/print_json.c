@@ -50,7 +50,7 @@ static void head(struct printer *p, const struct rdb_event *ev)
 	OUTPUT_LIT(o, "{\"db\":");
 	output_u64(o, p->db);
 	OUTPUT_LIT(o, ",\"key\":");
-	json_string(o, ev->key);
+	output_json(o, ev->key);
 	OUTPUT_LIT(o, ",\"type\":\"");
 	output_add(o, span_of(printer_type(ev, name)));
 	output_char(o, '"');
@@ -75,16 +75,16 @@ static void pair(struct printer *p, struct span a, struct span b)
 {
 	comma(p);
 	output_char(p->out, '[');
-	json_string(p->out, a);
+	output_json(p->out, a);
 	output_char(p->out, ',');
-	json_string(p->out, b);
+	output_json(p->out, b);
 }
 
 static void score_item(struct printer *p, const struct rdb_event *ev)
 {
 	comma(p);
 	output_char(p->out, '[');
-	json_string(p->out, ev->field);
+	output_json(p->out, ev->field);
 	OUTPUT_LIT(p->out, ",\"");
 	output_add(p->out, ev->value);
 	OUTPUT_LIT(p->out, "\"]");
@@ -106,7 +106,7 @@ static void array_item(struct printer *p, const struct rdb_event *ev)
 	output_char(p->out, '[');
 	output_u64(p->out, ev->index);
 	output_char(p->out, ',');
-	json_string(p->out, ev->value);
+	output_json(p->out, ev->value);
 	output_char(p->out, ']');
 }
 
@@ -124,9 +124,9 @@ static void entry_item(struct printer *p, const struct rdb_event *ev)
 	while (rdb_fields_next(&fields, &f)) {
 		if (more)
 			output_char(p->out, ',');
-		json_string(p->out, f.name);
+		output_json(p->out, f.name);
 		output_char(p->out, ',');
-		json_string(p->out, f.value);
+		output_json(p->out, f.value);
 		more = true;
 	}
 	OUTPUT_LIT(p->out, "]]");
@@ -172,7 +172,7 @@ static void group_item(struct printer *p, const struct rdb_event *ev)
 	group_end(p);
 	comma(p);
 	OUTPUT_LIT(o, "{\"name\":");
-	json_string(o, ev->group);
+	output_json(o, ev->group);
 	OUTPUT_LIT(o, ",\"last_id\":");
 	id_print(o, ev->id);
 	if (ev->entries_read >= 0)
@@ -194,7 +194,7 @@ static void consumer_item(struct printer *p, const struct rdb_event *ev)
 	if (p->json.n_notes++)
 		output_char(o, ',');
 	output_char(o, '[');
-	json_string(o, ev->consumer);
+	output_json(o, ev->consumer);
 	output_char(o, ',');
 	output_i64(o, ev->seen_at_ms);
 	output_char(o, ',');
@@ -208,7 +208,7 @@ static void pending_item(struct printer *p, const struct rdb_event *ev)
 	output_char(p->out, '[');
 	id_print(p->out, ev->id);
 	output_char(p->out, ',');
-	json_string(p->out, ev->consumer);
+	output_json(p->out, ev->consumer);
 	output_char(p->out, ',');
 	output_u64(p->out, ev->n_delivered);
 	output_char(p->out, ']');
@@ -299,7 +299,7 @@ static void element(struct printer *p, const struct rdb_event *ev)
 	case RDB_LIST_ITEM:
 	case RDB_SET_ITEM:
 		comma(p);
-		json_string(p->out, ev->value);
+		output_json(p->out, ev->value);
 		return;
 	case RDB_HASH_ITEM:
 		field_item(p, ev);
@@ -353,7 +353,7 @@ static void words(struct printer *p, const struct span *argv, size_t argc)
 	for (size_t i = 0; i < argc; i++) {
 		if (i)
 			output_char(p->out, ',');
-		json_string(p->out, argv[i]);
+		output_json(p->out, argv[i]);
 	}
 	output_char(p->out, ']');
 }
@@ -373,7 +373,7 @@ static void text(struct output *o, struct span name, struct span value)
 	OUTPUT_LIT(o, ",\"");
 	output_add(o, name);
 	OUTPUT_LIT(o, "\":");
-	json_string(o, value);
+	output_json(o, value);
 }
 
 #define TEXT(o, name, value) text(o, SPAN_LIT(name), value)
@@ -433,7 +433,7 @@ static void json_event(struct printer *p, const struct rdb_event *ev)
 		return;
 	case RDB_STRING:
 		head(p, ev);
-		json_string(p->out, ev->value);
+		output_json(p->out, ev->value);
 		object_end(p);
 		return;
 	case RDB_STRING_BEGIN:
