@@ -2,6 +2,7 @@
 // `flyover decode`: verb_decode() -> request_read() -> decode_run() -> warnings, report_print()
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -174,6 +175,7 @@ int verb_decode(const struct options *o, struct failure *f)
 	struct live live = {.started_ms = mono_ms(), .terminal = isatty(STDERR_FILENO)};
 	struct decode d = {.path = o->args[0], .magic = "RDB", .progress = live_show,
 			   .progress_arg = &live};
+	signal(SIGPIPE, SIG_IGN); // a reader that goes away is told by write(), and no failure
 	if (filter_read(o, &d.filter, f) || places_open(o, &places, f))
 		return -1;
 	// On one terminal, the data are the progress.

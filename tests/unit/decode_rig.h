@@ -70,7 +70,8 @@ static inline char *memory_text(int fd, size_t *len)
 	return text;
 }
 
-static inline struct shown decode(struct span file, const char *format, const struct decode_filter *filter)
+static inline struct shown decode(struct span file, const char *format,
+				  const struct decode_filter *filter)
 {
 	char path[64];
 	struct shown s = {.d = {.path = path}};
