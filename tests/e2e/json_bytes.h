@@ -8,7 +8,7 @@
 #include "tests/unit/test.h"
 
 // @param len  out
-// @return     the bytes; those of base64 live as long as the test program
+// @return     the bytes, which live as long as the value
 static inline const char *json_bytes(const json_t *v, size_t *len)
 {
 	static const char letters[] =
@@ -37,5 +37,9 @@ static inline const char *json_bytes(const json_t *v, size_t *len)
 			bytes[(*len)++] = (char)(sum >> bits);
 		}
 	}
-	return bytes;
+	json_t *kept = json_stringn_nocheck(bytes, *len);
+
+	free(bytes);
+	json_object_set_new_nocheck((json_t *)v, "bytes", kept);
+	return json_string_value(kept);
 }

@@ -176,6 +176,8 @@ static void globs_match_as_redis_has_them(void **state)
 
 // ---- Reports
 
+static const char filler[3000];
+
 static void report_of(struct span file, struct report *report)
 {
 	char path[64];
@@ -199,7 +201,7 @@ static void reports_add_up(void **state)
 	rdb_write_key(&w, 0, SPAN_LIT("user:1"), &(struct rdb_write_attrs){999999, -1, -1});
 	STR("x");
 	rdb_write_key(&w, 0, SPAN_LIT("user:2"), &(struct rdb_write_attrs){1000001, -1, -1});
-	rdb_write_plain(&w, (struct span){rdb, 3000});
+	rdb_write_plain(&w, (struct span){filler, 3000});
 	key(1, "queue");
 	rdb_write_len(&w, 3);
 	STR("a");
@@ -244,7 +246,7 @@ static void reports_are_bounded(void **state)
 		snprintf(name, sizeof(name), "%c%c%c%c:k", 'a' + i % 26, 'a' + i / 26 % 26,
 			 'a' + i / 676 % 26, 'a' + i / 17576);
 		key(0, name);
-		rdb_write_plain(&w, (struct span){rdb, i % 500});
+		rdb_write_plain(&w, (struct span){filler, i % 500});
 	}
 	report_of(file_end(), &r);
 	assert_int_equal(r.all.keys, 20000);
