@@ -85,6 +85,22 @@ static void command_show(struct run *r)
 	r->d->printer->ops->command(r->d->printer, r->db, argv, argc);
 }
 
+static bool is_element(const struct rdb_event *ev)
+{
+	return ev->kind > RDB_BIG_BEGIN && ev->kind < RDB_BIG_END;
+}
+
+// The short way, for what there is most of.
+static void element_take(struct run *r)
+{
+	if (r->dropping)
+		return;
+	if (r->d->report)
+		report_event(r->d->report, &r->ev, r->db, r->key_begin, r->reader.pos);
+	if (r->d->printer)
+		r->d->printer->ops->event(r->d->printer, &r->ev);
+}
+
 static void event_take(struct run *r)
 {
 	struct decode *d = r->d;
@@ -178,6 +194,10 @@ static int events_run(struct run *r, struct failure *f)
 {
 	int rc;
 	while ((rc = event_next(r, f)) > 0) {
+		if (is_element(&r->ev) && r->reader.pos - r->told_at < PROGRESS_STEP) {
+			element_take(r);
+			continue;
+		}
 		skipped_take(r);
 		if (r->ev.kind == RDB_EOF) {
 			r->d->unsummed = r->ev.crc == RDB_CRC_NONE;

@@ -28,7 +28,7 @@ static bool byte_is_special(uint8_t c)
 }
 
 // Copy as long as nothing needs care. @return bytes copied
-static size_t plain_copy(char *out, struct span s)
+static inline size_t plain_copy(char *out, struct span s)
 {
 	size_t at = 0;
 	for (; at + 8 <= s.len; at += 8) {
@@ -36,6 +36,14 @@ static size_t plain_copy(char *out, struct span s)
 		if (word_is_special(w))
 			break;
 		memcpy(out + at, &w, 8);
+	}
+	// The rest with some of the bytes before, which are known to be plain.
+	if (s.len >= 8 && s.len - at < 8) {
+		uint64_t w = word_at(s.p + s.len - 8);
+		if (!word_is_special(w)) {
+			memcpy(out + s.len - 8, &w, 8);
+			return s.len;
+		}
 	}
 	for (; at < s.len && !byte_is_special((uint8_t)s.p[at]); at++)
 		out[at] = s.p[at];

@@ -44,18 +44,13 @@ int output_flush(struct output *o)
 	return o->error;
 }
 
-void output_add(struct output *o, struct span s)
+void output_add_slowly(struct output *o, struct span s)
 {
-	if (s.len > o->cap - o->len) {
-		output_flush(o);
-		if (s.len > o->cap) {
-			give(o, s.p, s.len);
-			return;
-		}
-	}
-	if (s.len)
-		memcpy(o->buf + o->len, s.p, s.len);
-	o->len += s.len;
+	output_flush(o);
+	if (s.len > o->cap)
+		give(o, s.p, s.len);
+	else
+		output_add(o, s);
 }
 
 void output_u64(struct output *o, uint64_t v)
@@ -85,11 +80,10 @@ void output_format(struct output *o, const char *format, ...)
 	output_add(o, (struct span){text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1});
 }
 
-char *output_room(struct output *o, size_t n)
+char *output_room_slowly(struct output *o, size_t n)
 {
 	if (n > o->cap)
 		return NULL;
-	if (n > o->cap - o->len)
-		output_flush(o);
-	return o->buf + o->len;
+	output_flush(o);
+	return o->buf;
 }

@@ -25,8 +25,22 @@ void output_fini(struct output *o);
 // @return 0, or the first error
 int output_flush(struct output *o);
 
+// What does not fit into the buffer as it is: use output_add() and output_room().
+void output_add_slowly(struct output *o, struct span s);
+char *output_room_slowly(struct output *o, size_t n);
+
 // Of any length.
-void output_add(struct output *o, struct span s);
+static inline void output_add(struct output *o, struct span s)
+{
+	if (s.len > o->cap - o->len) {
+		output_add_slowly(o, s);
+		return;
+	}
+	if (s.len)
+		memcpy(o->buf + o->len, s.p, s.len);
+	o->len += s.len;
+}
+
 void output_u64(struct output *o, uint64_t v);
 void output_i64(struct output *o, int64_t v);
 __attribute__((format(printf, 2, 3))) void output_format(struct output *o, const char *format, ...);
@@ -36,7 +50,10 @@ __attribute__((format(printf, 2, 3))) void output_format(struct output *o, const
 // Room for `n` bytes at the end; they count once output_took() says how many were written.
 //
 // @return NULL when the buffer is shorter than that
-char *output_room(struct output *o, size_t n);
+static inline char *output_room(struct output *o, size_t n)
+{
+	return n > o->cap - o->len ? output_room_slowly(o, n) : o->buf + o->len;
+}
 
 static inline void output_took(struct output *o, size_t n)
 {

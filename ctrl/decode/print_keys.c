@@ -6,11 +6,22 @@
 #include "ctrl/decode/printer.h"
 #include "parsers/commands.h"
 
+static bool is_plain(char c)
+{
+	return c >= ' ' && c < 0x7f && c != '"' && c != '\\';
+}
+
 static void line(struct printer *p, struct span key)
 {
-	for (size_t i = 0; i < key.len; i++) {
+	for (size_t at = 0, n; at < key.len; at += n) {
 		char text[ESCAPE_LEN];
-		output_add(p->out, (struct span){text, escape_byte((uint8_t)key.p[i], text)});
+		for (n = 0; at + n < key.len && is_plain(key.p[at + n]); n++)
+			;
+		output_add(p->out, (struct span){key.p + at, n});
+		if (n)
+			continue;
+		n = 1;
+		output_add(p->out, (struct span){text, escape_byte((uint8_t)key.p[at], text)});
 	}
 	output_char(p->out, '\n');
 }

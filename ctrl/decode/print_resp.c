@@ -17,8 +17,40 @@
 #define NUMBER_LEN 24
 #define ID_LEN     48
 
+static struct span number(uint64_t v, char text[NUMBER_LEN])
+{
+	char *p = text + NUMBER_LEN;
+	do
+		*--p = (char)('0' + v % 10);
+	while ((v /= 10) != 0);
+	return (struct span){p, (size_t)(text + NUMBER_LEN - p)};
+}
+
+#define BULK_EXTRA 32 // room beside the bytes themselves
+
+// @param out  s.len + BULK_EXTRA bytes
+// @return bytes written
+static size_t bulk_write(char *out, struct span s)
+{
+	char text[NUMBER_LEN], *at = out;
+	struct span len = number(s.len, text);
+	*at++ = '$';
+	memcpy(at, len.p, len.len);
+	memcpy(at + len.len, "\r\n", 2);
+	at += len.len + 2;
+	if (s.len)
+		memcpy(at, s.p, s.len);
+	memcpy(at + s.len, "\r\n", 2);
+	return (size_t)(at + s.len + 2 - out);
+}
+
 static void bulk(struct output *o, struct span s)
 {
+	char *room = output_room(o, s.len + BULK_EXTRA);
+	if (room) {
+		output_took(o, bulk_write(room, s));
+		return;
+	}
 	output_char(o, '$');
 	output_u64(o, s.len);
 	OUTPUT_LIT(o, "\r\n");
@@ -44,15 +76,6 @@ static void say_words(struct printer *p, const struct span *words, size_t n)
 	say_words(p, (const struct span[]){__VA_ARGS__},                                           \
 		  sizeof((const struct span[]){__VA_ARGS__}) / sizeof(struct span))
 
-static struct span number(uint64_t v, char text[NUMBER_LEN])
-{
-	char *p = text + NUMBER_LEN;
-	do
-		*--p = (char)('0' + v % 10);
-	while ((v /= 10) != 0);
-	return (struct span){p, (size_t)(text + NUMBER_LEN - p)};
-}
-
 static struct span id_text(struct rdb_stream_id id, char text[ID_LEN])
 {
 	int n = snprintf(text, ID_LEN, "%llu-%llu", (unsigned long long)id.ms,
@@ -70,22 +93,22 @@ static void db_select(struct printer *p, uint64_t db)
 	SAY(p, SPAN_LIT("SELECT"), number(db, text));
 }
 
-static bool bytes_add(struct printer *p, struct printer_bytes *b, struct span s)
+static bool bytes_grow(struct printer *p, struct printer_bytes *b, size_t len)
 {
-	if (s.len > b->cap - b->len) {
-		size_t cap = 2 * b->cap + s.len;
-		char *more = realloc(b->p, cap);
-		if (!more) {
-			p->out->error = p->out->error ? p->out->error : -ENOMEM;
-			return false;
-		}
-		b->p = more;
-		b->cap = cap;
+	size_t cap = 2 * b->cap + len;
+	char *more = realloc(b->p, cap);
+	if (!more) {
+		p->out->error = p->out->error ? p->out->error : -ENOMEM;
+		return false;
 	}
-	if (s.len)
-		memcpy(b->p + b->len, s.p, s.len);
-	b->len += s.len;
+	b->p = more;
+	b->cap = cap;
 	return true;
+}
+
+static bool bytes_reserve(struct printer *p, struct printer_bytes *b, size_t len)
+{
+	return len <= b->cap - b->len || bytes_grow(p, b, len);
 }
 
 static struct span key_of(const struct printer *p)
@@ -109,12 +132,11 @@ static void gathered(struct printer *p)
 
 static void arg_add(struct printer *p, struct span s)
 {
-	char text[NUMBER_LEN];
 	struct printer_bytes *b = &p->resp.args;
-	if (bytes_add(p, b, SPAN_LIT("$")) && bytes_add(p, b, number(s.len, text)) &&
-	    bytes_add(p, b, SPAN_LIT("\r\n")) && bytes_add(p, b, s) &&
-	    bytes_add(p, b, SPAN_LIT("\r\n")))
-		p->resp.n_args++;
+	if (!bytes_reserve(p, b, s.len + BULK_EXTRA))
+		return;
+	b->len += bulk_write(b->p + b->len, s);
+	p->resp.n_args++;
 }
 
 // An element of one or two words. A long one goes alone, past the buffer.
@@ -270,7 +292,10 @@ static void begin(struct printer *p, const struct rdb_event *ev)
 	};
 	db_select(p, p->db);
 	p->resp.key.len = 0;
-	bytes_add(p, &p->resp.key, ev->key);
+	if (ev->key.len && bytes_reserve(p, &p->resp.key, ev->key.len)) {
+		memcpy(p->resp.key.p, ev->key.p, ev->key.len);
+		p->resp.key.len = ev->key.len;
+	}
 	p->resp.verb = verbs[ev->value_kind];
 	p->resp.expire_at_ms = ev->expire_at_ms;
 	p->resp.n_args = p->resp.n_parts = 0;
