@@ -359,6 +359,9 @@ static void link_news(struct link *link)
 		link_fail(link, s->error, s->text);
 		return;
 	}
+	// It may begin and be lost in one turn.
+	if (news & SOURCE_NEWS_SNAPSHOT)
+		link_snapshot_starts(link);
 	if (news & SOURCE_NEWS_LOST && link->stage == LINK_LOADING && !link->snapshot_read &&
 	    s->snapshot_left) {
 		if (++link->n_snapshots_lost >= SNAPSHOTS_LOST_MAX) {
@@ -369,8 +372,6 @@ static void link_news(struct link *link)
 		}
 		link_reset(link, "the connection to the source was lost during the snapshot");
 	}
-	if (news & SOURCE_NEWS_SNAPSHOT)
-		link_snapshot_starts(link);
 	if (news & SOURCE_NEWS_CONTINUE)
 		stream_continues(link);
 	fullresync_consider(link);

@@ -15,8 +15,11 @@ static bool sweep_is_due(const struct link *link)
 	uint64_t policy = link->config->settings.extra_keys;
 	if (policy == EXTRA_KEYS_KEEP)
 		return false;
-	bool first_into_empty =
-		!link->n_loaded && !link->n_snapshots_lost && !link->lanes[0].n_keys;
+	// What a former life had on its way may have come in after the keys were counted, but not
+	// after its markers were looked for.
+	const struct lane *first = &link->lanes[0];
+	bool was_empty = !first->n_keys && !first->n_found;
+	bool first_into_empty = !link->n_loaded && !link->n_snapshots_lost && was_empty;
 	return !first_into_empty && (policy == EXTRA_KEYS_DELETE || link->target_was_ours);
 }
 
@@ -60,6 +63,7 @@ void link_snapshot_starts(struct link *link)
 	}
 	memcpy(link->place.marker.replid, link->source.replid, sizeof(link->place.marker.replid));
 	link->place.marker.phase = MARKER_SNAPSHOT;
+	place_begin(&link->place);
 	if (link->config->settings.delivery == DELIVERY_EXACTLY_ONCE && markers_reset(link)) {
 		link_fail(link, ERROR_MEMORY, "no memory for the markers");
 		return;

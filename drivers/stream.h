@@ -63,6 +63,10 @@ struct stream_ops {
 	// End a wait() of this loop. The only call allowed from another thread.
 	void (*wake)(struct stream_loop *l);
 
+	// The eventfd that ends a wait() when it is written, for kernels' completions of other
+	// kinds; it stays the loop's. NULL: has none.
+	int (*wake_fd)(struct stream_loop *l);
+
 	// Begin to connect; flags become STREAM_OPEN or STREAM_FAILED later.
 	// @return 0, or -errno (-EHOSTUNREACH: the name does not resolve)
 	int (*connect)(struct stream_loop *l, const struct stream_peer *peer, struct stream **out);
@@ -93,6 +97,12 @@ static inline int stream_loop_wait(struct stream_loop *l, int64_t timeout_ns)
 static inline void stream_loop_wake(struct stream_loop *l)
 {
 	l->ops->wake(l);
+}
+
+// @return the eventfd, open until the loop is freed; -1: the loop has none
+static inline int stream_loop_wake_fd(struct stream_loop *l)
+{
+	return l->ops->wake_fd ? l->ops->wake_fd(l) : -1;
 }
 
 static inline int stream_connect(struct stream_loop *l, const struct stream_peer *p,

@@ -121,6 +121,11 @@ static void epoll_wake(struct stream_loop *base)
 	(void)!n; // full means that it is already awake
 }
 
+static int epoll_wake_fd(struct stream_loop *base)
+{
+	return ((struct epoll_loop *)base)->wake_fd;
+}
+
 static int epoll_connect(struct stream_loop *base, const struct stream_peer *peer,
 			 struct stream **out)
 {
@@ -183,6 +188,7 @@ const struct stream_ops stream_epoll = {
 	.loop_free = epoll_loop_free,
 	.wait = epoll_wait_streams,
 	.wake = epoll_wake,
+	.wake_fd = epoll_wake_fd,
 	.connect = epoll_connect,
 	.read = epoll_read,
 	.writev = epoll_writev,

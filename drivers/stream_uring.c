@@ -282,6 +282,11 @@ static void uring_wake(struct stream_loop *base)
 	(void)!n; // nobody reads it: the poll tells of every write
 }
 
+static int uring_wake_fd(struct stream_loop *base)
+{
+	return ((struct uring_loop *)base)->wake_fd;
+}
+
 // ---- Streams
 
 static int uring_connect(struct stream_loop *base, const struct stream_peer *peer,
@@ -371,6 +376,7 @@ const struct stream_ops stream_uring = {
 	.loop_free = uring_loop_free,
 	.wait = uring_wait,
 	.wake = uring_wake,
+	.wake_fd = uring_wake_fd,
 	.connect = uring_connect,
 	.read = uring_read,
 	.writev = uring_writev,

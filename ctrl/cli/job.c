@@ -57,8 +57,8 @@ static void name_derive(struct link_config *c)
 		 (unsigned long long)(XXH3_64bits(both, (size_t)len) >> 16));
 }
 
-int job_config(const struct options *o, const char *name, const char *source, const char *target,
-	       struct link_config *c, struct failure *f)
+int job_read(const struct options *o, const char *name, const char *source, const char *target,
+	     struct link_config *c, struct failure *f)
 {
 	link_config_init(c);
 	if (file_apply(o, c, f))
@@ -76,7 +76,13 @@ int job_config(const struct options *o, const char *name, const char *source, co
 		return -1;
 	if (!c->name[0])
 		name_derive(c);
-	return link_config_check(c, f);
+	return 0;
+}
+
+int job_config(const struct options *o, const char *name, const char *source, const char *target,
+	       struct link_config *c, struct failure *f)
+{
+	return job_read(o, name, source, target, c, f) ? -1 : link_config_check(c, f);
 }
 
 static void endpoint_add(json_t *o, const struct endpoint *e, const char *url_key,

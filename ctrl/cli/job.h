@@ -16,6 +16,10 @@
 int job_config(const struct options *o, const char *name, const char *source, const char *target,
 	       struct link_config *c, struct failure *f);
 
+// The same without a look at whether it makes sense as a whole.
+int job_read(const struct options *o, const char *name, const char *source, const char *target,
+	     struct link_config *c, struct failure *f);
+
 // Take the two passwords from their files or the environment, for endpoints that have none yet.
 //
 // @return 0, or -1: CONFIG

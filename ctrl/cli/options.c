@@ -28,6 +28,8 @@ static const struct option_row rows[] = {
 	    "flyoverd's socket; default $FLYOVER_SOCKET or /run/flyover/flyoverd.sock"),
 	ROW("state-dir", 0, "FOLDER", OPTIONS_JOB, state_dir,
 	    "keep the state of this job there; default: a folder for this source and target"),
+	ROW("state-dir", 0, "FOLDER", OPTIONS_DOCTOR, state_dir,
+	    "without servers: look at this folder; default: flyoverd's"),
 	ROW("cores", 0, "LIST", OPTIONS_JOB, cores,
 	    "cores to use, such as 0-3; default: flyover chooses"),
 	ROW("io", 0, "auto|epoll|io_uring", OPTIONS_JOB, io,

@@ -18,6 +18,7 @@ enum option_group {
 	OPTIONS_PASSWORD = 16, // --source-password-file, --target-password-file
 	OPTIONS_CHECK = 32,    // --mode, --show
 	OPTIONS_DECODE = 64,   // --format, --out, --report, --db, --match, --type, --limit
+	OPTIONS_DOCTOR = 128,  // --state-dir
 };
 
 struct option_setting {

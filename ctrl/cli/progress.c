@@ -165,6 +165,14 @@ void progress_show(struct progress *p, const json_t *link, uint64_t now_ms)
 		plain_print(p, link);
 }
 
+void progress_clear(struct progress *p)
+{
+	if (p->line_open)
+		printf("\r\033[K");
+	p->line_open = false;
+	fflush(stdout);
+}
+
 static void summary_print(const struct progress *p, const json_t *link, uint64_t now_ms)
 {
 	char keys[24], commands[24], bytes[24];
@@ -179,9 +187,7 @@ static void summary_print(const struct progress *p, const json_t *link, uint64_t
 void progress_end(struct progress *p, const json_t *link, const char *result, json_t *error,
 		  uint64_t now_ms)
 {
-	if (p->line_open)
-		printf("\r\033[K");
-	p->line_open = false;
+	progress_clear(p);
 	if (p->style == PROGRESS_JSON)
 		object_print(link, true, result, error);
 	else if (link && !strcmp(result, "done"))

@@ -28,6 +28,9 @@ void progress_init(struct progress *p, bool json, uint64_t now_ms);
 // Show a link's status when it is time to, or when its phase has changed.
 void progress_show(struct progress *p, const json_t *link, uint64_t now_ms);
 
+// Take the live line away, for something else to be printed.
+void progress_clear(struct progress *p);
+
 // Show the end: the last object or the summary.
 //
 // @param result  "done" or "failed"

@@ -16,6 +16,7 @@
 #include "ctrl/link_config.h"
 
 #define POLL_MS     50
+#define RIGHTS_WAITS 20 // times POLL_MS
 #define DAEMONS_MAX 3 // how often a flyoverd that died is replaced
 
 struct sync {
@@ -26,6 +27,8 @@ struct sync {
 	struct progress progress;
 	int signal_fd;
 	unsigned n_signals, n_daemons;
+	unsigned n_rights_waits;
+	size_t n_warned; // warnings of the pre-flight that were printed
 	json_t *link; // its last status
 };
 
@@ -104,6 +107,45 @@ static int daemon_again(struct sync *s, struct failure *f)
 	return 0;
 }
 
+// What the pre-flight found. Not before the link has got somewhere: one that is refused says why by
+// itself, in one sentence. With --json the warnings are in the objects.
+static void warnings_print(struct sync *s)
+{
+	const json_t *warnings = json_object_get(s->link, "warnings");
+	if (s->options->json || phase_is(s, "connecting") || phase_is(s, "failed"))
+		return;
+	for (; s->n_warned < json_array_size(warnings); s->n_warned++) {
+		const json_t *o = json_array_get(warnings, s->n_warned);
+		const char *sentence = json_string_value(json_object_get(o, "sentence"));
+		const char *mend = json_string_value(json_object_get(o, "mend"));
+		progress_clear(&s->progress);
+		fprintf(stderr, "warning: %s%s%s\n", sentence ? sentence : "",
+			mend ? "; to mend it: " : "", mend ? mend : "");
+	}
+}
+
+// Who lacks rights wants to know the line that gives them all, not only the first that was missed.
+//
+// @return true when the pre-flight is about to find it, and was not waited for long enough
+static bool rights_add(struct sync *s, struct failure *f)
+{
+	const char *preflight = json_string_value(json_object_get(s->link, "preflight"));
+	const json_t *o;
+	size_t i, len = strlen(f->sentence);
+	if (preflight && !strcmp(preflight, "asking") && s->n_rights_waits++ < RIGHTS_WAITS)
+		return true;
+	json_array_foreach(json_object_get(s->link, "warnings"), i, o)
+	{
+		const char *check = json_string_value(json_object_get(o, "check"));
+		const char *mend = json_string_value(json_object_get(o, "mend"));
+		bool fits = mend && len + strlen(mend) + 20 < sizeof(f->sentence);
+		if (fits && check && strstr(check, "-rights"))
+			len += (size_t)snprintf(f->sentence + len, sizeof(f->sentence) - len,
+						"; to mend it: %s", mend);
+	}
+	return false;
+}
+
 // Until the link has ended. @return 0 done, or -1 with f
 static int sync_watch(struct sync *s, struct failure *f)
 {
@@ -115,11 +157,13 @@ static int sync_watch(struct sync *s, struct failure *f)
 			progress_show(&s->progress, s->link, mono_ms());
 		if (rc)
 			return -1;
+		warnings_print(s);
 		if (phase_is(s, "done"))
 			return 0;
 		if (phase_is(s, "failed")) {
 			session_failure(json_object_get(s->link, "error"), f);
-			return -1;
+			if (f->id != ERROR_NOPERM || !rights_add(s, f))
+				return -1; // else a moment later, with more to say
 		}
 		if (signal_handle(s, f))
 			return -1;

@@ -3,6 +3,7 @@
 
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "ctrl/cli/figures.h"
 
@@ -68,11 +69,29 @@ static void value_print(FILE *out, const char *key, const json_t *v)
 	free(dump);
 }
 
+static void warnings_print(FILE *out, const json_t *warnings)
+{
+	const json_t *o;
+	size_t i;
+	json_array_foreach((json_t *)warnings, i, o)
+	{
+		fprintf(out, "%-22s %s\n", text(o, "severity"), text(o, "sentence"));
+		if (*text(o, "mend"))
+			fprintf(out, "%-22s $ %s\n", "", text(o, "mend"));
+	}
+}
+
 void link_print(FILE *out, const json_t *link)
 {
 	const char *key;
 	const json_t *v;
-	json_object_foreach((json_t *)link, key, v) value_print(out, key, v);
+	json_object_foreach((json_t *)link, key, v)
+	{
+		if (!strcmp(key, "warnings"))
+			warnings_print(out, v);
+		else
+			value_print(out, key, v);
+	}
 }
 
 void daemon_print(FILE *out, const json_t *status, const char *end)

@@ -9,6 +9,7 @@
 
 #include "ctrl/clock.h"
 #include "ctrl/daemon/daemon.h"
+#include "ctrl/daemon/preflight.h"
 #include "ctrl/link_config.h"
 
 static struct link_slot *slot_of(const struct daemon *d, unsigned i)
@@ -68,6 +69,8 @@ static void slot_begin(struct daemon *d, unsigned i)
 	atomic_store(&slot->state.started_ms, wall_ms());
 	l->want = WANT_RUN;
 	l->due = DUE(COMMAND_LINK_START);
+	l->forbidden = ERROR_NONE;
+	preflight_start(d, i);
 	dataplane_want(d);
 }
 
@@ -220,6 +223,7 @@ int link_delete(struct daemon *d, unsigned i, struct failure *f)
 		return failure_set(f, ERROR_LINK_STATE, "link %s is %s; drain it first",
 				   slot_of(d, i)->config.name, link_phase_text(link_phase(d, i)));
 	log_put(&d->log, EVENT_INFO, slot_of(d, i)->config.name, "deleted");
+	preflight_end(d, i);
 	explicit_bzero(slot_of(d, i), sizeof(struct link_slot));
 	*l = (struct link){0};
 	return 0;
@@ -247,6 +251,30 @@ static void due_send(struct daemon *d, unsigned i)
 	}
 }
 
+void link_forbid(struct daemon *d, unsigned i, enum error_id id, const char *sentence)
+{
+	struct link *l = &d->links.links[i];
+	if (l->forbidden || l->replaced || link_ended(d, i))
+		return;
+	l->forbidden = id;
+	snprintf(l->forbidden_text, sizeof(l->forbidden_text), "%s", sentence);
+	stop(d, i);
+}
+
+// A link that was stopped for its own good has failed.
+static void forbid_finish(struct daemon *d, unsigned i)
+{
+	struct link *l = &d->links.links[i];
+	struct link_state *state = &slot_of(d, i)->state;
+	shared_text_set(&state->failure, l->forbidden_text);
+	shared_text_set(&state->waiting, "");
+	atomic_store(&state->error, l->forbidden);
+	atomic_store(&state->phase, PHASE_FAILED);
+	log_put(&d->log, EVENT_ERROR, slot_of(d, i)->config.name, "failed: %s", l->forbidden_text);
+	l->want = WANT_NOTHING;
+	l->forbidden = ERROR_NONE;
+}
+
 static void replace_finish(struct daemon *d, unsigned i)
 {
 	struct link *l = &d->links.links[i];
@@ -270,13 +298,18 @@ void links_tick(struct daemon *d)
 			continue;
 		if (l->replaced && link_ended(d, i))
 			replace_finish(d, i);
-		if (l->due && d->supervisor.stage == DATAPLANE_RUNS)
+		preflight_tick(d, i);
+		if (l->forbidden && link_ended(d, i))
+			forbid_finish(d, i);
+		if (l->due && d->supervisor.stage == DATAPLANE_RUNS && !preflight_holds(d, i))
 			due_send(d, i);
 	}
 }
 
 void links_fini(struct daemon *d)
 {
-	for (unsigned i = 0; i < LINKS_MAX; i++)
+	for (unsigned i = 0; i < LINKS_MAX; i++) {
+		preflight_end(d, i);
 		replace_cancel(&d->links.links[i]);
+	}
 }

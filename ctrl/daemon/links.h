@@ -10,6 +10,7 @@
 #include "dataplane/contract/contract.h"
 
 struct daemon;
+struct preflight;
 
 // Bit of a command in link.due.
 #define DUE(verb) (1u << (verb))
@@ -22,6 +23,9 @@ struct link {
 	enum link_want want;
 	unsigned due;             // bit v: command_verb v is to be sent, in the order of the verbs
 	struct link_config *next; // when replaced
+	struct preflight *preflight; // NULL: none
+	enum error_id forbidden;     // why it is being stopped, ERROR_NONE: for no such reason
+	char forbidden_text[TEXT_LEN];
 };
 
 struct links {
@@ -46,6 +50,9 @@ int link_resume(struct daemon *d, unsigned i, struct failure *f);
 int link_drain(struct daemon *d, unsigned i, struct failure *f);
 int link_stop(struct daemon *d, unsigned i, struct failure *f);
 int link_delete(struct daemon *d, unsigned i, struct failure *f);
+
+// To go on would do damage: the link fails, before it has begun or as soon as it has stopped.
+void link_forbid(struct daemon *d, unsigned i, enum error_id id, const char *sentence);
 
 // The phase as a user sees it: a link that is to run is connecting even before the dataplane knows.
 enum link_phase link_phase(const struct daemon *d, unsigned i);

@@ -7,6 +7,7 @@
 #include "ctrl/clock.h"
 #include "ctrl/daemon/daemon.h"
 #include "ctrl/daemon/link_numbers.h"
+#include "ctrl/daemon/preflight.h"
 #include "ctrl/endpoint.h"
 
 #define EVENTS_SHOWN 20
@@ -132,6 +133,7 @@ json_t *link_status(const struct daemon *d, unsigned i)
 				      "target", shared_json(&state->target_version)));
 	json_object_set_new(o, "io", shared_json(&state->io));
 	set_int(o, "started_ms", counter_get(&state->started_ms));
+	preflight_status(d, i, o);
 	add_counters(o, slot);
 	return o;
 }

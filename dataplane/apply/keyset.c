@@ -10,7 +10,9 @@
 
 static uint64_t key_hash(int32_t db, struct span key)
 {
-	uint64_t h = XXH3_64bits_withSeed(key.p, key.len, (XXH64_hash_t)db);
+	// The database behind the hash, not as its seed: with short keys XXH3 adds a seed to their
+	// bytes before it mixes, and "s:2" of one database would be "s:3" of another.
+	uint64_t h = XXH3_64bits(key.p, key.len) ^ ((uint64_t)db + 1) * 0x9e3779b97f4a7c15u;
 	return h ? h : 1;
 }
 

@@ -47,7 +47,8 @@
 	X(loading_timeout, MS, 600000, 1000, 604800000,                                            \
 	  "longest wait for LOADING, NOMASTERLINK, a snapshot to begin")                           \
 	X(repl_timeout, MS, 60000, 1000, 3600000,                                                  \
-	  "silence of the source after which it is connected again")
+	  "silence of the source after which it is connected again")                               \
+	X(preflight, BOOL, 1, 0, 1, "look at both servers as the link begins, and warn")
 
 enum setting_log_sync { LOG_SYNC_NEVER, LOG_SYNC_INTERVAL, LOG_SYNC_ALWAYS };
 enum setting_ack { ACK_OBSERVER, ACK_APPLIED };

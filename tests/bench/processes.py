@@ -154,10 +154,12 @@ class Sync:
     def __init__(self, build, folder, source, target, *options):
         state = tempfile.mkdtemp(prefix="state-", dir=folder)
         self.errors = open(os.path.join(state, "stderr"), "w+")
+        if "--state-dir" not in options:
+            options += ("--state-dir", os.path.join(state, "link"))
         self.began = time.monotonic()
         self.process = subprocess.Popen(
             [os.path.join(build, "flyover"), "sync", source.url, target.url, "--json",
-             "--state-dir", os.path.join(state, "link"), *options],
+             *options],
             stdout=subprocess.PIPE, stderr=self.errors, text=True, preexec_fn=die_with_parent)
         self.objects = queue.Queue()
         self.last = {}

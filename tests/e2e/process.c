@@ -13,8 +13,11 @@
 
 // In the child: output to files, an end that comes with the parent's, and never back. Allocates
 // nothing: a thread of ours may have held the allocator's lock when we forked.
+//
+// @param mask  signals that were blocked before the fork; until then ours stay blocked, since the
+//              handlers of a test program must not run here
 static void process_become(const struct process *p, const char *const *argv, char **environment,
-			   pid_t parent)
+			   pid_t parent, const sigset_t *mask)
 {
 	int in = open("/dev/null", O_RDONLY);
 	int out = open(p->out_path, O_WRONLY | O_CREAT | O_APPEND, 0600);
@@ -31,6 +34,7 @@ static void process_become(const struct process *p, const char *const *argv, cha
 	signal(SIGPIPE, SIG_DFL);
 	signal(SIGTERM, SIG_DFL);
 	signal(SIGINT, SIG_DFL);
+	sigprocmask(SIG_SETMASK, mask, NULL);
 	execvpe(argv[0], (char *const *)argv, environment);
 	dprintf(2, "cannot run %s: %s\n", argv[0], strerror(errno));
 	_exit(127);
@@ -65,6 +69,7 @@ struct process *process_start(struct world *w, const char *name, const char *con
 	struct process *p = calloc(1, sizeof(*p));
 	char **environment_all = environment_with(environment);
 	pid_t parent = getpid();
+	sigset_t all, mask;
 
 	assert_non_null(p);
 	snprintf(p->name, sizeof(p->name), "%s", name);
@@ -74,10 +79,13 @@ struct process *process_start(struct world *w, const char *name, const char *con
 	p->next = w->processes;
 	w->processes = p;
 	fflush(NULL);
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &mask);
 	p->pid = fork();
-	assert_true(p->pid >= 0);
 	if (!p->pid)
-		process_become(p, argv, environment_all, parent);
+		process_become(p, argv, environment_all, parent, &mask);
+	sigprocmask(SIG_SETMASK, &mask, NULL);
+	assert_true(p->pid > 0);
 	free(environment_all);
 	return p;
 }
@@ -218,6 +226,33 @@ static void file_show(const char *name, const char *what, const char *path)
 		fprintf(stderr, "---- %s, %s%s\n%s\n", name, what, len > most ? " (its end)" : "",
 			len > most ? bytes + len - most : bytes);
 	free(bytes);
+}
+
+// A job or a server keeps a pointer to the process that ran last.
+static bool process_is_used(const struct world *w, const struct process *p)
+{
+	for (const struct job *j = w->jobs; j; j = j->next)
+		if (j->process == p)
+			return true;
+	for (const struct server *s = w->servers; s; s = s->next)
+		if (s->process == p)
+			return true;
+	return false;
+}
+
+void processes_forget(struct world *w)
+{
+	for (struct process **at = &w->processes; *at;) {
+		struct process *p = *at;
+		if (!p->ended || process_is_used(w, p)) {
+			at = &p->next;
+			continue;
+		}
+		*at = p->next;
+		unlink(p->out_path);
+		unlink(p->err_path);
+		free(p);
+	}
 }
 
 void processes_show(struct world *w)

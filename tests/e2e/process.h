@@ -50,5 +50,8 @@ pid_t descendant_find(const char *base_name, pid_t ancestor);
 // test program ends right after.
 void processes_end_descendants(void);
 
+// Those that have ended are forgotten, with what they said.
+void processes_forget(struct world *w);
+
 void processes_show(struct world *w);
 void processes_free(struct world *w);

@@ -53,6 +53,7 @@ struct proxy_thread {
 	bool has_replica; // there was a connection that asked for the replication stream
 	enum proxy_end cut_how;
 	int delay_ms;
+	unsigned trickle; // most bytes in one go; 0: all that there are
 	uint64_t n_bytes[2];
 	uint64_t cut_left[2]; // bytes until the cut; 0: none is armed
 	struct replacement replacement[2];
@@ -164,6 +165,28 @@ static bool flow_read(struct proxy_thread *t, struct pair *p, int side)
 	return true;
 }
 
+// How many bytes of a chunk may pass in one go.
+static size_t chunk_part(const struct proxy_thread *t, const struct chunk *c, uint64_t left)
+{
+	size_t len = c->len - c->sent;
+
+	if (t->trickle && len > t->trickle)
+		len = t->trickle;
+	return len < left ? len : left;
+}
+
+static void chunk_done(struct flow *f, bool trickles)
+{
+	struct chunk *c = f->first;
+
+	f->first = c->next;
+	if (!f->first)
+		f->last = &f->first;
+	else if (trickles)
+		f->first->due_ms = now_ms() + 1;
+	free(c);
+}
+
 // Send what is due, up to the byte after which the connection is to be cut.
 //
 // @return false when the pair has to be closed
@@ -173,10 +196,9 @@ static bool flow_write(struct proxy_thread *t, struct pair *p, int side)
 
 	while (f->first && f->first->due_ms <= now_ms()) {
 		struct chunk *c = f->first;
-		size_t len = c->len - c->sent;
 		bool counts = t->cut_left[side] && (p->replica || !t->has_replica);
 		uint64_t left = counts ? t->cut_left[side] : UINT64_MAX;
-		ssize_t n = send(p->fds[!side], c->bytes + c->sent, len < left ? len : left,
+		ssize_t n = send(p->fds[!side], c->bytes + c->sent, chunk_part(t, c, left),
 				 MSG_NOSIGNAL);
 		if (n < 0)
 			return errno == EAGAIN || errno == EINTR;
@@ -189,12 +211,12 @@ static bool flow_write(struct proxy_thread *t, struct pair *p, int side)
 			if (t->cut_struck)
 				return false;
 		}
-		if (c->sent < c->len)
-			return true;
-		f->first = c->next;
-		if (!f->first)
-			f->last = &f->first;
-		free(c);
+		bool whole = c->sent == c->len;
+		c->due_ms = t->trickle ? now_ms() + 1 : c->due_ms;
+		if (whole)
+			chunk_done(f, t->trickle);
+		if (!whole || t->trickle)
+			break;
 	}
 	if (f->ended && !f->first && !f->shut) {
 		shutdown(p->fds[!side], SHUT_WR);
@@ -362,6 +384,11 @@ void proxy_stall(struct proxy *p, bool stall)
 void proxy_delay(struct proxy *p, int ms)
 {
 	PROXY_ORDER(p, t->delay_ms = ms);
+}
+
+void proxy_trickle(struct proxy *p, unsigned n_bytes)
+{
+	PROXY_ORDER(p, t->trickle = n_bytes);
 }
 
 void proxy_replace(struct proxy *p, enum proxy_direction direction, const char *find,

@@ -34,6 +34,7 @@ void proxy_cut(struct proxy *p, enum proxy_end how);
 
 // End, once, the connection that carries the n-th byte from now on in this direction, counted over
 // all connections; over replicas' alone once there was one. That byte is the last that passes.
+// 0: no such end any more.
 void proxy_cut_after(struct proxy *p, enum proxy_direction direction, uint64_t n_bytes,
 		     enum proxy_end how);
 
@@ -48,6 +49,9 @@ void proxy_stall(struct proxy *p, bool stall);
 
 // Every byte arrives this much later, both ways.
 void proxy_delay(struct proxy *p, int ms);
+
+// At most so many bytes in one go, and a pause of about a millisecond behind them; 0: as they come.
+void proxy_trickle(struct proxy *p, unsigned n_bytes);
 
 // Replace, once, the next occurrence of `find` within one read by `put`, of the same length.
 void proxy_replace(struct proxy *p, enum proxy_direction direction, const char *find,

@@ -494,6 +494,36 @@ static void a_job_that_was_killed_resumes_exactly(struct world *w)
 	assert_syncs(s.source, 1, 2);
 }
 
+// The next life of a link finds markers, but the source has begun anew: far below their offsets.
+static void markers_of_another_history_do_not_outlive_a_full_sync(struct world *w)
+{
+	struct scene s = {.source = server_start(w, "source", NULL),
+			  .target = server_start(w, "target", NULL)};
+	const char *state = text("%s/state", w->dir);
+
+	for (unsigned i = 0; i < 3; i++) {
+		if (i == 1) {
+			server_kill(s.source);
+			server_start_again(s.source);
+		}
+		if (!i)
+			s.writer = writer_start(s.source);
+		s.job = sync_start(w, s.source->url, s.target->url, "--state-dir", state, NULL);
+		job_wait_phase(s.job, "stream");
+		if (!i) {
+			job_wait_number(s.job, "applied", 1000);
+			writer_stop(s.writer);
+			s.writer = NULL;
+		}
+		run(s.source, "INCR lives");
+		job_wait_applied(s.job, s.source);
+		if (i < 2)
+			assert_int_equal(job_drain(s.job), 0);
+	}
+	scene_end(&s);
+	assert_syncs(s.source, 1, 1);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc > 1)
@@ -521,6 +551,7 @@ int main(int argc, char **argv)
 		E2E_TEST(a_refused_resume_becomes_a_full_sync_without_ghosts),
 		E2E_TEST(a_job_that_was_drained_resumes),
 		E2E_TEST(a_job_that_was_killed_resumes_exactly),
+		E2E_TEST(markers_of_another_history_do_not_outlive_a_full_sync),
 	};
 	e2e_filter();
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -39,6 +39,9 @@ void world_run(void **state);
 #f, world_run, world_setup, world_teardown, (void *)(f)                            \
 	}
 
+// Sanitizers of our programs write to files of the world's folder. Show them. @return how many
+unsigned sanitizer_reports(struct world *w);
+
 // Run only the tests whose name fits $FLYOVER_TEST (with * and ?), when it is set.
 void e2e_filter(void);
 

@@ -42,13 +42,13 @@ static void words_are_composed_and_referred_to(void **state)
 	size_t at = 0;
 	for (unsigned i = 0; i < b.n_items; i++) {
 		size_t n = batch_item_bytes(&b, i, item, sizeof(item));
-		assert_int_equal(n, b.items[i].len);
+		assert_int_equal(n, batch_item_len(&b, i));
 		assert_memory_equal(item, all + at, n);
 		at += n;
 	}
 	assert_int_equal(at, b.len);
 	memset(item, '!', sizeof(item));
-	assert_int_equal(batch_item_bytes(&b, 0, item, 5), b.items[0].len);
+	assert_int_equal(batch_item_bytes(&b, 0, item, 5), batch_item_len(&b, 0));
 	assert_memory_equal(item, "*3\r\n$!", 6);
 	batch_fini(&b);
 }
@@ -301,9 +301,31 @@ static void keyset_remembers_just_what_it_was_given(void **state)
 	assert_false(keyset_is_open(&k));
 }
 
+static void keyset_tells_short_names_of_databases_apart(void **state)
+{
+	struct keyset k;
+	char name[8];
+	assert_int_equal(keyset_init(&k, "/tmp"), 0);
+	for (int db = 0; db < 16; db++)
+		for (int i = 0; i < 64; i += 2)
+			assert_int_equal(
+				keyset_add(&k, db,
+					   (struct span){name, (size_t)sprintf(name, "%c:%d",
+									       'a' + i % 7, i)}),
+				0);
+	for (int db = 0; db < 16; db++)
+		for (int i = 0; i < 64; i++) {
+			struct span s = {name,
+					 (size_t)sprintf(name, "%c:%d", 'a' + (i & ~1) % 7, i)};
+			assert_int_equal(keyset_has(&k, db, s), i % 2 == 0);
+		}
+	keyset_fini(&k);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(keyset_tells_short_names_of_databases_apart),
 		cmocka_unit_test(words_are_composed_and_referred_to),
 		cmocka_unit_test(going_back_undoes_exactly),
 		cmocka_unit_test(marker_says_what_it_was_told),

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "ctrl/doctor/verbs.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#define NAMES_SHOWN 6
+#define GROUP_FROM  12 // from so many on, the whole category is asked for
+
+static const struct verb own[] = {
+	{"PING", VERB_SOURCE, true, 1},
+	{"PSYNC", VERB_SOURCE, true, 1},
+	{"REPLCONF", VERB_SOURCE, true, 1},
+	{"INFO", VERB_SOURCE, true, 1},
+	{"PING", VERB_TARGET, true, 1},
+	{"INFO", VERB_TARGET, true, 1},
+	{"MULTI", VERB_TARGET, true, 1},
+	{"EXEC", VERB_TARGET, true, 1},
+	{"SELECT", VERB_TARGET, true, 2},
+	{"GET", VERB_TARGET, true, 2},
+	{"MGET", VERB_TARGET, true, 2},
+	{"SCAN", VERB_TARGET, true, 2},
+	{"FUNCTION LIST", VERB_TARGET, false, 2},
+	{"CLIENT SETNAME", VERB_TARGET, false, 3},
+	{"CLIENT ID", VERB_TARGET, false, 2},
+	{"CLIENT LIST", VERB_TARGET, false, 2},
+	{"CLIENT KILL", VERB_TARGET, false, 3},
+};
+#define N_OWN (sizeof(own) / sizeof(own[0]))
+
+// Commands that a server never sends on as they are: it sends what they did.
+static bool is_decided(const char *name)
+{
+	static const char *const names[] = {"RESTORE-ASKING", "PFDEBUG", "XREADGROUP"};
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcmp(name, names[i]))
+			return true;
+	return name[0] == 'B' && strchr("LRZ", name[1]); // the blocking ones
+}
+
+// Whether a stream may hold the command. Modules are looked at by MODULE LIST.
+static bool in_stream(const struct command *c)
+{
+	const unsigned not = COMMAND_NEVER | COMMAND_FRAME | COMMAND_CONTAINER | COMMAND_CONTROL;
+	if (strchr(c->name, '.') || (c->flags & not) || is_decided(c->name))
+		return false;
+	return (c->flags & COMMAND_WRITE) || c->class == CLASS_MSG || c->class == CLASS_READ;
+}
+
+bool verb_at(unsigned i, struct verb *v)
+{
+	if (i < N_OWN) {
+		*v = own[i];
+		return true;
+	}
+	if (i - N_OWN >= command_row_count || i >= VERBS_MAX)
+		return false;
+	const struct command *c = &command_rows[i - N_OWN];
+	unsigned n_words = (unsigned)(c->arity < 0 ? -c->arity : c->arity);
+	*v = (struct verb){in_stream(c) ? c->name : NULL, VERB_STREAM, false, n_words, c};
+	return true;
+}
+
+unsigned verb_find(const char *name)
+{
+	struct verb v;
+	for (unsigned i = 0; verb_at(i, &v); i++)
+		if (v.name && v.side == VERB_STREAM && !strcasecmp(v.name, name))
+			return i;
+	for (unsigned i = 0; i < N_OWN; i++)
+		if (!strcasecmp(own[i].name, name))
+			return i;
+	return VERBS_MAX;
+}
+
+bool verb_is_ours(const struct verb *v)
+{
+	static const char *const names[] = {"SET",  "DEL",       "RESTORE", "INCR", "APPEND",
+					    "SADD", "PEXPIREAT", "RENAME",  "HSET", "RPUSH",
+					    "ZADD"};
+	for (unsigned i = 0; v->name && i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcmp(v->name, names[i]))
+			return true;
+	return v->needed;
+}
+
+bool verb_since(const struct verb *v, bool valkey, unsigned version)
+{
+	if (!v->row || !version)
+		return true;
+	unsigned since = valkey ? v->row->since_valkey : v->row->since_redis;
+	return since && since <= version;
+}
+
+unsigned verb_set_text(const struct verb_set *s, char *out, size_t out_len)
+{
+	struct verb v;
+	unsigned n = 0;
+	size_t at = 0;
+	out[0] = 0;
+	for (unsigned i = 0; verb_at(i, &v); i++) {
+		if (!v.name || !verb_set_has(s, i))
+			continue;
+		if (n++ < NAMES_SHOWN && at < out_len)
+			at += (size_t)snprintf(out + at, out_len - at, "%s%s", n > 1 ? ", " : "",
+					       v.name);
+	}
+	if (n > NAMES_SHOWN && at < out_len)
+		snprintf(out + at, out_len - at, " and %u more", n - NAMES_SHOWN);
+	return n;
+}
+
+// " +set", and " '+client|kill'": the bar means something to a shell.
+static size_t acl_word(char *out, size_t out_len, const char *name)
+{
+	size_t at = 0;
+	bool quoted = strchr(name, ' ') != NULL;
+	for (const char *word = quoted ? " '+" : " +"; *word && at + 1 < out_len; word++)
+		out[at++] = *word;
+	for (; *name && at + 1 < out_len; name++)
+		out[at++] = *name == ' ' ? '|' : (char)tolower((uint8_t)*name);
+	if (quoted && at + 1 < out_len)
+		out[at++] = '\'';
+	out[at] = 0;
+	return at;
+}
+
+void verb_set_acl(const struct verb_set *s, char *out, size_t out_len)
+{
+	struct verb v;
+	unsigned n_stream = 0;
+	size_t at = 0;
+	for (unsigned i = N_OWN; verb_at(i, &v); i++)
+		n_stream += v.name && verb_set_has(s, i);
+	out[0] = 0;
+	if (n_stream >= GROUP_FROM)
+		at = acl_word(out, out_len, "@write");
+	for (unsigned i = 0; verb_at(i, &v); i++) {
+		bool grouped = v.row && (v.row->flags & COMMAND_WRITE);
+		if (!v.name || !verb_set_has(s, i) || (n_stream >= GROUP_FROM && grouped))
+			continue;
+		at += acl_word(out + at, out_len - at, v.name);
+	}
+}

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The torture: a link between two servers under live writes, faults at random, and a judge after
+// each round.
+//
+//   torture.c         the rounds and the report       torture_side.c   servers behind a proxy
+//   torture_plan.c    what the seed decides           torture_link.c   our programs
+//   torture_fault.c   what goes wrong                 torture_judge.c  what must be right
+#pragma once
+
+#include "tests/e2e/harness.h"
+#include "tests/e2e/torture_random.h"
+#include "tests/e2e/torture_writer.h"
+
+// ---- What the seed decides
+
+// What a server keeps when it ends.
+enum keeps {
+	KEEPS_NOTHING,
+	KEEPS_RDB,          // as of its last orderly end
+	KEEPS_AOF_EVERYSEC, // after SIGKILL nearly everything: the kernel has what was written
+	KEEPS_AOF_ALWAYS,   // all that it answered
+	KEEPS_COUNT,
+};
+
+// Rounds share servers, and the link's state, for the length of an era.
+#define ERA_ROUNDS 8
+
+struct era {
+	enum keeps source, target;
+	const char *backlog;      // of the source
+	const char *output_limit; // of the source for a replica, in bytes; "0": none
+	bool tiny_disk;           // the state folder is a small file system of its own
+};
+
+enum link_change {
+	CHANGE_NOTHING, // the link that runs goes on
+	CHANGE_ENDED,   // it was ended well, and another takes up its state
+	CHANGE_KILLED,
+	CHANGE_FRESH,   // into an empty target, with an empty state folder
+};
+
+#define FAULTS_MAX 6
+
+struct fault_plan {
+	unsigned kind;       // index into fault_kinds
+	unsigned span;       // faults that begin before this one ends
+	unsigned bytes;      // that the source sends before it begins
+	unsigned amount;     // 0..999, each kind makes its own of it
+	bool source_side;    // for those that exist on both sides
+	unsigned replacement; // seed of the link that a restart begins
+};
+
+struct link_plan {
+	bool daemon; // flyoverd with a file, or `flyover sync`
+	bool at_least_once;
+	unsigned lanes;
+	const char *io, *memory_window, *log_keep, *extra_keys, *ack, *batch, *big_value;
+};
+
+struct plan {
+	uint64_t seed;
+	unsigned round;
+	enum link_change change;
+	struct link_plan link;
+	unsigned writer_seed, connections, habits;
+	unsigned n_faults;
+	struct fault_plan faults[FAULTS_MAX];
+	unsigned bytes_last; // that the source sends after the last fault
+};
+
+struct era era_of(uint64_t seed, unsigned round);
+struct plan plan_of(uint64_t seed, unsigned round, uint64_t allowed_faults);
+void link_plan_draw(struct link_plan *p, struct random *r);
+void plan_print(const struct plan *p, const struct era *era);
+
+// ---- What there is
+
+struct options;
+
+struct side {
+	struct server *active, *spare; // the spare follows the active one, or has ended
+	struct proxy *proxy;           // the address that the link knows
+	enum keeps keeps;
+};
+
+struct tally {
+	unsigned long long rounds, commands;
+	unsigned long long faults[32]; // by kind
+	unsigned full_syncs, links;
+};
+
+struct torture {
+	struct world *world;
+	uint64_t seed;
+	unsigned round;
+	const struct options *options;
+	bool verbose, passed;
+	bool may_mount;          // mount namespaces are permitted here
+	uint64_t allowed_faults; // bit by index of kind
+	struct tally tally;
+
+	// of an era
+	struct era era;
+	struct side source, target;
+	const char *state_dir, *socket;
+	bool mounted;
+
+	// of a link
+	struct link_plan link;
+	struct job *job;          // `flyover sync` or flyoverd; NULL: none runs
+	unsigned dataplane_kills; // since its flyoverd began
+	unsigned daemon_kills;    // since its `flyover sync` began
+	bool may_fail;            // something happened that entitles it to give up
+
+	// of a round
+	struct plan plan;
+	struct process *writer;
+	unsigned writers; // of this round so far
+};
+
+// ---- Sides (torture_side.c)
+
+void sides_start(struct torture *t);
+bool side_is_up(const struct side *s);
+
+// Start the other server of a side as a replica of the active one, and wait until it follows.
+void side_follow(struct torture *t, struct side *s);
+
+// Now the replica is the server; the old one must have ended.
+void side_promote(struct torture *t, struct side *s);
+
+void writer_begin(struct torture *t);
+void writer_end(struct torture *t);
+
+// Wait until the source has sent so many bytes more, or until so long has passed.
+void bytes_wait(struct torture *t, unsigned n_bytes, int most_ms);
+
+// ---- The link (torture_link.c)
+
+void link_start(struct torture *t);
+
+// Whether its program has ended by itself.
+bool link_has_ended(struct torture *t);
+
+// SIGTERM; then link_ended(). The exit code must be 0, unless it may fail.
+void link_end(struct torture *t);
+void link_ended(struct torture *t);
+
+// SIGKILL to everything of it, and wait until it is gone.
+void link_kill(struct torture *t);
+
+// flyoverd alone; started again when nobody else does.
+void daemon_kill(struct torture *t);
+void dataplane_kill(struct torture *t);
+pid_t dataplane_pid(struct torture *t);
+
+// A new link: an empty target, an empty state folder.
+void link_forget(struct torture *t);
+
+// What flyoverd says. @return the link's status, json_decref() it; NULL while it does not answer
+json_t *link_status(struct torture *t);
+
+// Ask flyoverd for something by verb. @return whether it agreed
+bool link_verb(struct torture *t, const char *verb);
+
+// Take leave of processes that came to us when their parents died.
+void orphans_reap(struct torture *t);
+
+// ---- Faults (torture_fault.c)
+
+struct fault {
+	const struct fault_plan *plan;
+	bool on;
+};
+
+enum subject {
+	SUBJECT_SOURCE = 1,
+	SUBJECT_TARGET = 2,
+	SUBJECT_LINK = 4,
+	SUBJECT_SOURCE_LINE = 8,
+	SUBJECT_TARGET_LINE = 16,
+	SUBJECT_DISK = 32,
+};
+
+struct fault_kind {
+	const char *name;
+	unsigned weight;
+	unsigned subjects; // only one fault at a time on each; 0: the server of the plan's side
+	bool line;         // of the line to that server instead
+	// @return false when there was nothing to break
+	bool (*begin)(struct torture *t, const struct fault_plan *f);
+	void (*end)(struct torture *t, const struct fault_plan *f); // NULL: over at once
+};
+
+const struct fault_kind *fault_kinds(unsigned *n);
+
+// All faults of the round, one after the other and over one another; at the end all is well again.
+void faults_run(struct torture *t);
+
+// ---- The judge (torture_judge.c)
+
+// Wait until the link has caught up, and fail the test unless everything is right.
+void round_judge(struct torture *t);
+
+// The test fails; everything that may explain it is shown first.
+void torture_fail(struct torture *t, const char *format, ...)
+	__attribute__((format(printf, 2, 3), noreturn));
