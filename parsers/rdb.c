@@ -157,7 +157,9 @@ int rdb_str_decode(struct rdb_reader *r, struct rdb_cursor *c, const struct rdb_
 		return RDB_BAD;
 	len = r->scratch_used;
 	for (size_t i = 0; i < n; i++) {
-		if (s[i].how == RDB_STR_PLAIN) {
+		if (s[i].how == RDB_STR_LZF && s[i].len == 0 && s[i].body == 0) {
+			out[i] = (struct span){"", 0}; // there may be no scratch yet
+		} else if (s[i].how == RDB_STR_PLAIN) {
 			out[i] = (struct span){(const char *)s[i].at, s[i].len};
 		} else if (s[i].how == RDB_STR_INT) {
 			out[i] = rdb_num_text(s[i].num, r->num[i]);

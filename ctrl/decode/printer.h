@@ -35,7 +35,7 @@ struct printer_bytes {
 struct print_json {
 	enum rdb_kind kind;
 	uint64_t n_items;   // of the list at hand
-	int64_t insert_at;  // of an array, -1: none
+	int64_t last_insert;  // of an array, -1: none
 	bool in_value;      // of a key whose elements come one by one
 	bool in_idmp;
 	enum { STREAM_ENTRIES, STREAM_GROUPS, STREAM_PENDING, STREAM_NACKED } at;

@@ -159,7 +159,8 @@ static void key_begin(struct report *r, const struct rdb_event *ev, uint64_t db,
 	k->elements = 1;
 	k->expire_at_ms = ev->expire_at_ms;
 	k->len = ev->key.len;
-	memcpy(k->key, ev->key.p, k->len < REPORT_KEY_LEN ? k->len : REPORT_KEY_LEN);
+	if (k->len)
+		memcpy(k->key, ev->key.p, k->len < REPORT_KEY_LEN ? k->len : REPORT_KEY_LEN);
 	r->now_kind = ev->value_kind;
 	r->now_type = ev->type < REPORT_ENCODINGS ? ev->type : 0;
 	r->now_begin = begin;

@@ -239,7 +239,7 @@ static void arrays_show(void **state)
 	arrays();
 	shows(file_end(), "jsonl",
 	      "{\"db\":0,\"key\":\"a\",\"type\":\"array\",\"value\":[[0,\"-2\"],[5,\"0.5\"],"
-	      "[6,\"hi\"],[100,\"other\"]],\"insert_at\":7}\n"
+	      "[6,\"hi\"],[100,\"other\"]],\"last_insert\":7}\n"
 	      "{\"db\":0,\"key\":\"b\",\"type\":\"array\",\"value\":[]}\n");
 	arrays();
 	struct shown s = decode(file_end(), "resp", NULL);
