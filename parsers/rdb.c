@@ -157,8 +157,10 @@ int rdb_str_decode(struct rdb_reader *r, struct rdb_cursor *c, const struct rdb_
 		return RDB_BAD;
 	len = r->scratch_used;
 	for (size_t i = 0; i < n; i++) {
-		if (s[i].how == RDB_STR_LZF && s[i].len == 0 && s[i].body == 0) {
-			out[i] = (struct span){"", 0}; // there may be no scratch yet
+		if (s[i].how == RDB_STR_LZF && s[i].len == 0) { // there may be no scratch yet
+			if (s[i].body > 0)
+				return rdb_fail(r, c, "LZF data does not decompress");
+			out[i] = (struct span){"", 0};
 		} else if (s[i].how == RDB_STR_PLAIN) {
 			out[i] = (struct span){(const char *)s[i].at, s[i].len};
 		} else if (s[i].how == RDB_STR_INT) {
