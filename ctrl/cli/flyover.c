@@ -22,6 +22,8 @@ static const struct verb verbs[] = {
 	 OPTIONS_JSON | OPTIONS_JOB | OPTIONS_LINK | OPTIONS_PASSWORD, 2, 2, verb_sync},
 	{"check", "SOURCE TARGET", "compare two servers: 0 equal, 1 different",
 	 OPTIONS_JSON | OPTIONS_PASSWORD | OPTIONS_CHECK, 2, 2, verb_check},
+	{"decode", "FILE", "print what an RDB file holds; - is the standard input", OPTIONS_DECODE,
+	 1, 1, verb_decode},
 	{"doctor", "[SOURCE TARGET]",
 	 "look at two servers, or at this host, and name what would go wrong",
 	 OPTIONS_JSON | OPTIONS_PASSWORD | OPTIONS_DOCTOR, 0, 2, verb_doctor},

@@ -11,7 +11,7 @@
 struct option_row {
 	const char *name;
 	char letter;     // 0: none
-	const char *arg; // NULL: a flag
+	const char *arg; // NULL: a flag; "[=X]": may be left out, the text is "" then
 	unsigned group;
 	size_t field;
 	const char *help;
@@ -59,6 +59,15 @@ static const struct option_row rows[] = {
 	ROW("again", 0, NULL, OPTIONS_RETRY, again,
 	    "send those too that were sent before, with an answer that got lost"),
 	ROW("yes", 0, NULL, OPTIONS_YES, yes, "do not ask"),
+	ROW("format", 0, "json|jsonl|resp|keys", OPTIONS_DECODE, format,
+	    "how the data are written; default: jsonl, one object a key"),
+	ROW("out", 'o', "FILE", OPTIONS_DECODE, out, "write there; default: the standard output"),
+	ROW("report", 0, "[=FILE.html]", OPTIONS_DECODE, report,
+	    "sum up types, sizes, expiries and the biggest keys, as text or as a page"),
+	ROW("db", 0, "N", OPTIONS_DECODE, db, "only the keys of this database"),
+	ROW("match", 0, "GLOB", OPTIONS_DECODE, match, "only keys that fit, as KEYS has it"),
+	ROW("type", 0, "TYPE", OPTIONS_DECODE, type, "only string, list, set, hash, zset..."),
+	ROW("limit", 0, "N", OPTIONS_DECODE, limit, "end after so many keys"),
 	ROW("help", 'h', NULL, 0, help, "print this"),
 };
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
@@ -123,8 +132,9 @@ static int row_set(const struct option_row *row, struct words *w, const char *eq
 		*(bool *)field = true;
 		return 0;
 	}
-	const char *text = value_take(w, equals);
-	if (!text || !*text)
+	bool optional = row->arg[0] == '[';
+	const char *text = optional && !equals ? "" : value_take(w, equals);
+	if (!text || (!*text && (equals || !optional)))
 		return failure_set(f, ERROR_USAGE, "--%s needs a value: %s", row->name, row->arg);
 	*(const char **)field = text;
 	return 0;
@@ -189,10 +199,9 @@ int options_read(const struct verb *v, int argc, char **argv, struct options *o,
 
 static void row_help(const struct option_row *row)
 {
-	char left[64];
-	snprintf(left, sizeof(left), "%s--%s%s%s",
-		 row->letter ? (row->letter == 'v' ? "-v, " : "-h, ") : "", row->name,
-		 row->arg ? " " : "", row->arg ? row->arg : "");
+	char left[64], letter[] = {'-', row->letter, ',', ' ', 0};
+	snprintf(left, sizeof(left), "%s--%s%s%s", row->letter ? letter : "", row->name,
+		 row->arg && row->arg[0] != '[' ? " " : "", row->arg ? row->arg : "");
 	printf("  %-30s %s\n", left, row->help);
 }
 

@@ -24,6 +24,7 @@ enum option_group {
 	OPTIONS_ALL = 1024,    // --all
 	OPTIONS_RETRY = 2048,  // --target, --target-password-file, --again
 	OPTIONS_YES = 4096,    // --yes
+	OPTIONS_DECODE = 8192, // --format, --out, --report, --db, --match, --type, --limit
 };
 
 struct option_setting {
@@ -38,6 +39,7 @@ struct options {
 	const char *mode, *show, *ttl_slack;
 	bool raw, all, again, yes;
 	const char *limit, *after, *target;
+	const char *format, *out, *report, *db, *match, *type; // report: "" without a file
 	unsigned n_settings;
 	struct option_setting settings[SETTINGS_MAX]; // by the names of LINK_SETTINGS
 	unsigned n_args;
