@@ -107,11 +107,6 @@ static int suspect_add(struct check *c, struct span key, enum difference d)
 
 // ---- Scanning ---------------------------------------------------------------------------------
 
-static bool is_own(struct span key)
-{
-	return key.len >= strlen(OWN_KEYS) && !memcmp(key.p, OWN_KEYS, strlen(OWN_KEYS));
-}
-
 static int portion_room(struct portion *p, unsigned keys, size_t bytes)
 {
 	if (keys > p->keys_room) {
@@ -144,7 +139,7 @@ static int portion_fill(struct portion *p, const struct resp_value *v, unsigned 
 	p->n = 0;
 	char *room = p->bytes;
 	for (unsigned i = 3; i < n; i++) {
-		if (is_own(v[i].text))
+		if (key_is_own(v[i].text))
 			continue;
 		memcpy(room, v[i].text.p, v[i].text.len);
 		p->keys[p->n++].key = (struct span){room, v[i].text.len};

@@ -10,11 +10,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "ctrl/check/own_key.h"
 #include "ctrl/check/pair.h"
 
 #define RECHECKS_MAX  3
 #define SUSPECTS_MAX  100000 // more are judged in portions
-#define OWN_KEYS      "__flyover:"
 #define DATABASES_MAX 1024
 
 enum check_mode { CHECK_FULL, CHECK_LENGTH, CHECK_KEYS };

@@ -3,19 +3,9 @@
 #pragma once
 
 #include "ctrl/check/check.h"
+#include "ctrl/check/value_type.h"
 
 #define BATCH_KEYS 1000
-
-enum value_type {
-	VALUE_NONE,
-	VALUE_STRING,
-	VALUE_LIST,
-	VALUE_SET,
-	VALUE_ZSET,
-	VALUE_HASH,
-	VALUE_STREAM,
-	VALUE_OTHER
-};
 
 struct subject {
 	struct span key;
