@@ -18,6 +18,9 @@ enum option_group {
 	OPTIONS_PASSWORD = 16, // --source-password-file, --target-password-file
 	OPTIONS_CHECK = 32,    // --mode, --show
 	OPTIONS_DOCTOR = 64,   // --state-dir
+	OPTIONS_SCAN = 1 << 10, // --follow and the like
+	OPTIONS_PACE = 1 << 11, // --max-keys-per-s, --max-bytes-per-s
+	OPTIONS_STATE = 1 << 12, // --state-dir
 };
 
 struct option_setting {
@@ -30,6 +33,9 @@ struct options {
 	const char *socket, *state_dir, *cores, *io, *config;
 	const char *source_password_file, *target_password_file;
 	const char *mode, *show, *ttl_slack;
+	bool follow, trust_notifications, by_type, keep_idle, repair, repair_extra, continuous;
+	const char *max_keys_per_s, *max_bytes_per_s, *big_value, *wait_timeout, *extra_keys;
+	const char *interval;
 	unsigned n_settings;
 	struct option_setting settings[SETTINGS_MAX]; // by the names of LINK_SETTINGS
 	unsigned n_args;
