@@ -50,6 +50,11 @@ static void waiting_publish(struct link *link)
 		waiting = text;
 		deadline = at_ms;
 	}
+	const struct giant *giant = &link->route.giant;
+	if (!*waiting && *giant->waiting) {
+		waiting = giant->waiting;
+		deadline = giant->waiting_since_ms + link->config->settings.wait_timeout;
+	}
 	if (!*waiting && link->stage == LINK_SWEEPING)
 		waiting = link->sweep.error;
 	shared_text_set(&state->waiting, waiting);

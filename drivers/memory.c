@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -50,18 +52,36 @@ void memory_ring_clear(struct memory_ring *r)
 	madvise(r->base, r->size, MADV_REMOVE);
 }
 
-void *memory_file_map(const char *folder, size_t len)
+// A file without a name. Some file systems have none: then a named one that is removed at once.
+static int unnamed_open(const char *folder)
 {
 	int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (fd < 0) // some file systems have no unnamed files
+	if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL))
+		return fd;
+	char path[512];
+	if (snprintf(path, sizeof(path), "%s/.flyover-XXXXXX", folder) >= (int)sizeof(path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	fd = mkostemp(path, O_CLOEXEC);
+	if (fd >= 0)
+		unlink(path);
+	return fd;
+}
+
+void *memory_file_map(const char *folder, size_t len)
+{
+	int fd = unnamed_open(folder);
+	if (fd < 0)
 		fd = memfd_create("flyover-table", MFD_CLOEXEC);
 	if (fd < 0)
 		return NULL;
 	void *p = MAP_FAILED;
-	if (!posix_fallocate(fd, 0, (off_t)len))
-		p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	int rc = posix_fallocate(fd, 0, (off_t)len);
+	if (rc)
+		errno = rc;
 	else
-		errno = ENOSPC;
+		p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	close(fd);
 	return p == MAP_FAILED ? NULL : p;
 }
@@ -70,4 +90,50 @@ void memory_file_unmap(void *p, size_t len)
 {
 	if (p)
 		munmap(p, len);
+}
+
+int memory_file_init(struct memory_file *f, const char *folder)
+{
+	*f = (struct memory_file){.fd = unnamed_open(folder)};
+	return f->fd < 0 ? -errno : 0;
+}
+
+void memory_file_fini(struct memory_file *f)
+{
+	if (f->base)
+		munmap((void *)f->base, f->len);
+	if (f->fd >= 0)
+		close(f->fd);
+	*f = (struct memory_file){.fd = -1};
+}
+
+ssize_t memory_file_append(struct memory_file *f, const char *p, size_t len)
+{
+	ssize_t n;
+	do
+		n = pwrite(f->fd, p, len, (off_t)f->len);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	f->len += (size_t)n;
+	return n;
+}
+
+int memory_file_seal(struct memory_file *f)
+{
+	void *p = mmap(NULL, f->len, PROT_READ, MAP_SHARED, f->fd, 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	madvise(p, f->len, MADV_SEQUENTIAL);
+	f->base = p;
+	return 0;
+}
+
+void memory_file_forget(const struct memory_file *f, size_t from, size_t to)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	from = (from + page - 1) / page * page;
+	to = to == f->len ? (to + page - 1) / page * page : to / page * page;
+	if (from < to)
+		madvise((void *)(f->base + from), to - from, MADV_DONTNEED);
 }

@@ -2,7 +2,9 @@
 // Memory with a shape.
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 // A ring mapped twice in a row, so that every run of up to `size` bytes is contiguous wherever it
 // starts: byte i and byte i + size are the same memory.
@@ -28,3 +30,31 @@ void memory_ring_clear(struct memory_ring *r);
 // @return the bytes, all zero, or NULL with errno set
 void *memory_file_map(const char *folder, size_t len);
 void memory_file_unmap(void *p, size_t len);
+
+// Bytes that are written once, from the front, and then read where they lie: an unnamed file of a
+// folder, which is gone with its last user, however that one ends.
+struct memory_file {
+	int fd;
+	const char *base; // once sealed: the bytes, readable only
+	size_t len;
+};
+
+// @param folder  on a real disk, for the memory to count as cache
+// @return 0, or -errno
+int memory_file_init(struct memory_file *f, const char *folder);
+void memory_file_fini(struct memory_file *f);
+
+// @return bytes written, perhaps fewer, or -errno (-ENOSPC, -EDQUOT: no space for a single one)
+ssize_t memory_file_append(struct memory_file *f, const char *p, size_t len);
+
+// Map what was written. @return 0, or -errno
+int memory_file_seal(struct memory_file *f);
+
+static inline bool memory_file_has(const struct memory_file *f, const char *p)
+{
+	return p >= f->base && p < f->base + f->len;
+}
+
+// Take whole pages between two places out of our memory; they stay in the file, and come back when
+// they are looked at.
+void memory_file_forget(const struct memory_file *f, size_t from, size_t to);

@@ -52,6 +52,9 @@ uint64_t resp_stream_position(const struct resp_stream *s);
 // more than was fed of it when one of its arguments is still on its way.
 uint64_t resp_stream_frame_least(const struct resp_stream *s);
 
+// How many arguments the frame at hand announces, 0 when that has not been read.
+uint64_t resp_stream_frame_argc(const struct resp_stream *s);
+
 // Position after the last byte fed.
 uint64_t resp_stream_fed(const struct resp_stream *s);
 

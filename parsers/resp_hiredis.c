@@ -191,6 +191,12 @@ uint64_t resp_stream_frame_least(const struct resp_stream *s)
 	       span_digits((struct span){line, (size_t)(end - line)}) + 2;
 }
 
+uint64_t resp_stream_frame_argc(const struct resp_stream *s)
+{
+	const redisReader *r = s->reader;
+	return r->ridx > 0 && r->rstack[0].elements > 0 ? (uint64_t)r->rstack[0].elements : 0;
+}
+
 uint64_t resp_stream_fed(const struct resp_stream *s)
 {
 	return s->fed;

@@ -23,12 +23,18 @@ struct examination {
 	struct facts facts;       // the thread's
 };
 
+static void passwords_wipe(struct link_config *config)
+{
+	explicit_bzero(config->source.password, sizeof(config->source.password));
+	explicit_bzero(config->target.password, sizeof(config->target.password));
+}
+
 static void let_go(struct examination *e)
 {
 	if (atomic_fetch_sub(&e->holders, 1) > 1)
 		return;
 	close(e->event_fd);
-	explicit_bzero(&e->config, sizeof(e->config));
+	passwords_wipe(&e->config);
 	free(e);
 }
 
@@ -64,7 +70,7 @@ static void *examination_thread(void *arg)
 	if (g)
 		gather_close(g);
 	free(g);
-	explicit_bzero(&e->config, sizeof(e->config));
+	passwords_wipe(&e->config);
 	stage_reach(e, rc ? EXAMINATION_FAILED : EXAMINATION_DONE);
 	let_go(e);
 	return NULL;

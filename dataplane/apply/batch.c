@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define SEGMENTS_FIRST 64
+#define KEPT_MAX       16384 // items and segments
 
 // Behind the text that a batch begins with: what was in use when this chunk took over.
 struct text_chunk {
@@ -41,6 +42,18 @@ static void chunks_drop(struct batch *b, const struct text_chunk *until)
 	}
 }
 
+// One transaction of millions of commands is no reason to keep room for the next in every batch.
+static void shrink(void **array, unsigned *max, size_t size)
+{
+	if (*max <= KEPT_MAX)
+		return;
+	void *less = realloc(*array, KEPT_MAX * size);
+	if (!less)
+		return;
+	*array = less;
+	*max = KEPT_MAX;
+}
+
 int batch_init(struct batch *b, size_t text_len, unsigned n_items)
 {
 	memset(b, 0, sizeof(*b));
@@ -56,8 +69,25 @@ int batch_init(struct batch *b, size_t text_len, unsigned n_items)
 	return -ENOMEM;
 }
 
+void batch_release(struct batch *b)
+{
+	chunks_drop(b, NULL);
+	b->n_segments = b->n_items = 0;
+	b->n_text = b->len = 0;
+	if (b->file) {
+		memory_file_fini(b->file);
+		free(b->file);
+		b->file = NULL;
+	}
+	shrink((void **)&b->items, &b->items_max, sizeof(*b->items));
+	shrink((void **)&b->segments, &b->segments_max, sizeof(*b->segments));
+}
+
 void batch_fini(struct batch *b)
 {
+	if (b->file)
+		memory_file_fini(b->file);
+	free(b->file);
 	chunks_drop(b, NULL);
 	free(b->text);
 	free(b->items);
@@ -106,7 +136,7 @@ static int item_add(struct batch *b, uint64_t offset, int32_t db, enum item_kind
 		b->items_max *= 2;
 	}
 	b->items[b->n_items++] = (struct batch_item){
-		.offset = offset, .at = (uint32_t)b->len, .db = db, .kind = kind};
+		.offset = offset, .at = b->len, .db = db, .kind = kind};
 	return 0;
 }
 
@@ -145,7 +175,6 @@ static int segment_add(struct batch *b, const char *p, size_t len)
 		b->segments[b->n_segments++] = (struct span){p, len};
 	}
 	b->len += len;
-	b->items[b->n_items - 1].len += (uint32_t)len;
 	return 0;
 }
 
@@ -225,22 +254,28 @@ void batch_back(struct batch *b, const struct batch_mark *m)
 	b->idempotent = m->idempotent;
 }
 
-size_t batch_item_bytes(const struct batch *b, unsigned i, char *out, size_t out_len)
+size_t batch_item_piece(const struct batch *b, unsigned i, size_t from, char *out, size_t out_len)
 {
-	size_t skip = b->items[i].at, left = b->items[i].len;
+	size_t len = batch_item_len(b, i), skip = b->items[i].at + from, done = 0;
+	size_t left = from < len ? len - from : 0;
 	if (left > out_len)
 		left = out_len;
-	for (unsigned s = 0; s < b->n_segments && left; s++) {
+	for (unsigned s = 0; s < b->n_segments && done < left; s++) {
 		struct span seg = b->segments[s];
 		if (skip >= seg.len) {
 			skip -= seg.len;
 			continue;
 		}
-		size_t n = seg.len - skip < left ? seg.len - skip : left;
-		memcpy(out, seg.p + skip, n);
-		out += n;
-		left -= n;
+		size_t n = seg.len - skip < left - done ? seg.len - skip : left - done;
+		memcpy(out + done, seg.p + skip, n);
+		done += n;
 		skip = 0;
 	}
-	return b->items[i].len;
+	return done;
+}
+
+size_t batch_item_bytes(const struct batch *b, unsigned i, char *out, size_t out_len)
+{
+	batch_item_piece(b, i, 0, out, out_len);
+	return batch_item_len(b, i);
 }

@@ -11,6 +11,7 @@
 
 #include "dataplane/apply/marker.h"
 #include "dataplane/contract/contract.h"
+#include "drivers/memory.h"
 #include "parsers/span.h"
 
 enum item_kind {
@@ -21,8 +22,7 @@ enum item_kind {
 // One command in the batch, in the order of the replies.
 struct batch_item {
 	uint64_t offset; // of the source's bytes that it stands for, in the log
-	uint32_t at;     // where it begins among the bytes of the batch
-	uint32_t len;    // bytes as sent
+	uint64_t at; // where it begins among the bytes of the batch; it ends where the next begins
 	int32_t db;
 	uint32_t kind; // enum item_kind
 };
@@ -52,16 +52,18 @@ struct batch {
 	size_t n_text, text_max;
 	struct text_chunk *chunks; // more text, for what is larger than usual; newest first
 	size_t len; // bytes of all segments
+	struct memory_file *file; // segments lie in it, not in the log; owned, NULL: none
 
 	// Written by the lane.
 	char *suffix; // SELECT 0, marker, EXEC
 	size_t n_suffix, suffix_max;
 	char prefix[64]; // MULTI, SELECT
 	size_t n_prefix;
+	bool asks_memory;  // INFO stands behind EXEC
 	uint32_t n_queued; // replies inside EXEC, or replies of a plain batch
 };
 
-// Sizes at the start; items and segments grow for one huge transaction and keep their size.
+// Sizes at the start; items and segments grow for one huge transaction.
 //
 // @return 0, or -ENOMEM
 int batch_init(struct batch *b, size_t text_len, unsigned n_items);
@@ -69,6 +71,9 @@ void batch_fini(struct batch *b);
 
 // Make it empty. @param framed  which of the two forms
 void batch_reset(struct batch *b, uint64_t seq, uint64_t begin, bool framed);
+
+// It was answered, or given up: what it took more than others goes now, not when it is used again.
+void batch_release(struct batch *b);
 
 // Room for one more item with this much text of our own and this many segments.
 static inline bool batch_has_text(const struct batch *b, size_t text_len)
@@ -118,10 +123,19 @@ struct batch_mark {
 struct batch_mark batch_mark(const struct batch *b);
 void batch_back(struct batch *b, const struct batch_mark *m);
 
-// Copy out the bytes of item i as they are sent.
-//
-// @return bytes of the item; at most out_len of them were copied
+// Bytes of item i as they are sent.
+static inline size_t batch_item_len(const struct batch *b, unsigned i)
+{
+	return (i + 1 < b->n_items ? b->items[i + 1].at : b->len) - b->items[i].at;
+}
+
+// Copy them out. @return how many there are; at most out_len of them were copied
 size_t batch_item_bytes(const struct batch *b, unsigned i, char *out, size_t out_len);
+
+// Copy out some of them, from the byte `from` on.
+//
+// @return bytes copied, fewer than out_len only at the end of the item
+size_t batch_item_piece(const struct batch *b, unsigned i, size_t from, char *out, size_t out_len);
 
 // Write a number in decimal. @return bytes written, at most 20
 size_t decimal_write(char *out, uint64_t v);

@@ -13,6 +13,7 @@
 #define BACKOFF_FIRST_NS 50000000ull
 #define BACKOFF_MAX_NS   2000000000ull
 #define MS_NS            1000000ull
+#define LARGE_BATCH_LEN  (2 * MB)
 #define TEXT_SPARE       4096 // of a batch, beyond the length at which it is closed
 
 static int pool_init(struct lane *l)
@@ -103,6 +104,7 @@ void lane_drop(struct lane *l)
 	l->big_reply = NULL;
 	l->big_reply_len = l->big_reply_max = 0;
 	l->n_replies = 0;
+	relief_reset(l);
 	if (l->client_id)
 		l->old_client_id = l->client_id;
 	l->client_id = 0;
@@ -168,6 +170,22 @@ void lane_back_off(struct lane *l, enum error_id error, const char *format, ...)
 	l->retry_at_ns = l->now.mono_ns + l->backoff_ns;
 }
 
+// Servers close a connection without a word, or before the word arrives, when a command or what a
+// transaction has queued exceeds what they allow.
+void lane_lost(struct lane *l, const char *why)
+{
+	const struct batch *b = l->n_sent ? lane_batch(l, 0) : NULL;
+	if (b && b->len > LARGE_BATCH_LEN)
+		lane_back_off(
+			l, ERROR_CONNECT,
+			"the connection to the target was lost with %zu bytes of one command or "
+			"transaction on their way: %s; should that go on, look at its "
+			"proto-max-bulk-len and client-query-buffer-limit",
+			b->len, why);
+	else
+		lane_back_off(l, ERROR_CONNECT, "the connection to the target was lost: %s", why);
+}
+
 static void lane_connect(struct lane *l)
 {
 	const struct endpoint *e = &l->config->target;
@@ -195,6 +213,8 @@ static void lane_give_back(struct lane *l)
 	l->inflight_bytes = l->inflight_commands = 0;
 	l->framed_done_seq = l->plain_done_seq = 0;
 	l->refused = false;
+	relief_reset(l);
+	l->torn_seq = 0;
 }
 
 static void lane_carry_out_wish(struct lane *l)
@@ -267,7 +287,7 @@ static bool lane_step(struct lane *l)
 	case LANE_READY:
 		more = lane_replies(l);
 		if (l->stream)
-			lane_send(l);
+			more |= lane_send(l);
 		break;
 	}
 	lane_check_hello_deadline(l);

@@ -16,6 +16,7 @@
 #include "dataplane/apply/batch.h"
 #include "dataplane/apply/marker.h"
 #include "dataplane/apply/park.h"
+#include "dataplane/apply/relief.h"
 #include "dataplane/core/core.h"
 #include "dataplane/core/ring.h"
 #include "parsers/reply.h"
@@ -34,6 +35,7 @@ enum lane_stage {
 	STAGE_QUEUED,
 	STAGE_EXEC,
 	STAGE_ELEMENTS,
+	STAGE_MEMORY, // INFO behind a framed batch
 	STAGE_PLAIN,
 };
 
@@ -49,6 +51,15 @@ enum lane_verdict {
 struct lane_found {
 	struct marker marker;
 	unsigned first_slot, last_slot;
+};
+
+// How near the target is to its maxmemory, see caution.c.
+struct caution {
+	bool is_near;
+	uint64_t until_ns;   // it refused for its memory not long before
+	uint64_t asked_ns;   // when we asked last
+	uint64_t answered_ns;
+	uint64_t sent_bytes; // what we had sent when it answered
 };
 
 struct lane {
@@ -95,6 +106,7 @@ struct lane {
 	unsigned send_place;             // the first of them that is not wholly written
 	unsigned send_part;              // of that: 0 prefix, 1.. segments, last: suffix
 	size_t send_at;                  // bytes of that part gone
+	size_t forgotten;                // bytes of its file that are sent and out of our memory
 	uint64_t inflight_commands, inflight_bytes;
 	enum lane_stage stage;
 	uint32_t n_seen;                 // replies of this stage so far
@@ -105,7 +117,12 @@ struct lane {
 	bool applied_after;              // one behind the refused one was applied
 	unsigned n_refused_from;         // place in the queue of the first refused one
 	unsigned n_passed;               // batches answered behind it, kept in the queue
+	bool multi_refused; // of the batch at hand: what follows it is refused, or runs alone
 	char refusal[TEXT_LEN];
+	struct relief relief;            // of a target that is out of memory
+	struct caution caution;
+	uint64_t torn_seq;               // it took batches up to here but refused one before: the
+					 // marker says too much, until they were all answered again
 	char replies[LANE_REPLY_LEN];
 	size_t n_replies;
 	char *big_reply;                 // when one reply exceeds `replies`
@@ -152,8 +169,34 @@ void lane_push(struct lane *l, uint32_t handle);
 void lane_hello_begin(struct lane *l);
 void lane_hello_replies(struct lane *l);
 
+// caution.c
+// Whether the next batch shall ask the target how much memory it has left; and that it does.
+bool caution_due(const struct lane *l);
+void caution_asked(struct lane *l);
+void caution_take(struct lane *l, struct span info); // empty: it does not tell
+// It has refused a batch for its memory.
+void caution_refused(struct lane *l);
+// Whether to send one batch at a time.
+bool caution_holds(const struct lane *l);
+
+// relief.c
+// Look for what has to go to the target by itself, and send it: deletes of the queue, a marker that
+// says too much. Nothing else is on its way then, nor sent before the last of it is answered.
+//
+// @param is_oom  the target wants for memory
+void relief_begin(struct lane *l, bool is_oom);
+void relief_answered(struct lane *l);
+void relief_reset(struct lane *l);
+
+static inline bool relief_is_busy(const struct lane *l)
+{
+	return l->relief.text != NULL;
+}
+
 // lane_send.c
-void lane_send(struct lane *l);
+// Whether the lanes that this batch comes after have been answered; if not, they will ring us.
+bool lane_dependencies_met(struct lane *l, const struct batch *b);
+bool lane_send(struct lane *l); // @return more to write at once
 void lane_send_rewind(struct lane *l, unsigned from);
 
 // lane_reply.c
@@ -168,6 +211,8 @@ void lane_resync(struct lane *l, const char *format, ...) __attribute__((format(
 // Close, and connect again after a pause that grows; beyond the limit the link fails with `error`.
 void lane_back_off(struct lane *l, enum error_id error, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+// The connection went while batches were on their way: back off.
+void lane_lost(struct lane *l, const char *why);
 void lane_drop(struct lane *l);
 
 static inline struct batch *lane_batch(struct lane *l, unsigned place)

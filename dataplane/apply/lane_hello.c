@@ -285,7 +285,9 @@ static bool marker_reconcile(struct lane *l, const struct marker *m)
 {
 	bool ours = m && m->run == l->run;
 	uint64_t held = ours ? m->seq : 0;
-	if (l->config->settings.delivery == DELIVERY_EXACTLY_ONCE && held < l->framed_done_seq) {
+	bool torn = l->torn_seq && !l->restarted; // we removed it, or it is of a later batch
+	if (l->config->settings.delivery == DELIVERY_EXACTLY_ONCE && !torn &&
+	    held < l->framed_done_seq) {
 		lane_resync(l, m ? "the target has lost writes that it had answered"
 				 : "the target has lost the marker, so what it holds is not known");
 		return false;
@@ -295,7 +297,9 @@ static bool marker_reconcile(struct lane *l, const struct marker *m)
 		lane_resync(l, "the target was restarted while the snapshot was loaded");
 		return false;
 	}
-	while (l->n_queued && ours && lane_batch(l, 0)->framed && lane_batch(l, 0)->seq <= held)
+	// Behind a refused batch it may speak of a later one: those are all sent again.
+	while (l->n_queued && ours && !l->torn_seq && lane_batch(l, 0)->framed &&
+	       lane_batch(l, 0)->seq <= held)
 		lane_batch_done(l, true);
 	return true;
 }

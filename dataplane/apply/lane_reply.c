@@ -28,7 +28,7 @@ static void stage_begin(struct lane *l)
 {
 	l->n_seen = 0;
 	l->n_parked = 0;
-	l->refused_here = false;
+	l->refused_here = l->multi_refused = false;
 	l->stage = STAGE_FIRST;
 }
 
@@ -91,6 +91,8 @@ void lane_batch_done(struct lane *l, bool skipped)
 		l->send_place -= l->send_place > 0;
 	}
 	uint64_t seq = b->seq;
+	if (seq >= l->torn_seq)
+		l->torn_seq = 0;
 	ring_push(&l->from_lane, l->queue[l->head % LANE_BATCHES]);
 	l->head++;
 	l->n_queued--;
@@ -114,6 +116,21 @@ static void refusal_begin(struct lane *l)
 	}
 }
 
+// Also where it stands behind EXECABORT.
+static bool refusal_is_oom(const struct lane *l)
+{
+	return strstr(l->refusal, "OOM ") != NULL;
+}
+
+static void refusal_show(struct lane *l)
+{
+	char why[TEXT_LEN];
+	snprintf(why, sizeof(why), "%s: %.180s",
+		 refusal_is_oom(l) ? "the target is out of memory (maxmemory)" : "the target says",
+		 l->refusal);
+	shared_text_set(&l->waiting, why);
+}
+
 // All that was in flight is answered. Batches behind the refused one may have been accepted;
 // sending all of them again in order is right only when every one of them may be repeated.
 static void refusal_end(struct lane *l)
@@ -122,6 +139,10 @@ static void refusal_end(struct lane *l)
 		lane_resync(l, "the target refused a batch (%s) and took a later one", l->refusal);
 		return;
 	}
+	if (l->applied_after)
+		l->torn_seq = lane_batch(l, l->n_sent - 1)->seq;
+	if (refusal_is_oom(l))
+		caution_refused(l);
 	l->n_passed = 0;
 	lane_send_rewind(l, 0);
 	if (!l->waiting_since_ns) {
@@ -135,13 +156,12 @@ static void refusal_end(struct lane *l)
 			  l->refusal);
 		return;
 	}
-	char why[TEXT_LEN];
-	snprintf(why, sizeof(why), "the target says: %.200s", l->refusal);
-	shared_text_set(&l->waiting, why);
+	refusal_show(l);
 	l->backoff_ns = l->backoff_ns ? 2 * l->backoff_ns : PAUSE_FIRST_NS;
 	if (l->backoff_ns > PAUSE_MAX_NS)
 		l->backoff_ns = PAUSE_MAX_NS;
 	l->retry_at_ns = l->now.mono_ns + l->backoff_ns;
+	relief_begin(l, refusal_is_oom(l));
 }
 
 static void waiting_is_over(struct lane *l)
@@ -171,6 +191,15 @@ static void batch_answered(struct lane *l)
 	lane_batch_done(l, false);
 	waiting_is_over(l);
 	stage_begin(l);
+}
+
+// What belongs to it has been answered, but for INFO behind it.
+static void batch_over(struct lane *l)
+{
+	if (batch_at_hand(l)->asks_memory)
+		l->stage = STAGE_MEMORY;
+	else
+		batch_answered(l);
 }
 
 // ---- Errors
@@ -239,7 +268,7 @@ static void error_at_queueing(struct lane *l, int item, struct span line)
 {
 	enum error_id error;
 	enum refusal refusal = refusal_of(line, &error);
-	if (refusal == REFUSAL_ABORT)
+	if (l->refused_here && (refusal == REFUSAL_ABORT || l->multi_refused))
 		return; // an earlier error has told
 	snprintf(l->refusal, sizeof(l->refusal), "%.*s", (int)line.len, line.p);
 	l->refused_here = true;
@@ -271,12 +300,12 @@ static void exec_take(struct lane *l, const struct reply *r)
 		error_at_queueing(l, -1, r->line);
 		l->refused_here = true;
 		if (l->stream)
-			batch_answered(l);
+			batch_over(l);
 	} else if (r->type == '*' && r->integer == (int64_t)b->n_queued) {
 		l->stage = STAGE_ELEMENTS;
 		l->n_seen = 0;
 		if (!b->n_queued)
-			batch_answered(l);
+			batch_over(l);
 	} else {
 		reply_unexpected(l, r);
 	}
@@ -293,11 +322,15 @@ static void reply_take(struct lane *l, const struct reply *r)
 			error_at_queueing(l, -1, r->line);
 		else if (!span_eq(r->line, SPAN_LIT("OK")))
 			reply_unexpected(l, r);
+		l->multi_refused = r->type == '-';
 		l->stage = b->n_queued ? STAGE_QUEUED : STAGE_EXEC;
 		break;
 	case STAGE_QUEUED:
 		if (r->type == '-')
 			error_at_queueing(l, item_of(l, b), r->line);
+		else if (l->multi_refused)
+			lane_resync(l, "the target refused MULTI (%s) and ran what follows it",
+				    l->refusal);
 		else if (!span_eq(r->line, SPAN_LIT("QUEUED")))
 			reply_unexpected(l, r);
 		if (++l->n_seen == b->n_queued)
@@ -311,7 +344,13 @@ static void reply_take(struct lane *l, const struct reply *r)
 		if (r->type == '-')
 			error_at_item(l, item_of(l, b), r->line);
 		if (++l->n_seen == b->n_queued && l->stream)
-			batch_answered(l);
+			batch_over(l);
+		break;
+	case STAGE_MEMORY:
+		caution_take(l, (struct span){r->line.p + r->line.len + 2,
+					      r->type == '$' && r->integer > 0 ? (size_t)r->integer
+									       : 0});
+		batch_answered(l);
 		break;
 	}
 }
@@ -335,12 +374,31 @@ static size_t run_eat(struct lane *l, struct span in)
 	return (size_t)(p - in.p);
 }
 
+// A delete's answer does not matter: it is sent again, and has its fate, in its batch.
+static enum reply_verdict relief_take(struct lane *l, struct span in, struct reply *r)
+{
+	enum reply_verdict v = reply_scan(in, r);
+	if (v == REPLY_OK)
+		relief_answered(l);
+	else if (v == REPLY_BAD)
+		lane_fail(l, ERROR_REPLY_GARBAGE, "the target sent a reply that is not RESP");
+	return v;
+}
+
 // Take every whole reply. @return bytes eaten
 static size_t replies_eat(struct lane *l, struct span in)
 {
 	size_t at = 0;
 	struct reply r;
-	while (l->stream && l->n_passed < l->n_sent) {
+	while (l->stream && (relief_is_busy(l) || l->n_passed < l->n_sent)) {
+		if (relief_is_busy(l)) {
+			enum reply_verdict v =
+				relief_take(l, (struct span){in.p + at, in.len - at}, &r);
+			if (v == REPLY_MORE)
+				return at;
+			at += v == REPLY_OK ? r.len : in.len - at;
+			continue;
+		}
 		if (l->stage == STAGE_FIRST)
 			l->stage = batch_at_hand(l)->framed ? STAGE_MULTI : STAGE_PLAIN;
 		at += run_eat(l, (struct span){in.p + at, in.len - at});
@@ -428,12 +486,12 @@ bool lane_replies(struct lane *l)
 		if (n == -EAGAIN)
 			break;
 		if (n <= 0)
-			lane_back_off(l, ERROR_CONNECT, "the connection to the target was lost: %s",
-				      n ? strerror((int)-n) : "closed by the target");
+			lane_lost(l, n ? strerror((int)-n) : "closed by the target");
 		else
 			replies_received(l, (size_t)n);
 	}
-	if (l->refused && l->stream && !l->n_sent && l->now.mono_ns >= l->retry_at_ns)
+	if (l->refused && l->stream && !l->n_sent && !relief_is_busy(l) &&
+	    l->now.mono_ns >= l->retry_at_ns)
 		l->refused = false;
 	return atomic_load_explicit(&l->done_seq, memory_order_relaxed) != done ||
 	       (l->stream && (l->stream->flags & STREAM_READABLE));

@@ -9,8 +9,12 @@
 
 #define IOV_MAX_HERE      256
 #define BATCHES_PER_WRITE 16
+#define WRITE_MAX         (1024 * 1024)     // of one system call
+#define BYTES_PER_TURN    (4 * 1024 * 1024) // so that a giant does not keep the core to itself
+#define FORGET_EVERY      (4 * 1024 * 1024)
 #define MULTI             "*1\r\n$5\r\nMULTI\r\n"
 #define EXEC              "*1\r\n$4\r\nEXEC\r\n"
+#define ASK_MEMORY        "*2\r\n$4\r\nINFO\r\n$6\r\nmemory\r\n"
 #define SELECT_0          "*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n"
 
 static bool is_exactly_once(const struct lane *l)
@@ -49,7 +53,8 @@ static size_t marker_put(struct lane *l, const struct lane *of, const struct bat
 static bool suffix_compose(struct lane *l, struct batch *b)
 {
 	unsigned n_markers = !is_exactly_once(l) ? 0 : b->marker_all ? l->n_lanes : 1;
-	size_t need = (n_markers + 1) * (size_t)MARKER_SET_LEN + sizeof(SELECT_0) + sizeof(EXEC);
+	size_t need = (n_markers + 1) * (size_t)MARKER_SET_LEN + sizeof(SELECT_0) + sizeof(EXEC) +
+		      sizeof(ASK_MEMORY);
 	if (need > b->suffix_max) {
 		free(b->suffix);
 		b->suffix = malloc(need);
@@ -68,6 +73,11 @@ static bool suffix_compose(struct lane *l, struct batch *b)
 		n_markers++;
 	}
 	put(&at, EXEC, sizeof(EXEC) - 1);
+	b->asks_memory = caution_due(l);
+	if (b->asks_memory) {
+		put(&at, ASK_MEMORY, sizeof(ASK_MEMORY) - 1);
+		caution_asked(l);
+	}
 	b->n_suffix = (size_t)(at - b->suffix);
 	b->n_queued += n_markers;
 	return true;
@@ -77,14 +87,14 @@ static bool batch_compose(struct lane *l, struct batch *b)
 {
 	b->n_prefix = b->n_suffix = 0;
 	b->n_queued = b->n_items;
+	b->asks_memory = false;
 	if (!b->framed)
 		return true;
 	prefix_compose(b);
 	return suffix_compose(l, b);
 }
 
-// Lanes that this batch comes after must have been answered; who has not is asked to ring us.
-static bool dependencies_met(struct lane *l, const struct batch *b)
+bool lane_dependencies_met(struct lane *l, const struct batch *b)
 {
 	for (unsigned i = 0; i < l->n_lanes; i++) {
 		struct lane *other = &l->all[i];
@@ -111,11 +121,13 @@ static bool batch_may_go(struct lane *l)
 	const struct link_settings *set = &l->config->settings;
 	if (l->n_sent == l->n_queued || l->refused)
 		return false;
+	if (l->n_sent && (l->waiting_since_ns || caution_holds(l)))
+		return false;
 	if (l->n_sent && (l->inflight_commands >= set->inflight_commands ||
 			  l->inflight_bytes >= set->inflight_bytes))
 		return false;
 	struct batch *b = lane_batch(l, l->n_sent);
-	if (b->after_mask && !dependencies_met(l, b))
+	if (b->after_mask && !lane_dependencies_met(l, b))
 		return false;
 	if (!batch_compose(l, b)) {
 		lane_fail(l, ERROR_MEMORY, "no memory for a marker");
@@ -141,19 +153,47 @@ static int iov_gather(struct lane *l, struct iovec *iov, int max)
 {
 	int n = 0;
 	unsigned part = l->send_part;
-	size_t skip = l->send_at;
+	size_t skip = l->send_at, room = WRITE_MAX;
 	for (unsigned place = l->send_place; place < l->n_sent; place++, part = 0) {
 		const struct batch *b = lane_batch(l, place);
 		for (; part <= b->n_segments + 1; part++, skip = 0) {
 			struct span s = batch_part(b, part);
 			if (s.len == skip)
 				continue;
-			if (n == max)
+			if (n == max || !room)
 				return n;
-			iov[n++] = (struct iovec){(void *)(s.p + skip), s.len - skip};
+			size_t len = s.len - skip < room ? s.len - skip : room;
+			iov[n++] = (struct iovec){(void *)(s.p + skip), len};
+			room -= len;
 		}
 	}
 	return n;
+}
+
+// Pages of a giant's file that the stream has taken leave our memory, in large steps.
+static void sent_forget(struct lane *l)
+{
+	if (l->send_place == l->n_sent)
+		return;
+	const struct batch *b = lane_batch(l, l->send_place);
+	const char *at = batch_part(b, l->send_part).p + l->send_at;
+	if (!b->file || !memory_file_has(b->file, at))
+		return;
+	size_t sent = (size_t)(at - b->file->base);
+	if (sent >= l->forgotten + FORGET_EVERY) {
+		memory_file_forget(b->file, l->forgotten, sent);
+		l->forgotten = sent;
+	}
+}
+
+// A whole batch was sent.
+static void place_passed(struct lane *l, const struct batch *b)
+{
+	if (b->file)
+		memory_file_forget(b->file, l->forgotten, b->file->len);
+	l->forgotten = 0;
+	l->send_place++;
+	l->send_part = 0;
 }
 
 static void sent_advance(struct lane *l, size_t sent)
@@ -168,37 +208,61 @@ static void sent_advance(struct lane *l, size_t sent)
 			}
 			sent -= left;
 		}
-		l->send_place++;
-		l->send_part = 0;
+		place_passed(l, b);
 	}
 }
 
-// @return true when there is nothing left to write, or the stream would take more
-static bool lane_write(struct lane *l)
+// @return bytes written, or -1 when the stream takes no more for now
+static ssize_t lane_write(struct lane *l)
 {
 	struct iovec iov[IOV_MAX_HERE];
 	int n = iov_gather(l, iov, IOV_MAX_HERE);
 	ssize_t sent = n ? stream_writev(l->stream, iov, n) : 0;
 	if (sent == -EAGAIN)
-		return false;
+		return -1;
 	if (sent < 0) {
-		lane_back_off(l, ERROR_CONNECT, "the connection to the target was lost: %s",
-			      strerror((int)-sent));
-		return false;
+		lane_lost(l, strerror((int)-sent));
+		return -1;
 	}
 	counter_add(&l->counters->sent_bytes, (uint64_t)sent);
 	sent_advance(l, (size_t)sent);
-	return true;
+	sent_forget(l);
+	return sent;
 }
 
-void lane_send(struct lane *l)
+static void relief_write(struct lane *l)
 {
+	struct relief *r = &l->relief;
+	struct iovec iov = {r->text + r->at, r->len - r->at};
+	ssize_t sent = stream_writev(l->stream, &iov, 1);
+	if (sent >= 0)
+		r->at += (size_t)sent;
+	else if (sent != -EAGAIN)
+		lane_lost(l, strerror((int)-sent));
+}
+
+bool lane_send(struct lane *l)
+{
+	size_t written = 0;
+	while (relief_is_busy(l) && l->relief.at < l->relief.len &&
+	       (l->stream->flags & STREAM_WRITABLE)) {
+		relief_write(l);
+		if (!l->stream)
+			return false;
+	}
 	while (l->stream && (l->stream->flags & STREAM_WRITABLE)) {
 		while (l->n_sent - l->send_place < BATCHES_PER_WRITE && batch_may_go(l))
 			;
-		if (l->send_place == l->n_sent || !lane_write(l))
-			return;
+		if (l->send_place == l->n_sent)
+			return false;
+		ssize_t n = lane_write(l);
+		if (n < 0)
+			return false;
+		written += (size_t)n;
+		if (written >= BYTES_PER_TURN)
+			return true;
 	}
+	return false;
 }
 
 void lane_send_rewind(struct lane *l, unsigned from)
@@ -211,5 +275,5 @@ void lane_send_rewind(struct lane *l, unsigned from)
 	}
 	l->n_sent = l->send_place = from;
 	l->send_part = 0;
-	l->send_at = 0;
+	l->send_at = l->forgotten = 0;
 }

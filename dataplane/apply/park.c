@@ -5,13 +5,18 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
-#include "parsers/resp.h"
+#include "parsers/resp_skim.h"
+
+#define PIECE_LEN     49152 // a multiple of three, so that base64 needs no filling in between
+#define IN_MEMORY_MAX (1024 * 1024)
 
 void park_init(struct park *p, const struct disk_ops *disk, const char *folder)
 {
 	p->disk = disk;
 	p->file = NULL;
+	p->folder = folder;
 	snprintf(p->path, sizeof(p->path), "%s/parked.jsonl", folder);
 	pthread_mutex_init(&p->lock, NULL);
 }
@@ -54,49 +59,121 @@ static void base64(FILE *f, const unsigned char *p, size_t len)
 	}
 }
 
-// The first argument after the name, from the RESP text; empty when there is none.
-static void key_text(FILE *f, const char *command, size_t len)
+// The first argument after the name, as far as the head of the command has it.
+static void key_text(FILE *f, const char *head, size_t len)
 {
-	struct resp_stream *s = resp_stream_new(0);
-	struct resp_frame frame;
+	struct resp_skim s;
+	size_t at = 0, used;
 	struct span key = {"", 0};
-	if (s && !resp_stream_feed(s, command, len) && resp_stream_next(s, &frame) == RESP_OK &&
-	    frame.argc > 1)
-		key = (struct span){command + frame.argv[1].at, frame.argv[1].len};
+	resp_skim_init(&s);
+	while (resp_skim_next(&s, (struct span){head + at, len - at}, &used) == SKIM_ARG &&
+	       s.n_args < 2)
+		at += used;
+	if (s.argc > 1 && s.arg.at && (s.n_args == 2 || (s.n_args == 1 && s.in_body))) {
+		size_t there = len - (size_t)s.arg.at;
+		key = (struct span){head + s.arg.at, s.arg.len < there ? s.arg.len : there};
+	}
 	json_text(f, key);
-	resp_stream_free(s);
+}
+
+// The whole command, which may be larger than our memory.
+static void command_text(FILE *f, const struct batch *b, unsigned i, char *piece)
+{
+	size_t n, at = 0;
+	while ((n = batch_item_piece(b, i, at, piece, PIECE_LEN))) {
+		base64(f, (unsigned char *)piece, n);
+		at += n;
+	}
+}
+
+// Where a record is composed: in memory, or for a giant in a file.
+struct record {
+	FILE *f;
+	char *text;
+	size_t len;
+	struct memory_file file;
+	bool in_file;
+};
+
+static int record_open(struct record *r, const char *folder, size_t command_len)
+{
+	*r = (struct record){.in_file = command_len > IN_MEMORY_MAX};
+	if (!r->in_file) {
+		r->f = open_memstream(&r->text, &r->len);
+		return r->f ? 0 : -ENOMEM;
+	}
+	int rc = memory_file_init(&r->file, folder);
+	if (rc)
+		return rc;
+	int fd = dup(r->file.fd);
+	r->f = fd < 0 ? NULL : fdopen(fd, "w");
+	if (r->f)
+		return 0;
+	if (fd >= 0)
+		close(fd);
+	memory_file_fini(&r->file);
+	return -ENOMEM;
+}
+
+// All of it was put. @return 0, or -errno
+static int record_close(struct record *r)
+{
+	long len = ftell(r->f);
+	if (fclose(r->f) || len < 0)
+		return -errno;
+	if (!r->in_file)
+		return 0;
+	r->file.len = (size_t)len;
+	return memory_file_seal(&r->file);
+}
+
+static void record_free(struct record *r)
+{
+	free(r->text);
+	if (r->in_file)
+		memory_file_fini(&r->file);
+}
+
+static int record_append(struct park *p, const struct record *r)
+{
+	int rc = 0;
+	pthread_mutex_lock(&p->lock);
+	if (!p->file)
+		rc = p->disk->open(p->path, &p->file);
+	if (!rc)
+		rc = r->in_file ? p->disk->append_sync(p->file, r->file.base, r->file.len)
+				: p->disk->append_sync(p->file, r->text, r->len);
+	pthread_mutex_unlock(&p->lock);
+	return rc;
 }
 
 int park_item(struct park *p, const struct batch *b, unsigned i, const char *phase,
 	      uint64_t wall_ms, struct span reason)
 {
 	const struct batch_item *item = &b->items[i];
-	char *command = malloc(item->len + 1), *text = NULL;
-	size_t text_len = 0;
-	FILE *f = command ? open_memstream(&text, &text_len) : NULL;
-	if (!f) {
-		free(command);
-		return -ENOMEM;
+	char *piece = malloc(PIECE_LEN);
+	struct record r;
+	int rc = piece ? record_open(&r, p->folder, batch_item_len(b, i)) : -ENOMEM;
+	if (rc) {
+		free(piece);
+		return rc;
 	}
-	batch_item_bytes(b, i, command, item->len);
-	fprintf(f,
+	fprintf(r.f,
 		"{\"time_ms\":%" PRIu64 ",\"phase\":\"%s\",\"offset\":%" PRIu64
 		",\"db\":%d,\"key\":",
 		wall_ms, phase, item->offset, item->db);
-	key_text(f, command, item->len);
-	fputs(",\"reason\":", f);
-	json_text(f, reason);
-	fputs(",\"command\":\"", f);
-	base64(f, (unsigned char *)command, item->len);
-	fputs("\"}\n", f);
-	int rc = fclose(f) ? -ENOMEM : 0;
-	pthread_mutex_lock(&p->lock);
-	if (!rc && !p->file)
-		rc = p->disk->open(p->path, &p->file);
+	key_text(r.f, piece, batch_item_piece(b, i, 0, piece, PIECE_LEN));
+	fputs(",\"reason\":", r.f);
+	json_text(r.f, reason);
+	fputs(",\"command\":\"", r.f);
+	command_text(r.f, b, i, piece);
+	fputs("\"}\n", r.f);
+	rc = record_close(&r);
 	if (!rc)
-		rc = p->disk->append_sync(p->file, text, text_len);
-	pthread_mutex_unlock(&p->lock);
-	free(command);
-	free(text);
+		rc = record_append(p, &r);
+	record_free(&r);
+	free(piece);
+	if (b->file) // a giant's pages that were looked at
+		memory_file_forget(b->file, 0, b->file->len);
 	return rc;
 }

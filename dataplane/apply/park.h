@@ -18,15 +18,16 @@
 struct park {
 	const struct disk_ops *disk;
 	struct disk_file *file; // NULL until the first command is parked
+	const char *folder;
 	char path[320];
 	pthread_mutex_t lock; // lanes of several cores park into one file
 };
 
-// @param folder  the link's state folder
+// @param folder  the link's state folder; borrowed
 void park_init(struct park *p, const struct disk_ops *disk, const char *folder);
 void park_fini(struct park *p);
 
-// Keep item i of a batch. Blocks until it is on disk; it is rare by nature.
+// Keep item i of a batch, whatever its size. Blocks until it is on disk; it is rare by nature.
 //
 // @param reason  the server's own words
 // @return 0, or -errno (-ENOSPC: disk full): then it is not parked and must not be counted so

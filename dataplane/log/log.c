@@ -28,7 +28,7 @@ void log_fini(struct log *l)
 
 void log_reset(struct log *l, uint64_t offset)
 {
-	l->head = l->tail = l->moved_at = offset;
+	l->head = l->tail = l->moved_at = l->released = offset;
 	for (unsigned i = 0; i < l->n_cursors; i++)
 		l->cursors[i] = offset;
 	l->stamp_first = l->n_stamps = 0;
@@ -54,10 +54,10 @@ static struct log_stamp *stamp(const struct log *l, unsigned i)
 	return (struct log_stamp *)&l->stamps[(l->stamp_first + i) % LOG_STAMPS];
 }
 
-// Keep the newest stamp at or before head: it tells the age of the oldest byte held.
-static void stamps_trim(struct log *l)
+// Keep the newest stamp at or before the slowest cursor: it tells the age of what waits longest.
+static void stamps_trim(struct log *l, uint64_t slowest)
 {
-	while (l->n_stamps > 1 && stamp(l, 1)->offset <= l->head) {
+	while (l->n_stamps > 1 && stamp(l, 1)->offset <= slowest) {
 		l->stamp_first = (l->stamp_first + 1) % LOG_STAMPS;
 		l->n_stamps--;
 	}
@@ -71,8 +71,17 @@ void log_cursor_set(struct log *l, unsigned cursor, uint64_t offset)
 	for (unsigned i = 0; i < l->n_cursors; i++)
 		if (l->cursors[i] < slowest)
 			slowest = l->cursors[i];
-	l->head = slowest;
-	stamps_trim(l);
+	l->head = slowest > l->released ? slowest : l->released;
+	stamps_trim(l, slowest);
+}
+
+void log_release(struct log *l, uint64_t offset)
+{
+	assert(offset <= l->tail);
+	if (offset > l->released)
+		l->released = offset;
+	if (offset > l->head)
+		l->head = offset;
 }
 
 static char *place_of(const struct log *l, enum log_ring ring, uint64_t offset)

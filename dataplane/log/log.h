@@ -38,6 +38,7 @@ struct log {
 	enum log_ring active;        // where bytes come in
 	uint64_t moved_at;           // older bytes than this lie in the other ring
 	uint64_t head;               // oldest byte held
+	uint64_t released;           // older bytes are kept elsewhere, whoever still needs them
 	uint64_t tail;               // next byte to come
 	uint64_t cursors[LOG_CURSORS_MAX];
 	unsigned n_cursors;
@@ -61,6 +62,18 @@ unsigned log_cursor_add(struct log *l);
 
 // Move a cursor forward; memory behind the slowest one is free again.
 void log_cursor_set(struct log *l, unsigned cursor, uint64_t offset);
+
+// Let the memory of the bytes before an offset go, though a cursor still stands before it: whoever
+// needs them keeps them elsewhere. They are never viewable again.
+//
+// @param offset  up to the end; nobody holds pointers to what lies before it
+void log_release(struct log *l, uint64_t offset);
+
+// Viewable up to here.
+static inline uint64_t log_end(const struct log *l)
+{
+	return l->tail;
+}
 
 // Longest run of bytes that the log can ever hold.
 static inline size_t log_capacity(const struct log *l)

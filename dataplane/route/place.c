@@ -27,13 +27,22 @@ void place_init(struct place *p, const struct link_settings *settings, struct la
 	}
 }
 
+// A batch is back, or was never handed over.
+static void feed_take_back(struct place *p, struct feed *f, uint32_t handle)
+{
+	struct batch *b = &f->lane->pool[handle];
+	p->files_len -= b->file ? b->file->len : 0;
+	batch_release(b);
+	f->free[f->n_free++] = handle;
+}
+
 void place_begin(struct place *p)
 {
 	for (unsigned i = 0; i < p->n_lanes; i++)
 		p->feeds[i].held = 0;
 }
 
-static unsigned feed_collect(struct feed *f)
+static unsigned feed_collect(struct place *p, struct feed *f)
 {
 	unsigned n = 0;
 	uint32_t handle;
@@ -41,7 +50,7 @@ static unsigned feed_collect(struct feed *f)
 		assert(f->n_out && f->out[f->out_head % LANE_BATCHES] == handle);
 		f->out_head++;
 		f->n_out--;
-		f->free[f->n_free++] = handle;
+		feed_take_back(p, f, handle);
 		n++;
 	}
 	return n;
@@ -51,7 +60,7 @@ unsigned place_collect(struct place *p)
 {
 	unsigned n = 0;
 	for (unsigned i = 0; i < p->n_lanes; i++)
-		n += feed_collect(&p->feeds[i]);
+		n += feed_collect(p, &p->feeds[i]);
 	return n;
 }
 
@@ -72,6 +81,12 @@ struct batch *place_open(struct place *p, unsigned lane, uint64_t offset, uint64
 	batch_reset(f->open, f->next_seq++, offset, framed);
 	f->open->received_ns = received_ns;
 	return f->open;
+}
+
+void place_give_file(struct place *p, unsigned lane, struct memory_file *file)
+{
+	p->feeds[lane].open->file = file;
+	p->files_len += file->len;
 }
 
 void place_close(struct place *p, unsigned lane, uint64_t end, int32_t db)
@@ -129,11 +144,23 @@ void place_join(struct place *p, unsigned lane, uint32_t mask, uint64_t begin, i
 	}
 }
 
+// A lane that waits for its target is shown more, while there are batches: a delete among it may be
+// what the target waits for.
+static bool feed_is_eager(const struct feed *f)
+{
+	if (f->n_out < EAGER_BATCHES)
+		return true;
+	const struct lane *l = f->lane;
+	return f->n_free > LANE_BATCHES / 2 &&
+	       atomic_load_explicit(&l->wait_deadline_ms, memory_order_relaxed) &&
+	       atomic_load_explicit(&l->state, memory_order_relaxed) == LANE_READY;
+}
+
 void place_flush(struct place *p, uint64_t end, int32_t db, bool all, int except)
 {
 	for (unsigned i = 0; i < p->n_lanes; i++) {
 		struct feed *f = &p->feeds[i];
-		if (f->open && f->open->n_items && (all || f->n_out < EAGER_BATCHES) &&
+		if (f->open && f->open->n_items && (all || feed_is_eager(f)) &&
 		    (int)i != except)
 			place_close(p, i, end, db);
 	}
@@ -180,9 +207,9 @@ void place_discard(struct place *p)
 		struct feed *f = &p->feeds[i];
 		uint32_t handle;
 		while (ring_pop(&f->lane->from_lane, &handle))
-			f->free[f->n_free++] = handle;
+			feed_take_back(p, f, handle);
 		if (f->open)
-			f->free[f->n_free++] = f->open_handle;
+			feed_take_back(p, f, f->open_handle);
 		f->open = NULL;
 		f->n_out = 0;
 		f->after_mask = 0;

@@ -36,6 +36,7 @@ struct place {
 	struct feed feeds[LANES_MAX];
 	unsigned n_lanes;
 	uint8_t lane_of_slot[SLOT_COUNT];
+	uint64_t files_len;   // bytes of files that batches on their way hold
 	struct marker marker; // replid, phase, epoch and site of what is routed now
 };
 
@@ -65,6 +66,9 @@ unsigned place_collect(struct place *p);
 // @return NULL when all batches of the lane are on their way: try again after place_collect()
 struct batch *place_open(struct place *p, unsigned lane, uint64_t offset, uint64_t received_ns,
 			 bool framed);
+
+// Let the open batch of a lane own the file that its commands lie in, until it is answered.
+void place_give_file(struct place *p, unsigned lane, struct memory_file *file);
 
 // Hand the open batch of a lane over. @param end  offset after its last command
 // @param db  database that the stream has selected there

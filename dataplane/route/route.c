@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "dataplane/route/route.h"
+#include "dataplane/route/route_priv.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define ARGV_FIRST     256
-#define TURN_BYTES     (256 * 1024) // of the log that one turn takes, so that replies get theirs
-#define FEED_MAX       (256 * 1024)
 #define TEXT_OF_SELECT 64
 
 int route_init(struct route *r, struct log *log, struct place *place,
@@ -21,12 +18,10 @@ int route_init(struct route *r, struct log *log, struct place *place,
 	r->config = config;
 	r->only_db = config->source.db >= 0 ? config->source.db : config->target.db;
 	r->to_db = config->target.db >= 0 ? config->target.db : config->source.db;
-	r->argv_max = ARGV_FIRST;
-	r->argv = malloc(r->argv_max * sizeof(*r->argv));
-	r->argv_new = malloc((r->argv_max + REWRITE_GROWTH) * sizeof(*r->argv));
+	r->giant.folder = config->state_dir;
 	r->reader = resp_stream_new(0);
 	r->held = calloc(SLOT_COUNT, sizeof(*r->held));
-	if (r->argv && r->argv_new && r->reader && r->held)
+	if (r->reader && r->held && !route_argv_reserve(r, 1))
 		return 0;
 	route_fini(r);
 	return -ENOMEM;
@@ -35,13 +30,12 @@ int route_init(struct route *r, struct log *log, struct place *place,
 void route_fini(struct route *r)
 {
 	resp_stream_free(r->reader);
-	free(r->argv);
-	free(r->argv_new);
+	giant_drop(&r->giant);
+	route_argv_free(r);
 	free(r->held);
 	holds_fini(&r->holds);
 	r->held = NULL;
 	r->reader = NULL;
-	r->argv = r->argv_new = NULL;
 }
 
 int route_reset(struct route *r, uint64_t offset, int32_t db)
@@ -51,95 +45,8 @@ int route_reset(struct route *r, uint64_t offset, int32_t db)
 	r->pending = r->in_frame = r->frame_held = false;
 	r->held_end = 0;
 	r->resync = NULL;
+	giant_drop(&r->giant);
 	return resp_stream_reset(r->reader, offset);
-}
-
-static int route_bad(struct route *r, enum error_id error, const char *what, uint64_t offset)
-{
-	r->error = error;
-	snprintf(r->text, sizeof(r->text), "the stream of the source is broken at offset %llu: %s",
-		 (unsigned long long)offset, what);
-	return -1;
-}
-
-// ---- Frames
-
-static int argv_reserve(struct route *r, unsigned argc)
-{
-	if (argc <= r->argv_max)
-		return 0;
-	struct span *argv = realloc(r->argv, argc * sizeof(*argv));
-	if (argv)
-		r->argv = argv;
-	struct span *argv_new = realloc(r->argv_new, (argc + REWRITE_GROWTH) * sizeof(*argv));
-	if (argv_new)
-		r->argv_new = argv_new;
-	if (!argv || !argv_new)
-		return -ENOMEM;
-	r->argv_max = argc;
-	return 0;
-}
-
-static int argv_fill(struct route *r)
-{
-	if (argv_reserve(r, r->frame.argc))
-		return route_bad(r, ERROR_MEMORY, "no memory for a command", r->frame.begin);
-	size_t len;
-	r->bytes = log_view(r->log, r->frame.begin, &len);
-	for (unsigned i = 0; i < r->frame.argc; i++)
-		r->argv[i] = (struct span){r->bytes + r->frame.argv[i].at, r->frame.argv[i].len};
-	return 1;
-}
-
-// Give the reader another slice. Small ones keep the reader from moving what is left; a long
-// command gets long ones.
-//
-// @return bytes given, 0 when the log has no more, -1 out of memory
-static long reader_feed(struct route *r)
-{
-	uint64_t fed = resp_stream_fed(r->reader);
-	size_t len, slice = RESP_SLICE, waiting = (size_t)(fed - resp_stream_position(r->reader));
-	const char *p = log_view(r->log, fed, &len);
-	if (waiting > slice)
-		slice = waiting < FEED_MAX ? waiting : FEED_MAX;
-	if (len > slice)
-		len = slice;
-	return resp_stream_feed(r->reader, p, len) ? -1 : (long)len;
-}
-
-// Whether one command, or one transaction, fills the whole window, so that its end can never come.
-static bool window_is_stuck(const struct route *r)
-{
-	size_t space;
-	log_space(r->log, &space);
-	if (resp_stream_frame_least(r->reader) > log_capacity(r->log))
-		return true;
-	return !space && r->log->active == LOG_RING_LARGE && r->log->head == r->routed;
-}
-
-// @return 1 a frame is at hand, 0 not all of one is there, -1 error
-static int frame_next(struct route *r)
-{
-	for (;;) {
-		switch (resp_stream_next(r->reader, &r->frame)) {
-		case RESP_OK:
-			return argv_fill(r);
-		case RESP_BAD:
-			return route_bad(r, ERROR_STREAM_GARBAGE, resp_stream_error(r->reader),
-					 resp_stream_position(r->reader));
-		case RESP_MORE:
-			break;
-		}
-		long fed = reader_feed(r);
-		if (fed < 0)
-			return route_bad(r, ERROR_MEMORY, "no memory for a command", r->routed);
-		if (!fed && window_is_stuck(r))
-			return route_bad(r, ERROR_COMMAND_TOO_LONG,
-					 "one command or transaction is longer than memory-window",
-					 r->routed);
-		if (!fed)
-			return 0;
-	}
 }
 
 // ---- Lanes
@@ -173,21 +80,44 @@ static uint64_t received_ns(const struct route *r, uint64_t offset)
 	return log_stamp_at(r->log, offset).mono_ns;
 }
 
-static size_t text_needed(const struct span *argv, int argc)
+// A giant's words may be millions; those that came as they go are sent with their header as it
+// stands before them, so that they take no text.
+//
+// @return bytes of that header, 0 when there is none
+static size_t word_stands(const struct route *r, struct span word)
+{
+	char head[24];
+	const char *end = r->bytes + (r->frame.end - r->frame.begin);
+	if (r->giant.state == GIANT_NONE || word.p < r->bytes || word.p + word.len + 2 > end)
+		return 0;
+	head[0] = '$';
+	size_t len = 1 + decimal_write(head + 1, word.len);
+	head[len++] = '\r';
+	head[len++] = '\n';
+	bool stands = (size_t)(word.p - r->bytes) > len && !memcmp(word.p - len, head, len) &&
+		      !memcmp(word.p + word.len, "\r\n", 2);
+	return stands ? len : 0;
+}
+
+static size_t text_needed(const struct route *r, const struct span *argv, int argc)
 {
 	size_t need = BATCH_HEAD_LEN + TEXT_OF_SELECT;
 	for (int i = 0; i < argc; i++)
-		need += batch_arg_len(argv[i], true);
+		need += word_stands(r, argv[i]) ? 0 : batch_arg_len(argv[i], true);
 	return need;
 }
 
 // Compose a command whose words differ from those that came. Words in the log stay where they are;
 // the rest is short.
-static int words_add(struct batch *b, const struct rewrite *w)
+static int words_add(const struct route *r, struct batch *b, const struct rewrite *w)
 {
 	int rc = batch_head(b, (unsigned)w->argc);
-	for (int i = 0; i < w->argc && !rc; i++)
-		rc = batch_arg(b, w->argv[i], true);
+	for (int i = 0; i < w->argc && !rc; i++) {
+		size_t head_len = word_stands(r, w->argv[i]);
+		rc = head_len ? batch_refer(b, w->argv[i].p - head_len,
+					    head_len + w->argv[i].len + 2)
+			      : batch_arg(b, w->argv[i], true);
+	}
 	return rc;
 }
 
@@ -197,7 +127,7 @@ static int command_add(struct route *r, struct batch *b, const struct rewrite *w
 	int32_t db = r->only_db < 0 ? r->db : r->to_db;
 	int rc = batch_item_begin(b, r->frame.begin, db, ITEM_COMMAND);
 	if (!rc && w)
-		rc = words_add(b, w);
+		rc = words_add(r, b, w);
 	else if (!rc)
 		rc = batch_refer(b, r->bytes, (size_t)(r->frame.end - r->frame.begin));
 	return rc;
@@ -253,7 +183,7 @@ static void batch_settle(struct route *r, unsigned lane, uint32_t mask, bool glo
 	}
 	if (global)
 		b->marker_all = true;
-	if (barrier || global || batch_is_full(r, b))
+	if (barrier || global || b->file || batch_is_full(r, b))
 		place_close(r->place, lane, r->frame.end, r->db);
 }
 
@@ -271,8 +201,11 @@ static struct batch *batch_for(struct route *r, unsigned lane, size_t text_len)
 {
 	uint64_t begin = r->in_frame ? r->frame_begin : r->frame.begin;
 	struct batch *b = r->place->feeds[lane].open;
+	bool first = !r->in_frame || r->frame_lane < 0;
 	if (b && !batch_has_text(b, text_len) && !r->in_frame)
 		place_close(r->place, lane, r->frame.begin, r->db);
+	else if (b && b->n_items && r->giant.state != GIANT_NONE && first) // it gets one of its own
+		place_close(r->place, lane, begin, r->in_frame ? r->frame_db : r->db);
 	return place_open(r->place, lane, begin, b ? 0 : received_ns(r, begin), true);
 }
 
@@ -289,12 +222,16 @@ static int command_place(struct route *r, const struct command *c, const struct 
 	uint32_t mask = lanes_of(r, c, argv, argc, &lane);
 	if (r->in_frame && r->frame_lane >= 0)
 		lane = (unsigned)r->frame_lane;
-	struct batch *b = batch_for(r, lane, w ? text_needed(argv, argc) : TEXT_OF_SELECT);
+	size_t text_len = w ? text_needed(r, argv, argc) : TEXT_OF_SELECT;
+	struct batch *b = batch_for(r, lane, text_len);
 	if (!b)
 		return 0;
-	if (w && !batch_has_text(b, text_needed(argv, argc)) &&
-	    !batch_text_grow(b, text_needed(argv, argc)))
+	if (w && !batch_has_text(b, text_len) && !batch_text_grow(b, text_len))
 		return no_memory(r);
+	if (r->giant.state != GIANT_NONE && !r->giant.given) {
+		place_give_file(r->place, lane, r->giant.file);
+		r->giant.given = true;
+	}
 	if (r->in_frame && r->frame_lane < 0) {
 		r->frame_lane = (int)lane;
 		r->frame_mark = batch_mark(b);
@@ -512,6 +449,7 @@ static int frame_wait(struct route *r)
 
 int route_abandon(struct route *r)
 {
+	giant_drop(&r->giant);
 	if (!r->in_frame)
 		return 0;
 	r->in_frame = false;
@@ -524,12 +462,13 @@ int route_abandon(struct route *r)
 	return resp_stream_reset(r->reader, r->frame_begin) ? no_memory(r) : 0;
 }
 
-static void command_done(struct route *r)
+static int command_done(struct route *r)
 {
 	r->pending = false;
-	if (r->in_frame)
-		return;
-	r->routed = r->frame.end;
+	if (!r->in_frame)
+		r->routed = r->frame.end;
+	bool over = r->giant.state == GIANT_WHOLE && r->frame.end == r->giant.end;
+	return over ? route_giant_over(r) : 0;
 }
 
 static int release_put(struct route *r, const struct hold *hold, struct span key)
@@ -578,6 +517,8 @@ int route_release(struct route *r)
 
 uint64_t route_whole(const struct route *r)
 {
+	if (r->giant.state != GIANT_NONE)
+		return r->giant.end;
 	return r->pending ? r->frame.begin : resp_stream_position(r->reader);
 }
 
@@ -589,13 +530,15 @@ void route_flush(struct route *r, bool all)
 
 int route_turn(struct route *r, uint64_t now_ms)
 {
-	uint64_t stop = resp_stream_position(r->reader) + TURN_BYTES;
+	uint64_t taken = 0;
 	r->now_ms = now_ms;
-	while (resp_stream_position(r->reader) < stop) {
+	while (taken < TURN_BYTES) {
 		// The log may have moved since: bytes that wait are those of its present ring.
-		int rc = r->pending ? argv_fill(r) : frame_next(r);
+		int rc = r->pending ? route_frame_again(r) : route_frame_next(r);
 		if (rc < 0)
 			return rc;
+		if (rc == 2)
+			return 1;
 		if (!rc)
 			return frame_wait(r);
 		bool framed = r->in_frame;
@@ -604,10 +547,12 @@ int route_turn(struct route *r, uint64_t now_ms)
 		if (rc <= 0)
 			return rc;
 		if (framed && r->in_frame)
-			r->frame_commands++;
+			r->frame_commands += r->frame.argc > 0; // a bare newline is none
 		else if (!framed && !r->in_frame && r->frame.argc)
 			counter_add(&r->counters->received_commands, 1);
-		command_done(r);
+		taken += r->frame.end - r->frame.begin;
+		if (command_done(r))
+			return -1;
 	}
 	return 1;
 }

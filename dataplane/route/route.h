@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Route: the stream's bytes -> commands -> fate, form, lane.
 //
-//   route_turn() -> frame_next() -> command_route() -> filter | command_place() -> place_*()
+//   route_turn() -> route_frame_next() -> command_route() -> filter | command_place() -> place_*()
+//
+// What the log's window cannot hold well is collected in a file first, see giant.h.
 //
 // A command is forwarded as the bytes of the log that it came in, unless its form has to change.
 // What the source wrapped in MULTI .. EXEC goes into one batch, which is a transaction itself.
@@ -11,6 +13,7 @@
 #pragma once
 
 #include "dataplane/log/log.h"
+#include "dataplane/route/giant.h"
 #include "dataplane/route/hold.h"
 #include "dataplane/route/place.h"
 #include "parsers/commands.h"
@@ -32,9 +35,11 @@ struct route {
 
 	// The command at hand.
 	struct resp_frame frame;
-	const char *bytes;       // of the frame, in the log
+	const char *bytes;       // of the frame, in the log or in the giant's file
 	struct span *argv, *argv_new; // room for argv_max, and a little more
 	unsigned argv_max;
+	bool argv_in_file;       // they lie in memory_file_map(), being so many
+	struct giant giant;
 	bool pending;            // it found no free batch: try again before the next
 
 	// MULTI .. EXEC at hand.

@@ -248,13 +248,14 @@ static void garbage_in_the_stream_is_refused_with_1(struct world *w)
 	assert_string_equal(ask_text(target, "PING"), "PONG");
 }
 
-static void a_command_above_the_window_is_refused_with_1(struct world *w)
+static void a_command_above_the_window_needs_disk(struct world *w)
 {
 	struct server *source = server_start(w, "source", NULL);
 	struct server *target = server_start(w, "target", NULL);
 	size_t len = 5u << 20;
 	char *bytes = malloc(len);
-	struct job *j = sync_start(w, source->url, target->url, "--memory-window", "1MB", NULL);
+	struct job *j = sync_start(w, source->url, target->url, "--memory-window", "1MB",
+				   "--disk-limit", "0", NULL);
 
 	assert_non_null(bytes);
 	memset(bytes, 'x', len);
@@ -507,7 +508,7 @@ int main(int argc, char **argv)
 		E2E_TEST(a_fake_primary_is_good_enough),
 		E2E_TEST(corrupt_snapshots_are_refused_with_1),
 		E2E_TEST(garbage_in_the_stream_is_refused_with_1),
-		E2E_TEST(a_command_above_the_window_is_refused_with_1),
+		E2E_TEST(a_command_above_the_window_needs_disk),
 		E2E_TEST(a_target_that_answers_garbage_is_refused_with_1),
 		E2E_TEST(a_command_that_the_target_refuses_is_parked_and_counted),
 		E2E_TEST(a_refused_command_ends_the_job_when_told_so),

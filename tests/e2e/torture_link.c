@@ -172,17 +172,6 @@ static bool nothing_runs(void *arg)
 	return !descendant_find("flyoverd", 0) && !descendant_find("flyover-dataplane", 0);
 }
 
-void link_ended(struct torture *t)
-{
-	int code = process_wait(t->job->process);
-
-	wait_until(nothing_runs, t, "flyoverd and its dataplane to leave");
-	// Who was told to end before he could hear it has not begun either.
-	if (code && code != 128 + SIGTERM && !t->may_fail)
-		torture_fail(t, "the link ends with %d", code);
-	t->job = NULL;
-}
-
 static void descendant_kill(struct torture *t, const char *base_name)
 {
 	pid_t pid = descendant_find(base_name, 0);
@@ -197,6 +186,20 @@ static bool all_killed(void *arg)
 	descendant_kill(arg, "flyoverd");
 	descendant_kill(arg, "flyover-dataplane");
 	return nothing_runs(arg);
+}
+
+void link_ended(struct torture *t)
+{
+	int code = process_wait(t->job->process);
+
+	// Who was told to end before he could hear it has died of it, and what he would have taken
+	// over lives on.
+	if (code == 128 + SIGTERM)
+		wait_until(all_killed, t, "the killed programs to be gone");
+	else if (code && !t->may_fail)
+		torture_fail(t, "the link ends with %d", code);
+	wait_until(nothing_runs, t, "flyoverd and its dataplane to leave");
+	t->job = NULL;
 }
 
 void link_kill(struct torture *t)

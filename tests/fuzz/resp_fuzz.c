@@ -5,6 +5,7 @@
 
 #include "parsers/crc64.h"
 #include "parsers/resp.h"
+#include "parsers/resp_skim.h"
 #include "tests/fuzz/fuzz.h"
 
 #define CHECK(x)                 \
@@ -47,11 +48,36 @@ static uint64_t run(const char *p, size_t len, size_t slice)
 	return crc64(sum, &v, sizeof(v));
 }
 
+// The same without the bodies.
+static uint64_t skim(const char *p, size_t len, size_t slice)
+{
+	struct resp_skim s;
+	enum skim_verdict v = SKIM_MORE;
+	uint64_t sum = 0;
+	resp_skim_init(&s);
+	for (size_t at = 0, used; at < len && v != SKIM_BAD;) {
+		size_t n = len - at < slice ? len - at : slice;
+		for (size_t end = at + n; at < end || v != SKIM_MORE; at += used) {
+			v = resp_skim_next(&s, (struct span){p + at, end - at}, &used);
+			CHECK(used <= end - at);
+			if (v == SKIM_BAD)
+				break;
+			if (v == SKIM_ARG)
+				sum = crc64(sum, &s.arg, sizeof(s.arg));
+			if (v == SKIM_COMMAND)
+				sum = crc64(sum, &s.position, sizeof(s.position));
+		}
+	}
+	CHECK((v == SKIM_BAD) == (s.error != NULL));
+	return crc64(sum, &v, sizeof(v));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t len)
 {
 	if (!len)
 		return 0;
 	const char *bytes = (const char *)p + 1;
 	CHECK(run(bytes, len - 1, len) == run(bytes, len - 1, 1 + p[0]));
+	CHECK(skim(bytes, len - 1, len) == skim(bytes, len - 1, 1 + p[0]));
 	return 0;
 }

@@ -42,13 +42,13 @@ static void words_are_composed_and_referred_to(void **state)
 	size_t at = 0;
 	for (unsigned i = 0; i < b.n_items; i++) {
 		size_t n = batch_item_bytes(&b, i, item, sizeof(item));
-		assert_int_equal(n, b.items[i].len);
+		assert_int_equal(n, batch_item_len(&b, i));
 		assert_memory_equal(item, all + at, n);
 		at += n;
 	}
 	assert_int_equal(at, b.len);
 	memset(item, '!', sizeof(item));
-	assert_int_equal(batch_item_bytes(&b, 0, item, 5), b.items[0].len);
+	assert_int_equal(batch_item_bytes(&b, 0, item, 5), batch_item_len(&b, 0));
 	assert_memory_equal(item, "*3\r\n$!", 6);
 	batch_fini(&b);
 }

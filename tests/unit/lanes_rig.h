@@ -34,6 +34,7 @@ static inline struct rig *rig_new(unsigned n_lanes, unsigned batch_commands)
 	r->config.settings.batch_commands = batch_commands;
 	r->config.settings.batch_bytes = 2048;
 	snprintf(r->config.name, sizeof(r->config.name), "rig");
+	snprintf(r->config.state_dir, sizeof(r->config.state_dir), "/tmp");
 	r->config.source.db = r->config.target.db = -1;
 	r->core.clock = &clock_kernel;
 	r->n_lanes = n_lanes;

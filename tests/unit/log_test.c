@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The window of a stream, and the ring of memory under it.
+#include <errno.h>
 #include <unistd.h>
 
 #include "dataplane/log/log.h"
@@ -148,11 +149,63 @@ static void stamps_that_are_thinned_stay_in_order(void **state)
 	log_unmake(l);
 }
 
+static void file_gives_back_what_was_appended(void **state)
+{
+	struct memory_file f;
+	char piece[10000];
+	assert_int_equal(memory_file_init(&f, "/nowhere"), -ENOENT);
+	assert_int_equal(memory_file_init(&f, "/tmp"), 0);
+	for (int i = 0; i < 100; i++) {
+		memset(piece, 'a' + i % 26, sizeof(piece));
+		assert_int_equal(memory_file_append(&f, piece, sizeof(piece)), sizeof(piece));
+	}
+	assert_int_equal(memory_file_seal(&f), 0);
+	assert_int_equal(f.len, 1000000);
+	for (int round = 0; round < 2; round++) {
+		for (size_t i = 0; i < f.len; i++)
+			assert_true(f.base[i] == (char)('a' + i / sizeof(piece) % 26));
+		memory_file_forget(&f, 0, 5000); // also less than a page, and to the end
+		memory_file_forget(&f, 5000, f.len);
+	}
+	assert_true(memory_file_has(&f, f.base + f.len - 1));
+	assert_false(memory_file_has(&f, f.base + f.len));
+	memory_file_fini(&f);
+}
+
+// What somebody keeps elsewhere need not wait for the slowest cursor.
+static void released_memory_is_free_before_its_cursor(void **state)
+{
+	struct log *l = log_made(65536, 1000);
+	unsigned cursor = log_cursor_add(l);
+	size_t len;
+	receive(l, 65536);
+	log_space(l, &len);
+	assert_int_equal(len, 0);
+	log_release(l, 1000 + 30000);
+	log_space(l, &len);
+	assert_int_equal(len, 30000);
+	receive(l, 30000);
+	assert_int_equal(log_end(l), 1000 + 65536 + 30000);
+	log_cursor_set(l, cursor, 1000 + 20); // stays behind
+	log_space(l, &len);
+	assert_int_equal(len, 0);
+	assert_int_equal(log_stamp_at(l, 1020).offset, 1000); // its time is still known
+	log_release(l, 1000);
+	log_view(l, 31000, &len);
+	assert_int_equal(len, 65536);
+	log_cursor_set(l, cursor, 40000);
+	log_space(l, &len);
+	assert_int_equal(len, 9000);
+	log_unmake(l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ring_is_one_memory_seen_twice),
 		cmocka_unit_test(file_memory_is_zero_and_writable),
+		cmocka_unit_test(file_gives_back_what_was_appended),
+		cmocka_unit_test(released_memory_is_free_before_its_cursor),
 		cmocka_unit_test(bytes_stay_whole_around_the_end),
 		cmocka_unit_test(full_window_has_no_room_until_the_slowest_moves),
 		cmocka_unit_test(stamps_tell_when_a_byte_came),

@@ -3,6 +3,7 @@
 #include "parsers/info.h"
 #include "parsers/reply.h"
 #include "parsers/resp.h"
+#include "parsers/resp_skim.h"
 #include "tests/unit/random.h"
 #include "tests/unit/test.h"
 
@@ -88,6 +89,83 @@ static void text_check(const struct stream_text *t, size_t slice, struct random 
 	}
 	assert_int_equal(seen, t->n);
 	resp_stream_free(s);
+}
+
+// The same commands, found without looking at their bodies.
+static void skim_check(const struct stream_text *t, size_t slice, struct random *r)
+{
+	struct resp_skim s;
+	unsigned seen = 0, n_args = 0;
+	resp_skim_init(&s);
+	for (size_t at = 0; at < t->len;) {
+		size_t n = slice ? slice : 1 + random_below(r, random_below(r, 2) ? 9 : 5000), used;
+		n = n < t->len - at ? n : t->len - at;
+		struct span in = {t->p + at, n};
+		enum skim_verdict v;
+		while ((v = resp_skim_next(&s, in, &used)) != SKIM_MORE) {
+			in.p += used;
+			in.len -= used;
+			n_args += v == SKIM_ARG;
+			if (v == SKIM_BAD)
+				fail_msg("at %zu: %s", at, s.error);
+			if (v == SKIM_ARG)
+				continue;
+			assert_int_equal(n_args, s.argc);
+			struct resp_frame f = {s.begin, s.position, s.argc, NULL};
+			assert_int_equal(f.begin, seen ? t->frames[seen - 1].end : 0);
+			assert_int_equal(f.end, t->frames[seen].end);
+			assert_int_equal(f.argc, t->frames[seen].argc);
+			if (s.argc) {
+				assert_int_equal(s.arg.at, t->frames[seen].last_at);
+				assert_int_equal(s.arg.len, t->frames[seen].last_len);
+			}
+			seen++;
+			n_args = 0;
+		}
+		at += n;
+		assert_int_equal(s.position, at);
+	}
+	assert_int_equal(seen, t->n);
+}
+
+static void skim_finds_the_same_commands(void **state)
+{
+	struct random r = random_seeded(__func__);
+	struct stream_text t;
+	text_random(&t, &r);
+	skim_check(&t, t.len, &r);
+	skim_check(&t, 1, &r);
+	for (int i = 0; i < 20; i++)
+		skim_check(&t, 0, &r);
+	free(t.p);
+}
+
+// A body of 4 GB needs no more memory than its header.
+static void skim_passes_over_any_length(void **state)
+{
+	static const char head[] = "*2\r\n$6\r\nAPPEND\r\n$4294967296\r\n", tail[] = "\r\n\n";
+	static char body[1 << 20];
+	struct resp_skim s;
+	size_t used;
+	resp_skim_init(&s);
+	assert_int_equal(resp_skim_next(&s, SPAN_LIT(head), &used), SKIM_ARG);
+	struct span rest = {head + used, sizeof(head) - 1 - used};
+	assert_int_equal(resp_skim_next(&s, rest, &used), SKIM_MORE);
+	for (int i = 0; i < 4096; i++)
+		assert_int_equal(
+			resp_skim_next(&s, (struct span){body, sizeof(body)}, &used), SKIM_MORE);
+	assert_int_equal(resp_skim_next(&s, SPAN_LIT(tail), &used), SKIM_ARG);
+	assert_int_equal(used, 2);
+	assert_int_equal(s.arg.len, 4294967296);
+	assert_memory_equal(s.name, "APPEND", s.name_len);
+	assert_int_equal(resp_skim_next(&s, SPAN_LIT("\n"), &used), SKIM_COMMAND);
+	assert_int_equal(s.position, sizeof(head) - 1 + 4294967296 + 2);
+	assert_int_equal(resp_skim_next(&s, SPAN_LIT("\n"), &used), SKIM_COMMAND);
+	assert_int_equal(s.argc, 0);
+	// One more byte would be too much.
+	resp_skim_init(&s);
+	assert_int_equal(resp_skim_next(&s, SPAN_LIT("*1\r\n$4294967297\r\n"), &used), SKIM_BAD);
+	assert_non_null(s.error);
 }
 
 static void offsets_are_exact_however_the_bytes_come(void **state)
@@ -304,6 +382,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(offsets_are_exact_however_the_bytes_come),
+		cmocka_unit_test(skim_finds_the_same_commands),
+		cmocka_unit_test(skim_passes_over_any_length),
 		cmocka_unit_test(what_is_no_command_is_bad),
 		cmocka_unit_test(huge_counts_wait_without_memory),
 		cmocka_unit_test(reset_forgets_and_counts_from_there),
