@@ -88,7 +88,7 @@ static int probe_read(struct compare *c, struct subject *s)
 {
 	struct pair_reply r;
 	enum difference d = DIFF_NONE;
-	if (c->mode != CHECK_KEYS) {
+	if (c->mode == CHECK_FULL || c->mode == CHECK_LENGTH) {
 		if (pair_next(c->pair, &r, c->failure))
 			return -1;
 		d = string_judge(c, s, &r);
@@ -100,7 +100,7 @@ static int probe_read(struct compare *c, struct subject *s)
 		presence_judge(c, s, expiry);
 	else if (d != DIFF_NONE)
 		settle(s, d);
-	else if (c->mode == CHECK_FULL && !expiry_equal(c, expiry))
+	else if ((c->mode == CHECK_FULL || c->mode == CHECK_TTL) && !expiry_equal(c, expiry))
 		settle(s, DIFF_EXPIRY);
 	return 0;
 }
@@ -225,11 +225,28 @@ static int single_round(struct compare *c, struct subject *s, unsigned n)
 	return 0;
 }
 
+int subjects_missing(struct compare *c, struct subject *s, unsigned n)
+{
+	struct client *source = &c->pair->client[SOURCE];
+	for (unsigned i = 0; i < n; i++)
+		client_ask(source, c->absolute_expiry ? "PEXPIRETIME %b" : "PTTL %b", s[i].key);
+	for (unsigned i = 0; i < n; i++) {
+		const struct resp_value *v = client_next(source, NULL);
+		if (!v)
+			return pair_failed(c->pair, c->failure);
+		if (v->type != RESP_INTEGER)
+			return client_refused(source, "to be read", v->text, c->failure);
+		s[i].type = VALUE_NONE;
+		presence_judge(c, &s[i], (int64_t[2]){v->integer, -2});
+	}
+	return 0;
+}
+
 int subjects_compare(struct compare *c, struct subject *s, unsigned n)
 {
 	if (probe_round(c, s, n))
 		return -1;
-	if (c->mode == CHECK_KEYS)
+	if (c->mode == CHECK_KEYS || c->mode == CHECK_TTL)
 		return 0;
 	if (type_round(c, s, n) || length_round(c, s, n))
 		return -1;

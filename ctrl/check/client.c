@@ -244,6 +244,7 @@ static int bytes_receive(struct client *c)
 		return errno == EAGAIN || errno == EINTR ? 0 : lost(c, strerror(errno));
 	if (n == 0)
 		return lost(c, "the server closed it");
+	c->received += (uint64_t)n;
 	c->in_len = (size_t)n;
 	c->in_fed = 0;
 	return 0;

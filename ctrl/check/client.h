@@ -23,6 +23,7 @@ struct client {
 	char *out;
 	size_t out_len, out_done, out_room;
 	unsigned pending;      // replies still to come
+	uint64_t received;     // bytes, ever
 	size_t in_len, in_fed; // bytes in `in`, and those that the reader has had
 	char in[16 * RESP_SLICE];
 	struct failure failure; // why the connection is of no use any more

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Following a source by its keyspace notifications: they name the keys that have changed, which
-// are then copied as they are. What notifications cannot say: what happened while we were not connected,
-// and FLUSHALL, FLUSHDB and SWAPDB, which are seen by their counters. After either, everything is
-// gone through again.
+// are then copied as they are. What notifications cannot say: what happened while we were not
+// connected, and FLUSHALL, FLUSHDB and SWAPDB, which are seen by their counters. After either,
+// everything is gone through again.
 #pragma once
 
 #include "ctrl/scan/dirty.h"
