@@ -47,7 +47,8 @@ static const struct option_row rows[] = {
 	ROW("ttl-slack", 0, "TIME", OPTIONS_CHECK, ttl_slack,
 	    "expiries may differ by so much; default 1s"),
 	ROW("follow", 0, NULL, OPTIONS_SCAN, follow,
-	    "then copy what changes, by keyspace notifications, until Ctrl-C"),
+	    "then copy what changes, until Ctrl-C, as keyspace notifications tell: the last state "
+	    "of each key, without order between keys"),
 	ROW("trust-notifications", 0, NULL, OPTIONS_SCAN, trust_notifications,
 	    "they are on: do not look, the service refuses CONFIG"),
 	ROW("extra-keys", 0, "auto|keep|delete", OPTIONS_SCAN, extra_keys,

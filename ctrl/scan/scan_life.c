@@ -44,9 +44,9 @@ static int flushes_read(struct scan *s, int64_t *calls)
 
 static int follow_prepare(struct scan *s)
 {
-	bool trust = s->options->trust_notifications;
-	if (follow_begin(&s->follow, &s->scanning.client[SOURCE], s->source, s->source->db,
-			 s->target->db >= 0 ? s->target->db : s->source->db, trust, s->failure))
+	int from = s->source->db, to = s->target->db;
+	if (follow_begin(&s->follow, &s->scanning.client[SOURCE], s->source, from >= 0 ? from : to,
+			 to >= 0 ? to : from, s->options->trust_notifications, s->failure))
 		return -1;
 	if (flushes_read(s, &s->flushes))
 		return -1;

@@ -122,6 +122,9 @@ static int functions_pass(struct scan *s)
 
 static int follow_on(struct scan *s)
 {
+	if (s->options->follow && s->progress->passes == 1)
+		scan_note(s, "following: each key gets the last state of its own; order between "
+			     "keys and transactions are not kept, functions are not seen");
 	s->stage = s->options->follow ? STAGE_FOLLOW : STAGE_DONE;
 	s->sweep = false;
 	s->progress->following = s->options->follow;

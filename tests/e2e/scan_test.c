@@ -297,6 +297,74 @@ static void scan_waits_while_the_target_is_full(struct world *w)
 	assert_same_data(t.source, t.target);
 }
 
+static bool something_is_built(void *arg)
+{
+	redisReply *r = ask(arg, "KEYS __flyover:scan:*");
+	bool is = r->elements > 0;
+
+	freeReplyObject(r);
+	return is;
+}
+
+static void scan_clears_away_what_it_was_killed_over(struct world *w)
+{
+	struct two t = two_start(w);
+
+	dataset_load_big(t.source);
+	struct job *j = scan_start(w, t.source->url, t.target->url, "--big-value=1KB", NULL);
+	wait_until(something_is_built, t.target, "a big value to be built");
+	process_kill(j->process);
+	scan(w, t.source->url, t.target->url, "--big-value=1KB", NULL);
+	assert_false(something_is_built(t.target));
+	assert_same_data_with(t.source, t.target, true);
+}
+
+static void scan_says_that_a_big_value_changed_all_the_while(struct world *w)
+{
+	struct two t = two_start(w);
+	unsigned n = 0;
+
+	dataset_load_big(t.source);
+	struct job *j = scan_start(w, t.source->url, t.target->url, "--big-value=100KB", NULL);
+	while (!process_has_ended(j->process)) {
+		run(t.source, "HSET big:hash f5 %u", n++);
+		run(t.source, "XADD big:stream * n %u", n);
+	}
+	assert_int_equal(job_wait(j), 0);
+	assert_int_equal(job_number(j, "unsteady"), 2);
+	assert_true(job_number(j, "again") >= 2);
+	assert_int_equal(ask_number(t.target, "HLEN big:hash"), 100000);
+	assert_int_equal(ask_number(t.target, "SCARD big:set"),
+			 ask_number(t.source, "SCARD big:set"));
+}
+
+// Sources before 7.0 know PTTL only; ours is not allowed more. Nor may it be watched.
+static void scan_keeps_expiries_told_as_what_is_left(struct world *w)
+{
+	struct two t = two_start(w);
+
+	dataset_load(t.source);
+	dataset_load_big(t.source);
+	user_make(t.source, "-pexpiretime -watch -multi");
+	struct job *j = scan(w, worker_url(t.source), t.target->url, NULL);
+	assert_int_equal(job_number(j, "unsteady"), 0);
+	const char *arguments[] = {"check", t.source->url, t.target->url, "--ttl-slack=2s", NULL};
+	j = job_start_argv(w, "flyover", arguments, NULL);
+	assert_int_equal(process_wait(j->process), 0);
+}
+
+static void scan_passes_idle_times_on_when_asked_to(struct world *w)
+{
+	struct two t = two_start(w);
+
+	run(t.source, "SET a 1");
+	redisReply *r = ask(t.source, "DUMP a");
+	run(t.source, "RESTORE a 0 %b REPLACE IDLETIME 5000", r->str, r->len);
+	freeReplyObject(r);
+	scan(w, t.source->url, t.target->url, "--keep-idle", NULL);
+	assert_in_range(ask_number(t.target, "OBJECT IDLETIME a"), 5000, 5100);
+}
+
 static void scan_leaves_nothing_of_its_own_behind(struct world *w)
 {
 	struct two t = two_start(w);
@@ -489,6 +557,10 @@ int main(int argc, char **argv)
 		E2E_TEST(scan_begins_anew_when_the_source_was_started_anew),
 		E2E_TEST(scan_waits_while_the_target_is_full),
 		E2E_TEST(scan_leaves_nothing_of_its_own_behind),
+		E2E_TEST(scan_clears_away_what_it_was_killed_over),
+		E2E_TEST(scan_says_that_a_big_value_changed_all_the_while),
+		E2E_TEST(scan_keeps_expiries_told_as_what_is_left),
+		E2E_TEST(scan_passes_idle_times_on_when_asked_to),
 		E2E_TEST(scan_copies_a_hash_of_a_million_in_little_memory),
 		E2E_TEST(scan_follows_what_changes),
 		E2E_TEST(scan_follows_through_flushes_and_swaps),
