@@ -10,6 +10,8 @@
 #include "ctrl/check/check_priv.h"
 #include "ctrl/clock.h"
 
+#define SUSPECTS_MANY 10000 // which take long enough to compare
+
 static const unsigned recheck_pause_ms[RECHECKS_MAX] = {200, 500, 1000};
 
 #define X(name, word, sentence) word,
@@ -126,9 +128,15 @@ static int differences_tell(struct check *c)
 static int suspects_judge(struct check *c)
 {
 	c->result->rechecked += c->suspects.n;
-	for (unsigned i = 0; i < RECHECKS_MAX && c->suspects.n; i++)
-		if (pause_ms(c, recheck_pause_ms[i]) || suspects_again(&c->suspects, &c->compare))
+	unsigned wait_ms = 0;
+	for (unsigned i = 0; i < RECHECKS_MAX && c->suspects.n; i++) {
+		wait_ms += recheck_pause_ms[i];
+		if (c->suspects.n > SUSPECTS_MANY && i + 1 < RECHECKS_MAX)
+			continue; // an early look would not be over early
+		if (pause_ms(c, wait_ms) || suspects_again(&c->suspects, &c->compare))
 			return -1;
+		wait_ms = 0;
+	}
 	bool repairs = c->options->repair && c->suspects.n;
 	if (repairs ? differences_repair(c) : differences_tell(c))
 		return -1;

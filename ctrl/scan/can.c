@@ -8,6 +8,11 @@
 #include "ctrl/clock.h"
 #include "parsers/info.h"
 
+bool error_is_busy(const struct resp_value *v)
+{
+	return value_is_error(v, "BUSY ") || value_is_error(v, "LOADING");
+}
+
 bool error_is_command(const struct resp_value *v)
 {
 	if (v->type != RESP_ERROR)

@@ -23,5 +23,9 @@ struct can {
 // @return 0, or -1 with f
 int can_probe(struct can *c, struct pair *p, struct failure *f);
 
+// Whether it is an error that passes by itself: a script runs, or data are loaded.
+#define BUSY_PAUSE_MS 250
+bool error_is_busy(const struct resp_value *v);
+
 // Whether an error says that the command itself is not there or not permitted, whatever its key.
 bool error_is_command(const struct resp_value *v);

@@ -8,9 +8,9 @@
 #include "ctrl/clock.h"
 #include "ctrl/scan/copy_priv.h"
 
-#define TRIES_MAX    5
-#define SIZE_UNKNOWN 1024 // counted for a value whose size nobody knows
-#define BIG_WAITING  16   // so many big ones, and small ones wait for them
+#define TRIES_MAX     5
+#define SIZE_UNKNOWN  1024 // counted for a value whose size nobody knows
+#define BIG_WAITING   16   // so many big ones, and small ones wait for them
 
 static int ask(struct copier *c, struct copy_item *item, const char *format, enum copy_ask kind)
 {
@@ -133,7 +133,7 @@ static int length_took(struct copier *c, struct copy_item *item, const struct re
 
 static int expiry_took(struct copier *c, struct copy_item *item, const struct resp_value *v)
 {
-	item->expiry_ms = v->type == RESP_INTEGER ? v->integer : -1;
+	item->expiry_ms = v->type == RESP_INTEGER ? v->integer : -2; // not told: once more
 	if (!c->can.expire_time && item->expiry_ms >= 0)
 		item->expiry_ms += expiry_now_ms(c);
 	return 0;
@@ -221,8 +221,28 @@ static int value_took(struct copier *c, struct copy_item *item, const struct res
 	return write_value(c, item, v, n);
 }
 
+static bool source_is_busy(struct copier *c, const struct copy_expected *e,
+			   const struct resp_value *v)
+{
+	if (!error_is_busy(v) || e->kind == ASK_SELECT || e->kind == ASK_HINT ||
+	    e->kind == ASK_EXPIRY)
+		return false;
+	if (e->kind == ASK_SIZE && e->item->typed) // TYPE's answer comes next
+		return true;
+	if (e->kind == ASK_DUMP || e->kind == ASK_VALUE) {
+		c->n_asked--;
+		c->asked_bytes -= window_share(e->item);
+	}
+	c->paused_until_ms = mono_ms() + BUSY_PAUSE_MS;
+	e->item->type = VALUE_NONE;
+	copy_list_add(&c->ready, e->item);
+	return true;
+}
+
 int source_reply(struct copier *c, struct copy_expected e, const struct resp_value *v, unsigned n)
 {
+	if (source_is_busy(c, &e, v))
+		return 0;
 	switch ((enum copy_ask)e.kind) {
 	case ASK_SIZE:
 		return size_took(c, e.item, v);

@@ -195,10 +195,7 @@ int follow_turn(struct follow *w, struct copier *c)
 	return moved;
 }
 
-bool follow_idle(const struct follow *w)
+void follow_listen(struct follow *w)
 {
-	for (unsigned i = 0; i < FOLLOW_GROUPS; i++)
-		if (w->groups[i].open)
-			return false;
-	return w->dirty.n == 0;
+	events_take(w);
 }

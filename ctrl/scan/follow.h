@@ -39,8 +39,8 @@ void follow_free(struct follow *w);
 // @return 1 something was done, 0 not, -1 failed: the connection
 int follow_turn(struct follow *w, struct copier *c);
 
-// Nothing waits to be copied.
-bool follow_idle(const struct follow *w);
+// Take the events that have come, while something else is at work for long.
+void follow_listen(struct follow *w);
 
 // Connections were opened anew.
 void follow_forget(struct follow *w);

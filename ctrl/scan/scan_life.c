@@ -75,10 +75,26 @@ static bool can_resume(struct scan *s)
 	return same;
 }
 
+static void show(struct scan *s);
+
+// Between the pieces of a big value.
+static bool big_goes_on(void *arg)
+{
+	struct scan *s = arg;
+	const struct copy_options *o = &s->options->copy;
+	if (s->options->follow)
+		follow_listen(&s->follow);
+	show(s);
+	return !o->go_on || o->go_on(o->go_on_arg);
+}
+
 static int begin(struct scan *s)
 {
 	struct copier before = s->copier;
-	if (copier_init(&s->copier, &s->copying, &s->options->copy, s->failure))
+	struct copy_options options = s->options->copy;
+	options.go_on = big_goes_on;
+	options.go_on_arg = s;
+	if (copier_init(&s->copier, &s->copying, &options, s->failure))
 		return -1;
 	s->copier.counts = before.counts;
 	memcpy(s->copier.why_refused, before.why_refused, sizeof(before.why_refused));
@@ -125,8 +141,8 @@ static int source_look(struct scan *s)
 	s->looked_ms = now;
 	if (flushes_read(s, &calls))
 		return -1;
-	bool flushed = calls > s->flushes;
-	s->flushes = calls;
+	bool flushed = s->flushes >= 0 && calls > s->flushes;
+	s->flushes = calls >= 0 ? calls : s->flushes; // a busy server does not tell
 	if (flushed)
 		return pass_again(s, "the source was flushed, or databases were swapped");
 	if (s->follow.lost)

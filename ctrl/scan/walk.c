@@ -129,6 +129,10 @@ static int scan_take(struct walk *w, struct copier *c)
 	if (!v)
 		return 0;
 	w->asked = false;
+	if (error_is_busy(v)) {
+		w->paused_until_ms = mono_ms() + BUSY_PAUSE_MS;
+		return 0;
+	}
 	if (v->type == RESP_ERROR)
 		return client_refused(w->scanned, "SCAN", v->text, c->failure);
 	if (v->type != RESP_ARRAY || n < 3 || v[1].text.len >= CURSOR_LEN)
@@ -155,7 +159,8 @@ int walk_turn(struct walk *w, struct copier *c)
 			return -1;
 		moved |= rc > 0;
 	}
-	if (!w->asked && !w->ended && w->n < WALK_GROUPS) {
+	bool paused = w->paused_until_ms && mono_ms() < w->paused_until_ms;
+	if (!w->asked && !w->ended && w->n < WALK_GROUPS && !paused) {
 		client_ask(w->scanned, "SCAN %b COUNT %d", span_of(w->cursor),
 			   (long long)WALK_COUNT);
 		client_flush(w->scanned);

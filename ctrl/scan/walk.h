@@ -25,6 +25,7 @@ struct walk {
 	bool asked, ended;
 	uint64_t seen;     // keys named
 	uint64_t asked_ms; // when
+	uint64_t paused_until_ms;
 };
 
 // Begin at a cursor. Selects the databases.

@@ -353,6 +353,41 @@ static void scan_keeps_expiries_told_as_what_is_left(struct world *w)
 	assert_int_equal(process_wait(j->process), 0);
 }
 
+static bool is_busy(void *arg)
+{
+	redisReply *r = ask(arg, "GET key:1");
+	bool busy = r->type == REDIS_REPLY_ERROR && !strncmp(r->str, "BUSY", 4);
+
+	freeReplyObject(r);
+	return busy;
+}
+
+static void scan_waits_while_a_script_holds_the_source(struct world *w)
+{
+	struct two t = two_start(w);
+	redisContext *other = server_connect(t.source);
+
+	dataset_load_strings(t.source, "key", 20000, 30);
+	run(t.source, "CONFIG SET busy-reply-threshold 20");
+	struct job *j = scan_start(w, t.source->url, t.target->url, "--max-keys-per-s=10000",
+				   NULL);
+	job_wait_number(j, "keys", 2000);
+	int done = 0;
+	redisAppendCommand(other, "EVAL %s 0", "while true do end");
+	while (!done)
+		assert_int_equal(redisBufferWrite(other, &done), REDIS_OK);
+	wait_until(is_busy, t.source, "the script to hold the source");
+	for (unsigned i = 0; i < 20; i++) { // the scan asks some hundred keys meanwhile
+		assert_true(is_busy(t.source));
+		nap_ms(20);
+	}
+	run(t.source, "SCRIPT KILL");
+	assert_int_equal(job_wait(j), 0);
+	assert_int_equal(job_number(j, "refused"), 0);
+	assert_same_data(t.source, t.target);
+	redisFree(other);
+}
+
 static void scan_passes_idle_times_on_when_asked_to(struct world *w)
 {
 	struct two t = two_start(w);
@@ -561,6 +596,7 @@ int main(int argc, char **argv)
 		E2E_TEST(scan_says_that_a_big_value_changed_all_the_while),
 		E2E_TEST(scan_keeps_expiries_told_as_what_is_left),
 		E2E_TEST(scan_passes_idle_times_on_when_asked_to),
+		E2E_TEST(scan_waits_while_a_script_holds_the_source),
 		E2E_TEST(scan_copies_a_hash_of_a_million_in_little_memory),
 		E2E_TEST(scan_follows_what_changes),
 		E2E_TEST(scan_follows_through_flushes_and_swaps),
