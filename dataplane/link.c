@@ -26,12 +26,45 @@ static uint64_t random_run(void)
 	return run >> 1 | 1;
 }
 
+// A log that cannot have its folder is said at the first turn; only memory ends the start.
+static int logs_init(struct link *link)
+{
+	const struct link_settings *set = &link->config->settings;
+	char folder[sizeof(link->config->state_dir) + 16], text[LOG_TEXT_LEN];
+	snprintf(folder, sizeof(folder), "%s/log", link->config->state_dir);
+	struct log_config config = {
+		.window_len = set->memory_window,
+		.folder = link->config->state_dir[0] ? folder : NULL,
+		.disk_limit = set->disk_limit,
+		.keep_len = set->log_keep,
+		.keep_ms = set->log_keep_time,
+		.sync = (enum setting_log_sync)set->log_sync,
+		.sync_interval_ms = set->log_sync_interval,
+		.owner = link->config->name,
+		.wake_fd = stream_loop_wake_fd(link->core->loop),
+	};
+	int rc = log_init(&link->log, &config, text);
+	memcpy(link->log_text, text, sizeof(link->log_text));
+	link->log_rc = rc;
+	// Kept on disk it serves a target that comes back empty.
+	snprintf(folder, sizeof(folder), "%s/snapshot", link->config->state_dir);
+	config.window_len = set->snapshot_window;
+	config.keep_len = config.keep_ms = UINT64_MAX / 2;
+	if (!set->keep_snapshot)
+		config = (struct log_config){.window_len = set->snapshot_window};
+	int snapshot_rc = log_init(&link->snapshot_log, &config, text);
+	if (!rc && snapshot_rc) {
+		memcpy(link->log_text, text, sizeof(link->log_text));
+		link->log_rc = snapshot_rc;
+	}
+	return rc == -ENOMEM || snapshot_rc == -ENOMEM ? -1 : 0;
+}
+
 static int parts_init(struct link *link, struct core *const *lane_cores)
 {
 	const struct link_config *config = link->config;
 	const struct link_settings *set = &config->settings;
-	if (log_init(&link->log, set->memory_window) ||
-	    log_init(&link->snapshot_log, set->snapshot_window))
+	if (logs_init(link))
 		return -1;
 	link->log_cursor = log_cursor_add(&link->log);
 	link->snapshot_cursor = log_cursor_add(&link->snapshot_log);
@@ -46,6 +79,7 @@ static int parts_init(struct link *link, struct core *const *lane_cores)
 	source_init(&link->source, link->core, config, link_counters(link), &link->log,
 		    &link->snapshot_log);
 	probe_init(&link->probe, link->core, &config->source);
+	lifetimes_init(&link->lifetimes, link->core, &config->target);
 	sweep_init(&link->sweep, link->core, &config->target, link_counters(link));
 	link->sweep.only_db = config->target.db >= 0 ? config->target.db : config->source.db;
 	link->snapshot.only_db = config->source.db >= 0 ? config->source.db : config->target.db;
@@ -53,6 +87,8 @@ static int parts_init(struct link *link, struct core *const *lane_cores)
 	snapshot_init(&link->snapshot, &link->snapshot_log, &link->place, link_counters(link),
 		      &link->sweep.keys, &link->route.holds);
 	park_init(&link->park, &disk_kernel, config->state_dir);
+	if (link_point_open(link))
+		return -1;
 	return route_init(&link->route, &link->log, &link->place, link_counters(link), config);
 }
 
@@ -68,6 +104,7 @@ struct link *link_new(struct core *core, uint32_t index, struct link_slot *slot,
 	link->config = &slot->config;
 	link->n_lanes = n_lanes;
 	link->last_phase = PHASE_DONE;
+	link->looks = true;
 	link->now = core->now;
 	size_t lanes_len = n_lanes * sizeof(*link->lanes);
 	link->lanes = aligned_alloc(64, lanes_len);
@@ -87,9 +124,11 @@ struct link *link_new(struct core *core, uint32_t index, struct link_slot *slot,
 
 void link_free(struct link *link)
 {
+	link_point_close(link);
 	source_fini(&link->source);
 	probe_fini(&link->probe);
 	sweep_fini(&link->sweep);
+	lifetimes_fini(&link->lifetimes);
 	snapshot_fini(&link->snapshot);
 	route_fini(&link->route);
 	for (unsigned i = 0; i < link->n_lanes; i++)
@@ -105,11 +144,13 @@ void link_free(struct link *link)
 
 static void link_close(struct link *link, enum link_phase last)
 {
+	link_point_put(link);
 	link->last_phase = last;
 	link->stage = LINK_CLOSING;
 	source_close(&link->source);
 	probe_fini(&link->probe);
 	sweep_fini(&link->sweep);
+	lifetimes_fini(&link->lifetimes);
 	for (unsigned i = 0; i < link->n_lanes; i++)
 		lane_wish(&link->lanes[i], false);
 }
@@ -153,25 +194,53 @@ void link_drain(struct link *link)
 // The target is not what it was: everything on its way goes back, and a full sync makes it right.
 static void link_reset(struct link *link, const char *why)
 {
-	link_note(link, EVENT_WARN, "full sync: %s", why);
+	link_note(link, EVENT_WARN, "%s: a full sync follows", why);
+	snprintf(link->full_reason, sizeof(link->full_reason), "%s", why);
+	link->begins = link->looks = link->source_stays = false;
 	link->stage = LINK_RESETTING;
 	source_close(&link->source);
 	sweep_fini(&link->sweep);
+	lifetimes_fini(&link->lifetimes);
 	for (unsigned i = 0; i < link->n_lanes; i++)
 		lane_wish(&link->lanes[i], true);
 }
 
+// The lane whose verdict weighs most, NULL when all are fine.
+static struct lane *lane_judging(struct link *link, uint32_t *verdict)
+{
+	static const uint8_t weights[] = {
+		[LANE_FINE] = 0, [LANE_LOOK] = 1, [LANE_RESYNC] = 2, [LANE_FAIL] = 3};
+	struct lane *judging = NULL;
+	*verdict = LANE_FINE;
+	for (unsigned i = 0; i < link->n_lanes; i++) {
+		struct lane *l = &link->lanes[i];
+		uint32_t v = atomic_load_explicit(&l->verdict, memory_order_acquire);
+		if (weights[v] <= weights[*verdict])
+			continue;
+		*verdict = v;
+		judging = l;
+	}
+	return judging;
+}
+
 static void lanes_check(struct link *link)
 {
-	for (unsigned i = 0; i < link->n_lanes && link->stage < LINK_CLOSING; i++) {
-		struct lane *l = &link->lanes[i];
-		uint32_t verdict = atomic_load_explicit(&l->verdict, memory_order_acquire);
-		if (verdict == LANE_FAIL)
-			link_fail(link, l->error, l->text);
-		else if (verdict == LANE_RESYNC && link->stage == LINK_DRAINING)
-			link_fail(link, ERROR_TARGET_REFUSES, l->text);
-		else if (verdict == LANE_RESYNC && link->stage != LINK_RESETTING)
-			link_reset(link, l->text);
+	uint32_t verdict;
+	struct lane *l = lane_judging(link, &verdict);
+	if (!l || link->stage >= LINK_CLOSING)
+		return;
+	if (verdict == LANE_FAIL) {
+		link_fail(link, l->error, l->text);
+	} else if (link->stage == LINK_DRAINING) {
+		link_fail(link, ERROR_TARGET_REFUSES, l->text);
+	} else if (link->stage == LINK_RESETTING) {
+		return;
+	} else if (verdict == LANE_LOOK) {
+		link_look(link, l->text);
+	} else {
+		link->point.spoilt = true;
+		link_reset(link, l->text);
+		link_point_put(link);
 	}
 }
 
@@ -181,14 +250,6 @@ static bool lanes_settled(const struct link *link)
 		if (!lane_settled(&link->lanes[i]))
 			return false;
 	return true;
-}
-
-static bool lanes_ready(const struct link *link)
-{
-	for (unsigned i = 0; i < link->n_lanes; i++)
-		if (atomic_load_explicit(&link->lanes[i].state, memory_order_acquire) != LANE_READY)
-			return false;
-	return lanes_settled(link);
 }
 
 // Commands that were on their way when everything went back: the full sync brings what they did.
@@ -209,7 +270,9 @@ static void fates_settle(struct link *link)
 // The offset to reach is the one that the source has now.
 void link_streaming_begins(struct link *link)
 {
-	link->place.marker.phase = MARKER_STREAM;
+	link->place.marker.phase = link->point.phase = MARKER_STREAM;
+	for (unsigned i = 0; i < link->n_lanes; i++)
+		link->stream_seq[i] = link->place.feeds[i].next_seq;
 	link->stage = LINK_STREAMING;
 	link->touch_at_ns = 0;
 	link->catch_up_answers = link->probe.answers + (link->probe.asked ? 2 : 1);
@@ -264,6 +327,7 @@ static void catch_up_check(struct link *link)
 		link_fail(link, link->route.error, link->route.text);
 	if (released <= 0)
 		return;
+	link_holds_released(link);
 	atomic_store(&state->caught_up, 1);
 	if (link->config->settings.until == UNTIL_CAUGHT_UP)
 		link_drain(link);
@@ -290,7 +354,8 @@ static bool draining_turn(struct link *link)
 	bool more = !link->drained && streaming_turn(link);
 	if (link->stage != LINK_DRAINING)
 		return false;
-	if (more || (!link->drained && r->pending))
+	bool waits = r->pending || log_end(&link->log) < link->log.tail;
+	if (more || (!link->drained && waits))
 		return more;
 	int rc = link->drained ? 0 : route_abandon(r);
 	link->drained = true;
@@ -300,6 +365,8 @@ static bool draining_turn(struct link *link)
 		link_fail(link, r->error, r->text);
 	if (rc <= 0)
 		return false;
+	if (!link->release_at)
+		link_holds_released(link);
 	route_flush(r, true);
 	if (!place_is_idle(&link->place))
 		return false;
@@ -322,16 +389,13 @@ static void fullresync_consider(struct link *link)
 		return;
 	if (link->stage == LINK_STREAMING) {
 		route_flush(&link->route, true);
-		if (link->route.pending || link->paused)
+		if (link->route.pending || link->paused || log_end(&link->log) < link->log.tail)
 			return;
 		bool in_frame = link->route.in_frame && link->route.frame_lane >= 0;
 		if (!in_frame && !place_is_idle(&link->place))
 			return;
 		if (place_frontier(&link->place, link->route.routed) < link->route.routed)
 			return;
-		link_note(link, EVENT_WARN,
-		     "full sync: the source does not go on with our stream at offset %" PRIu64,
-		     link->log.tail);
 		place_discard(&link->place);
 		link->route.in_frame = false;
 		link->stage = LINK_JOINING;
@@ -339,15 +403,17 @@ static void fullresync_consider(struct link *link)
 	} else if (link->stage != LINK_JOINING) {
 		return;
 	}
+	link_full_reason(link);
 	source_accept(&link->source);
 }
 
-// +CONTINUE: the same stream, perhaps under the id of a new master.
+// +CONTINUE: the same stream, perhaps under the id of a new master, which is on record by now.
 static void stream_continues(struct link *link)
 {
+	link_rename(link, link->source.replid, link->log.tail);
 	memcpy(link->place.marker.replid, link->source.replid, sizeof(link->source.replid));
 	if (link->stage == LINK_JOINING)
-		link_streaming_begins(link);
+		link_take_up(link);
 }
 
 static void link_news(struct link *link)
@@ -372,64 +438,14 @@ static void link_news(struct link *link)
 		}
 		link_reset(link, "the connection to the source was lost during the snapshot");
 	}
+	if (news & SOURCE_NEWS_RENAMED)
+		link_renamed(link);
 	if (news & SOURCE_NEWS_CONTINUE)
 		stream_continues(link);
 	fullresync_consider(link);
 }
 
 // ---- Turn
-
-// What the marker that lane i will overwrite says now.
-static void feed_hold(struct link *link, unsigned i)
-{
-	const struct lane *first = &link->lanes[0];
-	struct feed *feed = &link->place.feeds[i];
-	for (unsigned k = 0; k < first->n_found; k++) {
-		const struct lane_found *f = &first->found[k];
-		if (f->first_slot != slots_first(i, link->n_lanes) ||
-		    f->last_slot + 1 != slots_first(i + 1, link->n_lanes) ||
-		    strcmp(f->marker.replid, link->source.replid))
-			continue;
-		feed->held = f->marker.offset;
-		feed->held_db = f->marker.db;
-	}
-}
-
-// Go on where a former life of this link ended: the markers say where that was.
-static bool link_resume(struct link *link)
-{
-	const struct lane *first = &link->lanes[0];
-	struct resume_point at;
-	if (!resume_find(first->found, first->n_found, link->route.held, &at))
-		return false;
-	memcpy(link->source.replid, at.replid, sizeof(link->source.replid));
-	memcpy(link->place.marker.replid, at.replid, sizeof(link->place.marker.replid));
-	log_reset(&link->log, at.offset);
-	if (route_reset(&link->route, at.offset, at.db))
-		return false;
-	link->route.held_end = at.held_end;
-	for (unsigned i = 0; i < link->n_lanes; i++)
-		feed_hold(link, i);
-	counter_set(&link_counters(link)->frontier_offset, at.offset);
-	link_note(link, EVENT_INFO, "the target holds the stream up to offset %" PRIu64, at.offset);
-	return true;
-}
-
-static void opening_turn(struct link *link)
-{
-	if (!lanes_ready(link))
-		return;
-	bool resumes = false;
-	if (!link->joined) {
-		link->target_was_ours = !link->lanes[0].n_keys || link->lanes[0].n_found;
-		link->place.marker.epoch = link->lanes[0].epoch;
-		resumes = link->config->settings.delivery == DELIVERY_EXACTLY_ONCE &&
-			  link_resume(link);
-	}
-	link->joined = true;
-	link->stage = LINK_JOINING;
-	source_open(&link->source, !resumes);
-}
 
 static void resetting_turn(struct link *link)
 {
@@ -445,21 +461,28 @@ static void closing_turn(struct link *link)
 	if (!lanes_settled(link))
 		return;
 	place_discard(&link->place);
-	link->stage = LINK_OVER;
+	if (link_point_settled(link))
+		link->stage = LINK_OVER;
 }
 
 static bool stage_turn(struct link *link, uint64_t *deadline_ns)
 {
 	switch (link->stage) {
 	case LINK_OPENING:
-		opening_turn(link);
+		link_opening_turn(link);
 		return link->stage != LINK_OPENING;
+	case LINK_ASKING:
+		if (lifetimes_turn(&link->lifetimes, &link->now, deadline_ns)) {
+			link_holds_asked(link);
+			link_join(link, true);
+		}
+		return link->stage != LINK_ASKING;
 	case LINK_JOINING:
 		return false;
 	case LINK_LOADING:
 		return link_loading_turn(link);
 	case LINK_SWEEPING:
-		if (sweep_turn(&link->sweep, &link->now, deadline_ns))
+		if (sweep_turn(&link->sweep, &link->now, deadline_ns) && link_holds_saved(link))
 			link_stream_starts(link);
 		return link->stage != LINK_SWEEPING;
 	case LINK_STREAMING:
@@ -478,6 +501,29 @@ static bool stage_turn(struct link *link, uint64_t *deadline_ns)
 	return false;
 }
 
+// What the log's disk has to tell.
+static void log_listen(struct link *link)
+{
+	char text[LOG_TEXT_LEN];
+	const char *damage;
+	if (link->log_rc)
+		link_fail(link, link->log_rc == -EINVAL ? ERROR_CONFIG : ERROR_DISK,
+			  link->log_text);
+	else if (link->log_text[0])
+		link_note(link, EVENT_WARN, "%s", link->log_text);
+	link->log_text[0] = 0;
+	link->log_rc = 0;
+	if (log_news(&link->log, text))
+		link_note(link, EVENT_WARN, "%s", text);
+	if (link->refilling && log_damage(&link->snapshot_log, &damage) &&
+	    link->stage == LINK_LOADING)
+		link_reset(link, damage);
+	if (log_damage(&link->log, &damage) && link->stage == LINK_STREAMING)
+		link_reset(link, damage);
+	else if (log_damage(&link->log, &damage) && link->stage == LINK_DRAINING)
+		link_fail(link, ERROR_DISK, damage);
+}
+
 bool link_turn(void *task, const struct clock_reading *now, uint64_t *deadline_ns)
 {
 	struct link *link = task;
@@ -485,19 +531,27 @@ bool link_turn(void *task, const struct clock_reading *now, uint64_t *deadline_n
 		return false;
 	link->now = *now;
 	bool more = false;
-	if (link->stage < LINK_CLOSING && link->stage != LINK_RESETTING) {
-		place_collect(&link->place);
+	log_listen(link);
+	if (link->stage < LINK_CLOSING) {
+		if (link->stage != LINK_RESETTING)
+			place_collect(&link->place);
 		more = source_turn(&link->source, now,
 				   counter_get(&link_counters(link)->frontier_offset), deadline_ns);
 		probe_turn(&link->probe, now, deadline_ns);
 		bool held = link->source.holding;
 		link_news(link);
+		link_rename_turn(link);
 		more |= held && !link->source.holding;
+		more |= log_turn(&link->log, now, deadline_ns);
+		more |= log_turn(&link->snapshot_log, now, deadline_ns);
 	}
 	more |= stage_turn(link, deadline_ns);
 	if (link->stage == LINK_LOADING || link->stage == LINK_SWEEPING)
 		log_settle(&link->log, link->log.head);
+	else if (link->source_stays)
+		log_settle(&link->log, route_whole(&link->route));
 	frontier_publish(link);
+	link_point_turn(link, deadline_ns);
 	// Nobody tells again of bytes that found a window full.
 	more |= source_may_receive(&link->source);
 	lanes_check(link);

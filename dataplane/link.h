@@ -6,6 +6,10 @@
 //      |                        +------- +CONTINUE ------|-------------------------------+--+
 //      +-- RESETTING <----------------------- the target is not what it was -------------+
 //
+// OPENING reads the markers and holds them against the checkpoint: go on where they say (after
+// ASKING for the expiries that a former life left held, if any), or a full sync. A target that
+// turns out to hold less than it had answered sends the link back there.
+//
 //   any --drain--> DRAINING --all answered--> CLOSING --lanes closed--> OVER
 //   any --error, stop----------------------> CLOSING
 //
@@ -13,6 +17,7 @@
 #pragma once
 
 #include "dataplane/apply/lane.h"
+#include "dataplane/apply/lifetimes.h"
 #include "dataplane/apply/sweep.h"
 #include "dataplane/core/core.h"
 #include "dataplane/log/log.h"
@@ -22,9 +27,11 @@
 #include "dataplane/route/snapshot.h"
 #include "dataplane/source/probe.h"
 #include "dataplane/source/source.h"
+#include "drivers/replace.h"
 
 enum link_stage {
 	LINK_OPENING,
+	LINK_ASKING,
 	LINK_JOINING,
 	LINK_LOADING,
 	LINK_SWEEPING,
@@ -46,6 +53,8 @@ struct link {
 
 	struct log log, snapshot_log;
 	unsigned log_cursor, snapshot_cursor;
+	char log_text[LOG_TEXT_LEN];  // what log_init() said, not told yet
+	int log_rc;                   // why it failed, or 0
 	struct source source;
 	struct probe probe;
 	struct place place;
@@ -60,8 +69,31 @@ struct link {
 	bool snapshot_read;           // its end has been found
 	unsigned n_loaded;            // snapshots loaded
 	unsigned n_snapshots_lost;    // in a row
-	bool target_was_ours;         // empty, or marked by this link, as the link began
-	bool joined;                  // a source has accepted us at least once
+	uint64_t held_end;            // highest offset that the target holds, as the life began
+	bool joined;                  // the markers were looked at once
+	bool looks;                   // the markers say where to go on, else: full sync
+	char resume_text[TEXT_LEN];   // where the target ends, and who says so
+	char full_reason[TEXT_LEN];   // of the full sync that is asked for or offered
+	bool begins;                  // it is the first one of all, which needs no excuse
+	bool source_stays;            // the source goes on while the markers are read again
+	bool from_log;                // the log holds the stream from the markers on
+	bool refilling;               // the snapshot being loaded is the one on disk
+	bool naming;                  // a new id of the stream is being recorded
+	uint64_t stream_seq[LANES_MAX]; // first batch of each lane since the stream began
+
+	struct replacer *files;       // of the state folder; NULL without one
+	struct checkpoint point;      // what we know now, as it was read at first
+	bool point_known;             // it was read, or we have been here ourselves
+	char *point_text;             // as it was put last; CHECKPOINT_LEN_MAX
+	size_t point_len;
+	uint64_t point_at_ns;         // when it may be put again
+	bool point_failed;            // people were told
+
+	struct lifetimes lifetimes;   // of keys that a former life held
+	bool holds_put;               // those of this snapshot are on their way to the disk
+	unsigned n_holds_saved;
+	uint64_t release_at;          // they were given back before this offset, 0: not yet
+
 	bool drained;                 // of the drain: all that was received is routed
 	bool final_markers;           // of the drain: sent
 	uint64_t touch_at_ns;         // when idle lanes get their marker again

@@ -20,7 +20,7 @@ static bool sweep_is_due(const struct link *link)
 	const struct lane *first = &link->lanes[0];
 	bool was_empty = !first->n_keys && !first->n_found;
 	bool first_into_empty = !link->n_loaded && !link->n_snapshots_lost && was_empty;
-	return !first_into_empty && (policy == EXTRA_KEYS_DELETE || link->target_was_ours);
+	return !first_into_empty && (policy == EXTRA_KEYS_DELETE || link->point.ours);
 }
 
 // Before the first key: from here on the target is neither what its markers say nor yet anything
@@ -49,11 +49,29 @@ static int markers_reset(struct link *link)
 	return 0;
 }
 
-void link_snapshot_starts(struct link *link)
+// Say why, and let the checkpoint know.
+void link_full_sync_tell(struct link *link)
+{
+	struct checkpoint *c = &link->point;
+	link_note(link, link->begins ? EVENT_INFO : EVENT_WARN, "full sync: %s", link->full_reason);
+	shared_text_set(&link->slot->state.full_sync, link->full_reason);
+	shared_text_set(&link->slot->state.resumed, "");
+	memcpy(c->full_sync, link->full_reason, sizeof(c->full_sync));
+	c->full_sync_ms = link->now.wall_ms;
+	c->phase = MARKER_SNAPSHOT;
+	c->marked = c->spoilt = false;
+	c->frontier = c->released = 0;
+	link_point_put(link);
+	link->full_reason[0] = 0;
+	link->begins = false;
+}
+
+// @param sweeps  what the snapshot does not hold has to go
+void link_loading_begins(struct link *link, bool sweeps)
 {
 	int rc = snapshot_begin(&link->snapshot, &link->config->settings);
 	sweep_fini(&link->sweep);
-	if (!rc && sweep_is_due(link))
+	if (!rc && sweeps)
 		rc = keyset_init(&link->sweep.keys, link->config->state_dir);
 	if (rc) {
 		char text[TEXT_LEN];
@@ -63,16 +81,29 @@ void link_snapshot_starts(struct link *link)
 	}
 	memcpy(link->place.marker.replid, link->source.replid, sizeof(link->place.marker.replid));
 	link->place.marker.phase = MARKER_SNAPSHOT;
+	link_full_sync_tell(link);
 	place_begin(&link->place);
-	if (link->config->settings.delivery == DELIVERY_EXACTLY_ONCE && markers_reset(link)) {
+	if (markers_reset(link)) {
 		link_fail(link, ERROR_MEMORY, "no memory for the markers");
 		return;
 	}
-	for (unsigned i = 0; i < link->n_lanes; i++)
+	for (unsigned i = 0; i < link->n_lanes; i++) {
 		atomic_store_explicit(&link->lanes[i].phase_snapshot, 1, memory_order_relaxed);
+		atomic_store_explicit(&link->lanes[i].spoilt, 0, memory_order_relaxed);
+	}
 	holds_fini(&link->route.holds);
-	link->snapshot_read = false;
+	link->snapshot_read = link->holds_put = false;
+	link->release_at = 0;
 	link->stage = LINK_LOADING;
+}
+
+void link_snapshot_starts(struct link *link)
+{
+	struct checkpoint *c = &link->point;
+	link->refilling = false;
+	c->kept_len = 0;
+	chain_begin(&c->chain, link->source.replid, link->source.snapshot_offset);
+	link_loading_begins(link, sweep_is_due(link));
 }
 
 // Loaded: the stream goes on where the snapshot was taken.
@@ -84,8 +115,8 @@ void link_stream_starts(struct link *link)
 		link->place.feeds[i].marked = false;
 	}
 	sweep_fini(&link->sweep);
+	link_refill_keep(link);
 	snapshot_fini(&link->snapshot);
-	log_release_memory(&link->snapshot_log);
 	if (route_reset(&link->route, link->source.snapshot_offset, db)) {
 		link_fail(link, ERROR_MEMORY, "no memory for the stream");
 		return;
@@ -119,7 +150,8 @@ bool link_loading_turn(struct link *link)
 		return false;
 	}
 	if (s->done && !link->snapshot_read) {
-		int end = source_snapshot_end(&link->source, s->position);
+		int end = link->refilling ? link_refill_end(link)
+					  : source_snapshot_end(&link->source, s->position);
 		if (end < 0)
 			link_fail(link, link->source.error, link->source.text);
 		link->snapshot_read = end > 0;

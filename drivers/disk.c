@@ -3,32 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
+#include <libgen.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-struct disk_file {
-	int fd;
-	off_t len;
-};
-
-static int kernel_open(const char *path, struct disk_file **out)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return -errno;
-	struct stat st;
-	struct disk_file *f = malloc(sizeof(*f));
-	if (!f || fstat(fd, &st)) {
-		int rc = f ? -errno : -ENOMEM;
-		close(fd);
-		free(f);
-		return rc;
-	}
-	*f = (struct disk_file){.fd = fd, .len = st.st_size};
-	*out = f;
-	return 0;
-}
 
 static int write_all(int fd, const char *p, size_t len, off_t at)
 {
@@ -45,28 +25,67 @@ static int write_all(int fd, const char *p, size_t len, off_t at)
 	return 0;
 }
 
-static int kernel_append_sync(struct disk_file *f, const void *bytes, size_t len)
+// Open and lock. Who waited for the lock may hold a file that was replaced meanwhile: again, then.
+static int line_file_open(const char *path, off_t *len)
 {
-	int rc = write_all(f->fd, bytes, len, f->len);
-	if (!rc && fdatasync(f->fd))
-		rc = -errno;
-	if (rc) {
-		int cut = ftruncate(f->fd, f->len);
-		(void)!cut; // a torn tail stays; readers stop at the last whole record
-		return rc;
+	for (;;) {
+		struct stat st;
+		int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600), rc;
+		if (fd < 0)
+			return -errno;
+		while ((rc = flock(fd, LOCK_EX)) && errno == EINTR)
+			;
+		if (rc || fstat(fd, &st)) {
+			rc = -errno;
+			close(fd);
+			return rc;
+		}
+		*len = st.st_size;
+		if (st.st_nlink)
+			return fd;
+		close(fd);
 	}
-	f->len += (off_t)len;
-	return 0;
 }
 
-static void kernel_close(struct disk_file *f)
+// A file that was made just now is there after a crash only when its folder says so.
+static int folder_sync(const char *path)
 {
-	close(f->fd);
-	free(f);
+	char copy[4096];
+	if (snprintf(copy, sizeof(copy), "%s", path) >= (int)sizeof(copy))
+		return -ENAMETOOLONG;
+	int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	int rc = fsync(fd) ? -errno : 0;
+	close(fd);
+	return rc;
+}
+
+static int kernel_append_line(const char *path, const void *line, size_t len)
+{
+	off_t end = 0;
+	char last = '\n';
+	int fd = line_file_open(path, &end), rc = fd < 0 ? fd : 0;
+	if (fd < 0)
+		return rc;
+	if (end && pread(fd, &last, 1, end - 1) != 1)
+		rc = -EIO;
+	bool torn = last != '\n';
+	if (!rc && torn)
+		rc = write_all(fd, "\n", 1, end);
+	rc = rc ? rc : write_all(fd, line, len, end + torn);
+	if (!rc && fdatasync(fd))
+		rc = -errno;
+	if (!rc && !end)
+		rc = folder_sync(path);
+	if (rc) {
+		int cut = ftruncate(fd, end);
+		(void)!cut; // a torn tail stays; the next one ends it
+	}
+	close(fd);
+	return rc;
 }
 
 const struct disk_ops disk_kernel = {
-	.open = kernel_open,
-	.append_sync = kernel_append_sync,
-	.close = kernel_close,
+	.append_line = kernel_append_line,
 };

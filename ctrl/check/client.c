@@ -196,6 +196,15 @@ void client_put(struct client *c, unsigned argc, const struct span *argv)
 	c->pending++;
 }
 
+void client_put_raw(struct client *c, const char *command, size_t len)
+{
+	if (room_make(c, len))
+		return;
+	memcpy(c->out + c->out_len, command, len);
+	c->out_len += len;
+	c->pending++;
+}
+
 void client_ask(struct client *c, const char *format, ...)
 {
 	struct span argv[ARGS_MAX * 2];

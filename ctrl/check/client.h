@@ -39,6 +39,9 @@ void client_close(struct client *c);
 // Append a command. Memory that cannot be had makes the next client_next() fail.
 void client_put(struct client *c, unsigned argc, const struct span *argv);
 
+// Append a command that is RESP already.
+void client_put_raw(struct client *c, const char *command, size_t len);
+
 // The same from words: %b is the next span, %d the next long long, anything else stands for itself.
 // Blanks part arguments.
 void client_ask(struct client *c, const char *format, ...);

@@ -7,6 +7,15 @@
 #include "ctrl/cli/verbs.h"
 #include "ctrl/secret.h"
 
+static const char retry_notes[] =
+	"A retried command is applied NOW, out of the order of the stream: what the stream has\n"
+	"written to its keys since is there already, so look at the key first. Several go in the\n"
+	"order of their offsets. One that the target takes leaves the list; one that it refuses\n"
+	"stays, and the new reason is told. None is applied twice: after a crash in the middle, "
+	"one\n"
+	"that must not be repeated (INCR, RPUSH) and whose answer got lost is told as `unsure`.\n"
+	"Exit code 0: all were applied.\n";
+
 static const struct verb verbs[] = {
 	{"sync", "SOURCE TARGET",
 	 "keep TARGET in step with SOURCE until Ctrl-C, or --until=caught-up",
@@ -38,6 +47,16 @@ static const struct verb verbs[] = {
 	 verb_link_drain},
 	{"link delete", "NAME", "forget a link that has ended", OPTIONS_SOCKET, 1, 1,
 	 verb_link_delete},
+	{"link parked list", "[LINK]", "commands that the target refused, with the reason",
+	 OPTIONS_JSON | OPTIONS_SOCKET | OPTIONS_PARKED | OPTIONS_PAGE, 0, 1, verb_parked_list},
+	{"link parked show", "[LINK] ID", "one of them, with all of its arguments",
+	 OPTIONS_JSON | OPTIONS_SOCKET | OPTIONS_PARKED | OPTIONS_RAW, 1, 2, verb_parked_show},
+	{"link parked retry", "[LINK] ID...", "send them to the target now",
+	 OPTIONS_JSON | OPTIONS_SOCKET | OPTIONS_PARKED | OPTIONS_ALL | OPTIONS_RETRY, 0, ARGS_MAX,
+	 verb_parked_retry, retry_notes},
+	{"link parked drop", "[LINK] ID...", "give them up",
+	 OPTIONS_JSON | OPTIONS_SOCKET | OPTIONS_PARKED | OPTIONS_ALL | OPTIONS_YES, 0, ARGS_MAX,
+	 verb_parked_drop},
 	{"version", "", "print the version", 0, 0, 0, verb_version},
 };
 #define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))
@@ -52,9 +71,9 @@ static void help_print(FILE *out)
 {
 	fputs("flyover keeps Redis and Valkey data in step across hosts and data centres\n\n", out);
 	for (unsigned i = 0; i < N_VERBS; i++)
-		fprintf(out, "  flyover %-12s %-19s %s\n", verbs[i].word, verbs[i].args,
+		fprintf(out, "  flyover %-17s %-19s %s\n", verbs[i].word, verbs[i].args,
 			verbs[i].help);
-	fputs("  flyover help         VERB                print what a verb takes\n\n"
+	fputs("  flyover help              VERB                print what a verb takes\n\n"
 	      "A URL: redis://[user[:password]@]host[:port][/db], rediss:// for TLS, unix:///path\n"
 	      "Exit codes: 0 done; 1 failed, or different; 2 usage; 3 configuration; 4 no "
 	      "connection\n",
@@ -64,13 +83,16 @@ static void help_print(FILE *out)
 // How many of the words from argv on make up the verb. @return 0 when they do not
 static int verb_matches(const struct verb *v, int argc, char **argv)
 {
-	const char *space = strchr(v->word, ' ');
-	size_t len = space ? (size_t)(space - v->word) : strlen(v->word);
-	if (argc < 1 || strlen(argv[0]) != len || memcmp(argv[0], v->word, len))
-		return 0;
-	if (!space)
-		return 1;
-	return argc > 1 && !strcmp(argv[1], space + 1) ? 2 : 0;
+	const char *at = v->word;
+	for (int n = 0; n < argc; n++) {
+		size_t len = strcspn(at, " ");
+		if (strlen(argv[n]) != len || memcmp(argv[n], at, len))
+			return 0;
+		if (!at[len])
+			return n + 1;
+		at += len + 1;
+	}
+	return 0;
 }
 
 static const struct verb *verb_find(int argc, char **argv, int *n_words)
@@ -94,6 +116,8 @@ static int failure_print(const struct failure *f)
 
 static int verb_unknown(int argc, char **argv, struct failure *f)
 {
+	if (argc > 2 && !strcmp(argv[0], "link") && !strcmp(argv[1], "parked"))
+		return failure_set(f, ERROR_USAGE, "there is no verb 'link parked %s'", argv[2]);
 	if (argc > 1 && !strcmp(argv[0], "link"))
 		return failure_set(f, ERROR_USAGE, "there is no verb 'link %s'", argv[1]);
 	return failure_set(f, ERROR_USAGE, "there is no verb '%s'", argv[0]);

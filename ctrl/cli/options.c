@@ -46,6 +46,19 @@ static const struct option_row rows[] = {
 	ROW("show", 0, "N", OPTIONS_CHECK, show, "name at most N keys that differ; default 20"),
 	ROW("ttl-slack", 0, "TIME", OPTIONS_CHECK, ttl_slack,
 	    "expiries may differ by so much; default 1s"),
+	ROW("state-dir", 0, "FOLDER", OPTIONS_PARKED, state_dir,
+	    "the state folder of a `flyover sync`, or of a flyoverd that does not run"),
+	ROW("limit", 0, "N", OPTIONS_PAGE, limit, "show at most N commands; default 100"),
+	ROW("after", 0, "ID", OPTIONS_PAGE, after, "show those with a higher id"),
+	ROW("raw", 0, NULL, OPTIONS_RAW, raw, "write the bytes of the command, RESP, and no more"),
+	ROW("all", 0, NULL, OPTIONS_ALL, all, "all that are open"),
+	ROW("target", 0, "URL", OPTIONS_RETRY, target,
+	    "where to send them when no flyoverd runs that knows"),
+	ROW("target-password-file", 0, "FILE", OPTIONS_RETRY, target_password_file,
+	    "the target's password; else FLYOVER_TARGET_PASSWORD"),
+	ROW("again", 0, NULL, OPTIONS_RETRY, again,
+	    "send those too that were sent before, with an answer that got lost"),
+	ROW("yes", 0, NULL, OPTIONS_YES, yes, "do not ask"),
 	ROW("follow", 0, NULL, OPTIONS_SCAN, follow,
 	    "then copy what changes, until Ctrl-C, as keyspace notifications tell: the last state "
 	    "of each key, without order between keys"),
@@ -227,6 +240,8 @@ void options_help(const struct verb *v)
 	for (unsigned i = 0; i < N_ROWS; i++)
 		if (row_taken(v, &rows[i]))
 			row_help(&rows[i]);
+	if (v->notes)
+		printf("\n%s", v->notes);
 	if (!(v->options & OPTIONS_LINK))
 		return;
 	printf("\nsettings of the link, with their defaults:\n");

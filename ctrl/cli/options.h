@@ -6,7 +6,7 @@
 
 #include "ctrl/failure.h"
 
-#define ARGS_MAX     8
+#define ARGS_MAX     64
 #define SETTINGS_MAX 64
 
 // Which options a verb takes, or'ed.
@@ -18,9 +18,15 @@ enum option_group {
 	OPTIONS_PASSWORD = 16, // --source-password-file, --target-password-file
 	OPTIONS_CHECK = 32,    // --mode, --show
 	OPTIONS_DOCTOR = 64,   // --state-dir
-	OPTIONS_SCAN = 1 << 10, // --follow and the like
-	OPTIONS_PACE = 1 << 11, // --max-keys-per-s, --max-bytes-per-s
-	OPTIONS_STATE = 1 << 12, // --state-dir
+	OPTIONS_PARKED = 128,  // --state-dir of a job that does not run
+	OPTIONS_PAGE = 256,    // --limit, --after
+	OPTIONS_RAW = 512,     // --raw
+	OPTIONS_ALL = 1024,    // --all
+	OPTIONS_RETRY = 2048,  // --target, --target-password-file, --again
+	OPTIONS_YES = 4096,    // --yes
+	OPTIONS_SCAN = 1 << 16,  // --follow and the like
+	OPTIONS_PACE = 1 << 17,  // --max-keys-per-s, --max-bytes-per-s
+	OPTIONS_STATE = 1 << 18, // --state-dir
 };
 
 struct option_setting {
@@ -33,6 +39,8 @@ struct options {
 	const char *socket, *state_dir, *cores, *io, *config;
 	const char *source_password_file, *target_password_file;
 	const char *mode, *show, *ttl_slack;
+	bool raw, all, again, yes;
+	const char *limit, *after, *target;
 	bool follow, trust_notifications, by_type, keep_idle, repair, repair_extra, continuous;
 	const char *max_keys_per_s, *max_bytes_per_s, *big_value, *wait_timeout, *extra_keys;
 	const char *interval;
@@ -43,13 +51,14 @@ struct options {
 };
 
 struct verb {
-	const char *word; // one or two words: "sync", "link create"
+	const char *word; // one to three words: "sync", "link create"
 	const char *args; // for the help: "SOURCE TARGET"
 	const char *help;
 	unsigned options; // enum option_group
 	unsigned args_min, args_max;
 	// @return 0, or -1 with f; a failure without sentence was told already
 	int (*run)(const struct options *o, struct failure *f);
+	const char *notes; // more help, lines of its own; may be NULL
 };
 
 // Read the words after the verb's own.

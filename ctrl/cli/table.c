@@ -37,7 +37,7 @@ static void row_print(FILE *out, const json_t *link, const char *end)
 		figure_count(number(link, "applied"), applied),
 		figure_bytes((double)number(link, "lag_bytes"), lag),
 		(unsigned long long)number(link, "lag_ms"),
-		(unsigned long long)number(link, "parked"),
+		(unsigned long long)number(link, "parked_open"),
 		(unsigned long long)number(json_object_get(link, "latency_us"), "p99"),
 		remark(link), end);
 }

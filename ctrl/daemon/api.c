@@ -13,12 +13,11 @@
 #include "ctrl/daemon/daemon.h"
 #include "ctrl/unix_path.h"
 
-static json_t *failure_json(const struct failure *f)
+json_t *failure_json(const struct failure *f)
 {
 	const struct error_row *row = error_row(f->id);
-	return json_pack("{s:b, s:{s:s, s:i, s:s, s:s}}", "ok", 0, "error", "name", row->name,
-			 "exit_code", row->exit_code, "sentence", f->sentence, "advice",
-			 row->advice);
+	return json_pack("{s:s, s:i, s:s, s:s}", "name", row->name, "exit_code", row->exit_code,
+			 "sentence", f->sentence, "advice", row->advice);
 }
 
 static json_t *request_run(struct daemon *d, const json_t *request, struct failure *f)
@@ -54,7 +53,7 @@ static char *line_of(json_t *o)
 
 char *api_failure_line(const struct failure *f)
 {
-	return line_of(failure_json(f));
+	return line_of(json_pack("{s:b, s:o}", "ok", 0, "error", failure_json(f)));
 }
 
 // @return the answer, a JSON line to be freed; NULL without memory

@@ -52,6 +52,9 @@ int api_listen(struct daemon *d, const char *path, struct failure *f);
 // Serve a connected socket as the owner. @return 0 or -errno
 int api_own(struct daemon *d, int fd);
 
+// A failure as the "error" of an answer.
+json_t *failure_json(const struct failure *f);
+
 // An answer that tells of a failure, as a line. @return text to be freed, or NULL without memory
 char *api_failure_line(const struct failure *f);
 

@@ -158,6 +158,14 @@ const struct api_verb *api_verbs(unsigned *n)
 		{"link-drain", "apply what was received, then end", verb_link_drain},
 		{"link-stop", "end at once", verb_link_stop},
 		{"link-delete", "forget a link that has ended", verb_link_delete},
+		{"link-parked", "where the parked commands of a link lie, and how many there are",
+		 verb_link_parked},
+		{"link-parked-retry",
+		 "send parked commands to the target now: ids, or all: true; again: true for "
+		 "those whose answer got lost",
+		 verb_link_parked_retry},
+		{"link-parked-retried", "what came of the last retry, from result number `from` on",
+		 verb_link_parked_retried},
 		{"shutdown", "drain all links and leave; now: true to leave at once",
 		 verb_shutdown},
 	};

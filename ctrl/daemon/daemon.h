@@ -9,6 +9,7 @@
 #include "ctrl/daemon/links.h"
 #include "ctrl/daemon/log.h"
 #include "ctrl/daemon/loop.h"
+#include "ctrl/daemon/parked_desk.h"
 #include "ctrl/daemon/state_dir.h"
 #include "ctrl/daemon/supervisor.h"
 
@@ -27,6 +28,7 @@ struct daemon {
 	struct supervisor supervisor;
 	struct links links;
 	struct api api;
+	struct parked_desk *parked;
 	struct watch signals; // SIGINT, SIGTERM
 };
 

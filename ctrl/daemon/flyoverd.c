@@ -114,6 +114,8 @@ static int daemon_init(struct daemon *d, struct failure *f)
 {
 	bool job = d->config.private_job;
 	int rc = low_descriptors_hold();
+	d->parked = parked_desk_new();
+	rc = rc || d->parked ? rc : -ENOMEM;
 	rc = rc ? rc : loop_init(&d->loop);
 	rc = rc ? rc : signals_watch(d);
 	if (rc)
@@ -170,6 +172,7 @@ static void daemon_fini(struct daemon *d)
 		unlink(d->config.listen);
 	d->stage = DAEMON_LEAVES;
 	api_fini(d);
+	parked_desk_free(d->parked);
 	links_fini(d);
 	supervisor_fini(d);
 	loop_close(&d->loop, &d->signals);

@@ -117,6 +117,21 @@ static void figure_print(FILE *out, const struct daemon *d, const struct figure 
 	}
 }
 
+static void parked_print(FILE *out, const struct daemon *d)
+{
+	const struct link_slot *slots = d->supervisor.shared.contract->links;
+	fprintf(out, "# HELP flyover_link_parked_open Parked commands that nobody has settled\n"
+		     "# TYPE flyover_link_parked_open gauge\n");
+	for (unsigned i = 0; i < LINKS_MAX; i++) {
+		uint64_t open, settled;
+		if (!d->links.links[i].used)
+			continue;
+		parked_desk_count(d->parked, i, slots[i].config.state_dir, &open, &settled);
+		fprintf(out, "flyover_link_parked_open{link=\"%s\"} %llu\n", slots[i].config.name,
+			(unsigned long long)open);
+	}
+}
+
 static void dataplane_print(FILE *out, const struct daemon *d)
 {
 	const struct supervisor *s = &d->supervisor;
@@ -139,6 +154,7 @@ char *metrics_text(const struct daemon *d, size_t *len)
 		return NULL;
 	dataplane_print(out, d);
 	phases_print(out, d);
+	parked_print(out, d);
 	for (unsigned i = 0; i < N_ROWS(figures); i++)
 		figure_print(out, d, &figures[i]);
 	for (unsigned i = 0; i < N_ROWS(source_rows); i++)

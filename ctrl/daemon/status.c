@@ -17,8 +17,7 @@ static void set_int(json_t *o, const char *key, uint64_t v)
 	json_object_set_new(o, key, json_integer((json_int_t)v));
 }
 
-// Texts may hold bytes of a server; what is not UTF-8 becomes '?'.
-static json_t *text_json(const char *text)
+json_t *text_json(const char *text)
 {
 	json_t *j = json_string(text);
 	if (j)
@@ -29,6 +28,16 @@ static json_t *text_json(const char *text)
 		clean[n] = (uint8_t)text[n] >= 0x80 ? '?' : text[n];
 	clean[n] = 0;
 	return json_string(clean);
+}
+
+// What is parked on disk, over all lives of the link.
+static void add_parked(json_t *o, const struct daemon *d, unsigned i)
+{
+	uint64_t open, settled;
+	parked_desk_count(d->parked, i, d->supervisor.shared.contract->links[i].config.state_dir,
+			  &open, &settled);
+	set_int(o, "parked_open", open);
+	set_int(o, "parked_settled", settled);
 }
 
 static json_t *shared_json(const struct shared_text *t)
@@ -122,16 +131,21 @@ json_t *link_status(const struct daemon *d, unsigned i)
 	json_object_set_new(o, "target", text_json(target));
 	json_object_set_new(o, "phase", json_string(link_phase_text(phase)));
 	add_progress(o, &n);
+	add_parked(o, d, i);
 	json_object_set_new(o, "caught_up",
 			    json_boolean(atomic_load(&((struct link_state *)state)->caught_up)));
 	json_object_set_new(o, "error", phase == PHASE_FAILED ? error_json(state) : json_null());
 	add_waiting(o, state);
 	json_object_set_new(o, "note", shared_json(&state->note));
+	json_object_set_new(o, "delivery", shared_json(&state->delivery));
+	json_object_set_new(o, "resumed", shared_json(&state->resumed));
+	json_object_set_new(o, "full_sync", shared_json(&state->full_sync));
 	json_object_set_new(o, "replid", shared_json(&state->replid));
 	json_object_set_new(o, "versions",
 			    json_pack("{s:o, s:o}", "source", shared_json(&state->source_version),
 				      "target", shared_json(&state->target_version)));
 	json_object_set_new(o, "io", shared_json(&state->io));
+	json_object_set_new(o, "disk", shared_json(&state->disk));
 	set_int(o, "started_ms", counter_get(&state->started_ms));
 	preflight_status(d, i, o);
 	add_counters(o, slot);

@@ -11,3 +11,6 @@ json_t *link_status(const struct daemon *d, unsigned i);
 
 // flyoverd itself, its dataplane, all links and the last lines of the log.
 json_t *daemon_status(const struct daemon *d);
+
+// A text that may hold bytes of a server; what is not UTF-8 becomes '?'.
+json_t *text_json(const char *text);

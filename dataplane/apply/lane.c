@@ -135,7 +135,16 @@ void lane_resync(struct lane *l, const char *format, ...)
 {
 	va_list args;
 	va_start(args, format);
+	atomic_store_explicit(&l->spoilt, 1, memory_order_release);
 	verdict_set(l, LANE_RESYNC, ERROR_NONE, format, args);
+	va_end(args);
+}
+
+void lane_look(struct lane *l, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	verdict_set(l, LANE_LOOK, ERROR_NONE, format, args);
 	va_end(args);
 }
 
@@ -212,8 +221,11 @@ static void lane_give_back(struct lane *l)
 	l->head = l->n_sent = l->send_place = 0;
 	l->inflight_bytes = l->inflight_commands = 0;
 	l->framed_done_seq = l->plain_done_seq = 0;
-	l->refused = false;
+	l->refused = l->opened = false;
 	relief_reset(l);
+	// Nobody will send again now what its marker claims too early.
+	if (l->torn_seq)
+		atomic_store_explicit(&l->spoilt, 1, memory_order_release);
 	l->torn_seq = 0;
 }
 

@@ -7,10 +7,10 @@
 //     ^                  |                  |                              |                 |
 //     +------------------+---- error, peer's end, refusal -----------------+-----------------+
 //
-// HELLO asks who the server is. FENCE, of the first lane at the first time, closes the connections
-// of former lives of this link and reads all their markers. MARKER closes the connection that this
-// lane had before, so that nothing of it can still run, and then reads the lane's own marker: what
-// the target holds is not sent again.
+// HELLO asks who the server is. FENCE, of the first lane whenever it was told to open, closes the
+// connections of former lives of this link (the first time) and reads all markers. MARKER closes
+// the connection that this lane had before, so that nothing of it can still run, and then reads the
+// lane's own marker: what the target holds is not sent again.
 #pragma once
 
 #include "dataplane/apply/batch.h"
@@ -44,6 +44,8 @@ enum lane_verdict {
 	LANE_FINE,
 	LANE_FAIL,   // the link ends with `error` and `text`
 	LANE_RESYNC, // the target is not what it was: full sync, `text` says why
+	LANE_LOOK,   // the target may hold less than it had answered: its markers have to be read
+		     // again
 };
 
 // A marker in the target and the slots that it covers. It may stem from a life with another number
@@ -84,6 +86,8 @@ struct lane {
 	_Atomic uint32_t state;          // enum lane_state; writer: lane
 	_Atomic uint32_t verdict; // enum lane_verdict; writer: lane, once error and text are set
 	_Atomic uint32_t generation;     // writer: lane. the wish it has carried out
+	_Atomic uint32_t spoilt; // writers: lane sets it with LANE_RESYNC, home clears it as the
+				 // full sync begins
 	struct shared_text waiting;      // writer: lane. what it waits for, "" when nothing
 	_Atomic uint64_t wait_deadline_ms;
 	_Atomic uint32_t wish __attribute__((aligned(64))); // writer: home. generation << 1 | open
@@ -92,12 +96,14 @@ struct lane {
 	// Written by the lane before `verdict` or LANE_READY, read by the home after.
 	enum error_id error;
 	char text[TEXT_LEN];
-	struct lane_found *found;        // lane 0: what the first READY of this life found; owned
+	struct lane_found *found; // lane 0: all markers, as of the first READY of the wish; owned
 	unsigned n_found;
+	_Atomic uint64_t server;         // the process at hand, as a hash of its run id
+	_Atomic uint64_t found_server;   // lane 0: the process in which they were found
 	_Atomic uint64_t
 		epoch; // lane 0: of this life, read by the others; 0 when the target does not tell
 	char version[32];                // "redis 7.0.15"
-	uint64_t n_keys;                 // keys in the target at the first READY
+	uint64_t n_keys;                 // keys in the target at the first READY of the wish
 
 	// The lane's core only.
 	struct stream *stream;
@@ -129,8 +135,11 @@ struct lane {
 	size_t big_reply_len, big_reply_max;
 	struct resp_replies *hello;      // replies of the handshake
 	unsigned hello_step;
-	char run_id[LANE_RUN_ID_LEN];    // of the server that we wrote to last
-	bool restarted;                  // the server at hand is another process
+	char run_id[LANE_RUN_ID_LEN];    // of the server at hand
+	char open_run_id[LANE_RUN_ID_LEN]; // of the server that we wrote to last
+	bool restarted;                  // the server at hand is another process than that
+	bool opened;                     // READY was reached since the wish
+	bool was_marked;                 // a life of this link has drawn an epoch here before
 	bool is_replica, is_cluster, was_ready;
 	_Atomic uint64_t client_id;      // read by other lanes that write our marker
 	uint64_t old_client_id;
@@ -208,6 +217,7 @@ void lane_batch_done(struct lane *l, bool skipped);
 void lane_fail(struct lane *l, enum error_id error, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 void lane_resync(struct lane *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void lane_look(struct lane *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
 // Close, and connect again after a pause that grows; beyond the limit the link fails with `error`.
 void lane_back_off(struct lane *l, enum error_id error, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

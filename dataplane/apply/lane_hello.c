@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include "parsers/info.h"
 #include "parsers/resp_write.h"
@@ -135,6 +136,7 @@ static void markers_ask(struct lane *l)
 		}
 	}
 	l->hello_step = STEP_FENCE;
+	atomic_store_explicit(&l->state, LANE_FENCE, memory_order_relaxed);
 	hello_write(l, out, n);
 	free(out);
 }
@@ -170,8 +172,7 @@ static unsigned strangers_find(struct lane *l, struct span list, bool kill)
 
 static void fence_decide(struct lane *l, const struct resp_value *list)
 {
-	bool known = l->epoch > 0;
-	if (known || (list->type == RESP_STRING && strangers_find(l, list->text, false))) {
+	if (l->was_marked || (list->type == RESP_STRING && strangers_find(l, list->text, false))) {
 		fence_ask(l);
 		return;
 	}
@@ -184,6 +185,7 @@ static void founds_take(struct lane *l, const struct resp_value *v, unsigned n)
 {
 	free(l->found);
 	l->n_found = 0;
+	atomic_store_explicit(&l->found_server, l->server, memory_order_relaxed);
 	l->found = calloc(n, sizeof(*l->found));
 	unsigned at = 1;
 	for (unsigned lanes = 1; lanes <= LANES_MAX && l->found; lanes++) {
@@ -241,9 +243,11 @@ static void info_take(struct lane *l, const struct resp_value *v)
 	info_field(info, "redis_mode", mode, sizeof(mode));
 	l->is_replica = !strcmp(role, "slave");
 	l->is_cluster = !strcmp(mode, "cluster");
-	l->restarted = l->run_id[0] && strcmp(l->run_id, run_id) != 0;
+	l->restarted = l->open_run_id[0] && strcmp(l->open_run_id, run_id) != 0;
 	snprintf(l->run_id, sizeof(l->run_id), "%s", run_id);
-	if (!l->was_ready)
+	atomic_store_explicit(&l->server, XXH3_64bits(run_id, strlen(run_id)),
+			      memory_order_relaxed);
+	if (!l->opened)
 		l->n_keys = info_keys(info, db >= 0 ? db : l->config->source.db);
 }
 
@@ -274,6 +278,8 @@ static void hello_settle(struct lane *l)
 			      e->path, e->port);
 	else if (!l->index && !l->was_ready)
 		fence_look(l);
+	else if (!l->index && !l->opened)
+		markers_ask(l);
 	else
 		marker_ask(l);
 }
@@ -283,18 +289,23 @@ static void hello_settle(struct lane *l)
 // Batches that the target holds already are done. @return false when the target lost something
 static bool marker_reconcile(struct lane *l, const struct marker *m)
 {
+	bool exact = l->config->settings.delivery == DELIVERY_EXACTLY_ONCE;
+	bool snapshot = atomic_load_explicit(&l->phase_snapshot, memory_order_relaxed);
 	bool ours = m && m->run == l->run;
-	uint64_t held = ours ? m->seq : 0;
 	bool torn = l->torn_seq && !l->restarted; // we removed it, or it is of a later batch
-	if (l->config->settings.delivery == DELIVERY_EXACTLY_ONCE && !torn &&
-	    held < l->framed_done_seq) {
-		lane_resync(l, m ? "the target has lost writes that it had answered"
-				 : "the target has lost the marker, so what it holds is not known");
+	uint64_t held = ours ? m->seq : 0;
+	if (l->restarted && l->plain_done_seq > held && snapshot) {
+		lane_resync(l, "the target was restarted while the snapshot was loaded");
 		return false;
 	}
-	if (l->restarted && l->plain_done_seq > held &&
-	    atomic_load_explicit(&l->phase_snapshot, memory_order_relaxed)) {
-		lane_resync(l, "the target was restarted while the snapshot was loaded");
+	if (exact && !torn && held < l->framed_done_seq) {
+		lane_look(l, m ? "the target has lost writes that it had answered"
+			       : "the marker is gone from the target");
+		return false;
+	}
+	// Another process may hold less than the markers said that we go by.
+	if (exact && !snapshot && l->opened && l->restarted && !l->framed_done_seq) {
+		lane_look(l, "the target was restarted");
 		return false;
 	}
 	// Behind a refused batch it may speak of a later one: those are all sent again.
@@ -312,7 +323,8 @@ static void lane_open(struct lane *l, const struct marker *m)
 	lane_replies_reset(l);
 	resp_replies_free(l->hello);
 	l->hello = NULL;
-	l->was_ready = true;
+	l->was_ready = l->opened = true;
+	snprintf(l->open_run_id, sizeof(l->open_run_id), "%s", l->run_id);
 	l->backoff_ns = l->waiting_since_ns = 0;
 	atomic_store(&l->wait_deadline_ms, 0);
 	shared_text_set(&l->waiting, "");
@@ -374,7 +386,7 @@ static void hello_step(struct lane *l, const struct resp_value *v, unsigned n)
 		hello_settle(l);
 		break;
 	case STEP_LOOK_EPOCH:
-		l->epoch = v->type == RESP_STRING;
+		l->was_marked = v->type == RESP_STRING;
 		break;
 	case STEP_LOOK_LIST:
 		fence_decide(l, v);

@@ -15,7 +15,6 @@
 void park_init(struct park *p, const struct disk_ops *disk, const char *folder)
 {
 	p->disk = disk;
-	p->file = NULL;
 	p->folder = folder;
 	snprintf(p->path, sizeof(p->path), "%s/parked.jsonl", folder);
 	pthread_mutex_init(&p->lock, NULL);
@@ -23,9 +22,6 @@ void park_init(struct park *p, const struct disk_ops *disk, const char *folder)
 
 void park_fini(struct park *p)
 {
-	if (p->file)
-		p->disk->close(p->file);
-	p->file = NULL;
 	pthread_mutex_destroy(&p->lock);
 }
 
@@ -59,21 +55,31 @@ static void base64(FILE *f, const unsigned char *p, size_t len)
 	}
 }
 
-// The first argument after the name, as far as the head of the command has it.
-static void key_text(FILE *f, const char *head, size_t len)
+static struct span cut(struct span s, size_t most)
+{
+	return (struct span){s.p, s.len < most ? s.len : most};
+}
+
+// "verb" and "key": the name and the first argument after it, as far as the head of the command has
+// them; empty when there is none. Cut, so that who lists thousands of commands need not read all of
+// each.
+static void words_text(FILE *f, const char *head, size_t len)
 {
 	struct resp_skim s;
+	struct span words[2] = {SPAN_LIT(""), SPAN_LIT("")};
+	enum skim_verdict verdict = SKIM_ARG;
 	size_t at = 0, used;
-	struct span key = {"", 0};
 	resp_skim_init(&s);
-	while (resp_skim_next(&s, (struct span){head + at, len - at}, &used) == SKIM_ARG &&
-	       s.n_args < 2)
-		at += used;
-	if (s.argc > 1 && s.arg.at && (s.n_args == 2 || (s.n_args == 1 && s.in_body))) {
-		size_t there = len - (size_t)s.arg.at;
-		key = (struct span){head + s.arg.at, s.arg.len < there ? s.arg.len : there};
+	for (unsigned n = 0; verdict == SKIM_ARG && n < 2; at += used) {
+		verdict = resp_skim_next(&s, (struct span){head + at, len - at}, &used);
+		if (verdict == SKIM_ARG || (verdict == SKIM_MORE && s.in_body))
+			words[n++] = cut((struct span){head + s.arg.at, s.arg.len},
+					 len - (size_t)s.arg.at);
 	}
-	json_text(f, key);
+	fputs(",\"verb\":", f);
+	json_text(f, cut(words[0], PARK_TEXT_MAX));
+	fputs(",\"key\":", f);
+	json_text(f, cut(words[1], PARK_TEXT_MAX));
 }
 
 // The whole command, which may be larger than our memory.
@@ -136,13 +142,9 @@ static void record_free(struct record *r)
 
 static int record_append(struct park *p, const struct record *r)
 {
-	int rc = 0;
 	pthread_mutex_lock(&p->lock);
-	if (!p->file)
-		rc = p->disk->open(p->path, &p->file);
-	if (!rc)
-		rc = r->in_file ? p->disk->append_sync(p->file, r->file.base, r->file.len)
-				: p->disk->append_sync(p->file, r->text, r->len);
+	int rc = r->in_file ? p->disk->append_line(p->path, r->file.base, r->file.len)
+			    : p->disk->append_line(p->path, r->text, r->len);
 	pthread_mutex_unlock(&p->lock);
 	return rc;
 }
@@ -159,12 +161,12 @@ int park_item(struct park *p, const struct batch *b, unsigned i, const char *pha
 		return rc;
 	}
 	fprintf(r.f,
-		"{\"time_ms\":%" PRIu64 ",\"phase\":\"%s\",\"offset\":%" PRIu64
-		",\"db\":%d,\"key\":",
-		wall_ms, phase, item->offset, item->db);
-	key_text(r.f, piece, batch_item_piece(b, i, 0, piece, PIECE_LEN));
+		"{\"time_ms\":%" PRIu64 ",\"phase\":\"%s\",\"replid\":\"%.40s\",\"offset\":%" PRIu64
+		",\"db\":%d",
+		wall_ms, phase, b->marker.replid, item->offset, item->db);
+	words_text(r.f, piece, batch_item_piece(b, i, 0, piece, PIECE_LEN));
 	fputs(",\"reason\":", r.f);
-	json_text(r.f, reason);
+	json_text(r.f, cut(reason, PARK_TEXT_MAX));
 	fputs(",\"command\":\"", r.f);
 	command_text(r.f, b, i, piece);
 	fputs("\"}\n", r.f);

@@ -2,12 +2,16 @@
 // Parked commands: what the target refused for good, kept on disk with its reason before it counts
 // as parked. One JSON object a line in parked.jsonl of the link's state folder:
 //
-//   {"time_ms":N,"phase":"stream","offset":N,"db":N,"key":"text",
+//   {"time_ms":N,"phase":"stream","replid":"hex","offset":N,"db":N,"verb":"text","key":"text",
 //    "reason":"text","command":"base64"}
 //
 // `offset` is the source's replication offset before the command (in phase snapshot: the byte of
-// the RDB); `command` is RESP, as it was sent; `key` is its first argument after the name, with
-// bytes outside printable ASCII as \u00XX.
+// the RDB), in the history `replid`; `command` is RESP, as it was sent; `verb` is its name and
+// `key` its first argument after it, with bytes outside printable ASCII as \u00XX. They and the
+// reason are cut at PARK_TEXT_MAX bytes. `command` comes last, so that a reader may leave it out.
+//
+// The number of a line is the id of its command; see ctrl/parked/journal.h for those who read and
+// settle them.
 #pragma once
 
 #include <pthread.h>
@@ -15,9 +19,10 @@
 #include "dataplane/apply/batch.h"
 #include "drivers/disk.h"
 
+#define PARK_TEXT_MAX 1024
+
 struct park {
 	const struct disk_ops *disk;
-	struct disk_file *file; // NULL until the first command is parked
 	const char *folder;
 	char path[320];
 	pthread_mutex_t lock; // lanes of several cores park into one file

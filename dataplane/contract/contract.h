@@ -22,7 +22,7 @@
 #include "dataplane/contract/settings.h"
 
 #define CONTRACT_MAGIC 0x72765f6f796c66ull // "flyo_vr"
-#define CONTRACT_ABI   1
+#define CONTRACT_ABI   2
 #define CONTRACT_FD    3
 #define LINKS_MAX      16
 #define LANES_MAX      32
@@ -46,7 +46,7 @@ struct endpoint {
 struct link_config {
 	char name[NAME_LEN];      // [A-Za-z0-9_.-]+
 	char site[NAME_LEN];      // origin site of the markers
-	char state_dir[256];      // folder of this link: checkpoint, parked commands
+	char state_dir[256];      // folder of this link: checkpoint, holds, parked commands
 	struct endpoint source, target;
 	struct link_settings settings;
 	uint64_t core_mask;       // bit k: core k may be used; 0: flyover chooses
@@ -91,10 +91,14 @@ struct link_state {
 	struct shared_text failure;       // the sentence, when phase is FAILED
 	struct shared_text waiting;       // what is waited for, "" when nothing
 	struct shared_text note;          // last thing worth telling: why a full sync, a fallback
+	struct shared_text delivery;      // which one holds and why
+	struct shared_text resumed;       // where the stream was taken up, and what from
+	struct shared_text full_sync;     // why there was the last full sync, "" when none
 	struct shared_text replid;        // 40 hex digits of the stream
 	struct shared_text source_version; // "redis 7.0.15"; "" unknown
 	struct shared_text target_version;
 	struct shared_text io;            // "epoll", "io_uring", "epoll (io_uring: EPERM)"
+	struct shared_text disk;          // of the log: "io_uring, O_DIRECT", "not used yet", "off"
 	struct source_counters counters;
 } __attribute__((aligned(64)));
 

@@ -23,13 +23,22 @@
 	X(routed_offset, gauge, "Offset of the stream taken apart and given to lanes")             \
 	X(frontier_offset, gauge, "Offset up to which everything has been applied")                \
 	X(source_offset, gauge, "Offset of the source itself, asked once a second")                \
-	X(received_commands, counter, "Commands taken from the stream")                            \
-	X(filtered_commands, counter, "Commands that are not forwarded: PING, REPLCONF, SELECT")   \
+	X(received_commands, counter,                                                              \
+	  "Commands taken from the stream; read again for a target that came back older, they "    \
+	  "count again")                                                                           \
+	X(filtered_commands, counter,                                                              \
+	  "Commands not forwarded: PING, REPLCONF, SELECT, held by the target already, or on "     \
+	  "their way when a full sync or a second reading took over")                              \
 	X(rewritten_commands, counter, "Commands sent in a form that is safe to send again")       \
 	X(unknown_commands, counter, "Commands that the table does not know, sent as they came")   \
 	X(barriers, counter, "Commands or transactions that touched several lanes")                \
 	X(window_bytes, gauge, "Bytes of the log held in memory")                                  \
-	X(window_full, counter, "Times that the window was full and the source held back")         \
+	X(window_full, counter, "Times that window and disk were full and the source held back")   \
+	X(log_behind_bytes, gauge, "Bytes of the log that are on disk and not back in memory yet") \
+	X(log_disk_bytes, gauge, "Bytes of the log's files on disk")                               \
+	X(log_written_bytes, counter, "Bytes written to the log's files")                          \
+	X(log_read_bytes, counter, "Bytes read back from the log's files")                         \
+	X(log_syncs, counter, "Syncs of the log's files")                                          \
 	X(extra_keys_deleted, counter, "Keys removed from the target by a reconciling full sync")  \
 	X(oldest_unapplied_ms, gauge,                                                              \
 	  "Wall clock (ms) at which the oldest unapplied byte came, 0 if none")

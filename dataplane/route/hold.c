@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/route/hold.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <xxhash.h>
+
+#include "parsers/crc64.h"
 
 #define INDEX_LEN (2 * HOLDS_MAX)
 #define KEYS_MAX  64
@@ -47,7 +50,8 @@ static struct hold *hold_find(const struct holds *h, int32_t db, struct span key
 	return NULL;
 }
 
-static bool hold_put(struct holds *h, int32_t db, struct span key, int64_t expire_at_ms)
+static bool hold_put(struct holds *h, int32_t db, struct span key, int64_t expire_at_ms,
+		     int64_t set_at_ms)
 {
 	uint32_t *slot;
 	if (!holds_open(h) || h->n == HOLDS_MAX || key.len > HOLDS_LEN - h->n_names)
@@ -55,9 +59,14 @@ static bool hold_put(struct holds *h, int32_t db, struct span key, int64_t expir
 	struct hold *hold = hold_find(h, db, key, &slot);
 	if (hold) {
 		hold->expire_at_ms = expire_at_ms;
+		hold->set_at_ms = set_at_ms;
 		return true;
 	}
-	h->all[h->n] = (struct hold){h->n_names, (uint32_t)key.len, db, false, expire_at_ms};
+	h->all[h->n] = (struct hold){.at = h->n_names,
+				     .len = (uint32_t)key.len,
+				     .db = db,
+				     .expire_at_ms = expire_at_ms,
+				     .set_at_ms = set_at_ms};
 	if (key.len)
 		memcpy(h->names + h->n_names, key.p, key.len);
 	h->n_names += (uint32_t)key.len;
@@ -68,10 +77,11 @@ static bool hold_put(struct holds *h, int32_t db, struct span key, int64_t expir
 int64_t hold_add(struct holds *h, int32_t db, struct span key, int64_t expire_at_ms,
 		 uint64_t now_ms)
 {
+	int64_t set_at_ms = (int64_t)(now_ms + HOLD_EXTEND_MS);
 	if (expire_at_ms < 0 || (uint64_t)expire_at_ms > now_ms + HOLD_HORIZON_MS ||
-	    !hold_put(h, db, key, expire_at_ms))
+	    !hold_put(h, db, key, expire_at_ms, set_at_ms))
 		return expire_at_ms;
-	return (int64_t)(now_ms + HOLD_EXTEND_MS);
+	return set_at_ms;
 }
 
 // ---- The stream
@@ -90,9 +100,10 @@ static void hold_carry(struct holds *h, int32_t db, struct span key, int32_t to_
 	uint32_t *slot;
 	struct hold *hold = hold_find(h, db, key, &slot);
 	int64_t expire_at_ms = hold ? hold->expire_at_ms : -1;
+	int64_t set_at_ms = hold ? hold->set_at_ms : -1;
 	hold_end(h, to_db, to);
 	if (hold)
-		hold_put(h, to_db, to, expire_at_ms);
+		hold_put(h, to_db, to, expire_at_ms, set_at_ms);
 }
 
 static void holds_swap(struct holds *h, int32_t a, int32_t b)
@@ -103,16 +114,24 @@ static void holds_swap(struct holds *h, int32_t a, int32_t b)
 	}
 }
 
+static bool keeps_expiry(const struct span *argv, int argc)
+{
+	for (int i = 3; i < argc; i++)
+		if (span_caseeq(argv[i], "KEEPTTL"))
+			return true;
+	return false;
+}
+
 // Commands that may leave a key with another expiry than it had. Those that take it away need no
 // notice: what has no expiry gets none at the end.
-static bool may_set_expiry(const struct command *c, int argc)
+static bool may_set_expiry(const struct command *c, const struct span *argv, int argc)
 {
 	static const char *const names[] = {"SETEX", "PSETEX", "GETEX", "MSETEX", "RESTORE",
 					    "RESTORE-ASKING"};
 	if (c->class == CLASS_TTL)
 		return true;
 	if (!strcmp(c->name, "SET"))
-		return argc > 3;
+		return argc > 3 && !keeps_expiry(argv, argc);
 	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (!strcmp(c->name, names[i]))
 			return true;
@@ -136,7 +155,7 @@ void holds_follow(struct holds *h, int32_t db, const struct command *c, const st
 			hold_end(h, db, argv[1]);
 	} else if (!strcmp(c->name, "SWAPDB") && argc == 3) {
 		holds_swap(h, (int32_t)span_digits(argv[1]), (int32_t)span_digits(argv[2]));
-	} else if (may_set_expiry(c, argc)) {
+	} else if (may_set_expiry(c, argv, argc)) {
 		n = command_keys(c, argv, argc, keys, KEYS_MAX);
 		for (int i = 0; i < n; i++)
 			hold_end(h, db, argv[keys[i]]);
@@ -153,4 +172,93 @@ const struct hold *hold_next(struct holds *h, struct span *key)
 		return hold;
 	}
 	return NULL;
+}
+
+// ---- The file: magic, count, entries, sum
+
+#define MAGIC "flyhold1"
+
+struct packed_head {
+	char magic[8];
+	uint64_t n;
+};
+
+struct packed_hold {
+	int64_t expire_at_ms, set_at_ms;
+	int32_t db;
+	uint32_t len; // of the name, which follows
+};
+
+_Static_assert(sizeof(struct packed_head) == 16 && sizeof(struct packed_hold) == 24,
+	       "lies on the disk");
+
+static char *put(char *at, const void *p, size_t len)
+{
+	if (len)
+		memcpy(at, p, len);
+	return at + len;
+}
+
+size_t holds_pack(const struct holds *h, char **out)
+{
+	struct packed_head head = {.magic = MAGIC};
+	size_t max = sizeof(head) + h->n * sizeof(struct packed_hold) + h->n_names + 8;
+	char *p = malloc(max), *at = p + sizeof(head);
+	if (!p)
+		return 0;
+	for (unsigned i = 0; i < h->n; i++) {
+		const struct hold *hold = &h->all[i];
+		if (hold->ended)
+			continue;
+		struct packed_hold packed = {hold->expire_at_ms, hold->set_at_ms, hold->db,
+					     hold->len};
+		at = put(at, &packed, sizeof(packed));
+		at = put(at, h->names + hold->at, hold->len);
+		head.n++;
+	}
+	put(p, &head, sizeof(head));
+	uint64_t sum = crc64(0, p, (size_t)(at - p));
+	at = put(at, &sum, sizeof(sum));
+	*out = p;
+	return (size_t)(at - p);
+}
+
+// One entry. @return bytes of it, 0 when it is not whole
+static size_t hold_unpack(struct holds *h, struct span bytes, int *rc)
+{
+	struct packed_hold packed;
+	if (bytes.len < sizeof(packed))
+		return 0;
+	memcpy(&packed, bytes.p, sizeof(packed));
+	if (packed.len > bytes.len - sizeof(packed) || packed.db < 0)
+		return 0;
+	struct span key = {bytes.p + sizeof(packed), packed.len};
+	if (!hold_put(h, packed.db, key, packed.expire_at_ms, packed.set_at_ms))
+		*rc = -ENOMEM;
+	return sizeof(packed) + packed.len;
+}
+
+int holds_unpack(struct holds *h, struct span bytes)
+{
+	struct packed_head head;
+	uint64_t sum;
+	int rc = 0;
+	if (bytes.len < sizeof(head) + sizeof(sum))
+		return -EBADMSG;
+	size_t at = sizeof(head), end = bytes.len - sizeof(sum);
+	memcpy(&head, bytes.p, sizeof(head));
+	memcpy(&sum, bytes.p + end, sizeof(sum));
+	if (memcmp(head.magic, MAGIC, sizeof(head.magic)) || sum != crc64(0, bytes.p, end))
+		return -EBADMSG;
+	for (uint64_t i = 0; i < head.n && !rc; i++) {
+		size_t n = hold_unpack(h, (struct span){bytes.p + at, end - at}, &rc);
+		if (!n)
+			rc = -EBADMSG;
+		at += n;
+	}
+	if (!rc && at != end)
+		rc = -EBADMSG;
+	if (rc)
+		holds_fini(h);
+	return rc;
 }

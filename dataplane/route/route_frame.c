@@ -274,11 +274,9 @@ static long reader_feed(struct route *r)
 // Whether one command, or one transaction, fills the whole window, so that its end can never come.
 static bool window_is_stuck(const struct route *r)
 {
-	size_t space;
-	log_space(r->log, &space);
 	if (resp_stream_frame_least(r->reader) > log_capacity(r->log))
 		return true;
-	return !space && r->log->active == LOG_RING_LARGE && r->log->head == r->routed;
+	return log_is_stuffed(r->log) && r->log->head == r->routed;
 }
 
 // @return as route_frame_next(); 0 with a giant begun

@@ -32,7 +32,7 @@ static void source_drop(struct source *s)
 		stream_close(s->stream);
 	s->stream = NULL;
 	s->n_in = 0;
-	s->holding = false;
+	s->holding = s->renaming = s->proving = false;
 	s->state = SOURCE_CLOSED;
 }
 
@@ -49,6 +49,8 @@ void source_open(struct source *s, bool forget)
 		s->replid[0] = 0;
 	s->wanted = true;
 	s->retry_at_ns = 0;
+	s->proof_offset = 0;
+	s->renamed = false;
 }
 
 void source_accept(struct source *s)
@@ -146,7 +148,9 @@ static void source_connecting(struct source *s)
 				"cannot connect to the source %s%s:%u: %s", e->host, e->path,
 				e->port, strerror(s->stream->error));
 	} else if (s->stream->flags & STREAM_OPEN) {
-		handshake_begin(&s->handshake, e, s->replid[0] ? s->replid : NULL, s->log->tail);
+		s->proving = s->renamed && s->proof_offset > s->log->tail;
+		handshake_begin(&s->handshake, e, s->replid[0] ? s->replid : NULL,
+				s->proving ? s->proof_offset : s->log->tail);
 		s->state = SOURCE_HANDSHAKE;
 		source_write(s, s->handshake.out, s->handshake.out_len);
 	}
@@ -154,26 +158,22 @@ static void source_connecting(struct source *s)
 
 // ---- From the handshake to the bytes
 
-// Bytes that came behind the handshake's last line.
+// Bytes that came behind the handshake's last line. Those that a full log does not take stay here.
 static void rest_move(struct source *s, struct log *log, size_t at)
 {
-	size_t len, rest = s->n_in - at;
-	char *to = log_space(log, &len);
-	if (rest) {
-		memcpy(to, s->in + at, rest);
-		log_received(log, rest, s->now.mono_ns, s->now.wall_ms);
-		counter_add(&s->counters->received_bytes, rest);
-	}
-	s->n_in = 0;
+	size_t n = log_append(log, s->in + at, s->n_in - at, s->now.mono_ns, s->now.wall_ms);
+	counter_add(&s->counters->received_bytes, n);
+	s->n_in -= at + n;
+	memmove(s->in, s->in + at + n, s->n_in);
 }
 
 static void snapshot_begins(struct source *s, size_t at)
 {
 	const struct handshake *h = &s->handshake;
 	memcpy(s->replid, h->replid, sizeof(s->replid));
-	s->snapshot_offset = s->ack_offset = h->offset;
-	log_reset(s->log, h->offset);
-	log_reset(s->snapshot_log, 0);
+	s->snapshot_offset = h->offset;
+	log_reset(s->log, h->replid, h->offset);
+	log_reset(s->snapshot_log, h->replid, 0);
 	s->snapshot_left = h->eof_mark[0] ? UINT64_MAX : h->snapshot_len;
 	counter_set(&s->counters->snapshot_total_bytes, h->snapshot_len);
 	counter_add(&s->counters->snapshots, 1);
@@ -193,17 +193,59 @@ static void snapshot_begins(struct source *s, size_t at)
 	waiting_is_over(s);
 }
 
+// Connect again soon: to ask another question, or the same one under the new id.
+static void source_ask_again(struct source *s)
+{
+	source_drop(s);
+	s->retry_at_ns = s->now.mono_ns + BACKOFF_FIRST_NS;
+}
+
+// The stream has another id now. Its bytes wait until the link has recorded that.
+static void stream_renamed(struct source *s)
+{
+	const struct link_settings *set = &s->config->settings;
+	if (!s->proving && s->proof_offset > s->log->tail) {
+		s->renamed = true;
+		source_ask_again(s);
+		return;
+	}
+	s->renaming = true;
+	s->news |= SOURCE_NEWS_RENAMED;
+	s->deadline_ns = s->now.mono_ns + set->wait_timeout * MS_NS;
+}
+
 static void stream_goes_on(struct source *s, size_t at)
 {
-	memcpy(s->replid, s->handshake.replid, sizeof(s->replid));
-	if (!s->was_connected)
-		s->ack_offset = s->log->tail;
+	if (strcmp(s->replid, s->handshake.replid)) {
+		stream_renamed(s);
+		return;
+	}
+	s->renamed = false;
+	if (s->proving) {
+		source_ask_again(s); // the old id after all: nothing to prove
+		return;
+	}
 	s->state = SOURCE_STREAM;
 	s->news |= SOURCE_NEWS_CONTINUE;
 	counter_add(&s->counters->resumes, 1);
 	rest_move(s, s->log, at);
 	s->ack_at_ns = s->now.mono_ns;
 	waiting_is_over(s);
+}
+
+void source_rename(struct source *s)
+{
+	if (!s->renaming)
+		return;
+	memcpy(s->replid, s->handshake.replid, sizeof(s->replid));
+	s->renaming = false;
+	if (s->proving) {
+		s->proof_offset = 0;
+		source_ask_again(s);
+		return;
+	}
+	s->proof_offset = 0;
+	stream_goes_on(s, 0);
 }
 
 // The source has accepted us and saves its data: that may take its time, and it says so by
@@ -245,10 +287,16 @@ static void handshake_act(struct source *s, enum handshake_verdict verdict, size
 	}
 }
 
+// Whether what comes next waits for the link.
+static bool is_held(const struct source *s)
+{
+	return s->holding || s->renaming;
+}
+
 static void handshake_lines(struct source *s)
 {
 	size_t at = 0;
-	while (s->state == SOURCE_HANDSHAKE && s->stream && !s->holding) {
+	while (s->state == SOURCE_HANDSHAKE && s->stream && !is_held(s)) {
 		size_t used;
 		struct span in = {s->in + at, s->n_in - at};
 		enum handshake_verdict verdict = handshake_feed(&s->handshake, in, &used);
@@ -273,9 +321,9 @@ static void source_lost(struct source *s, ssize_t n)
 
 static void handshake_step(struct source *s)
 {
-	if (!s->holding)
+	if (!is_held(s))
 		handshake_lines(s);
-	while (s->state == SOURCE_HANDSHAKE && !s->holding &&
+	while (s->state == SOURCE_HANDSHAKE && !is_held(s) &&
 	       (s->stream->flags & STREAM_READABLE)) {
 		ssize_t n = stream_read(s->stream, s->in + s->n_in, sizeof(s->in) - s->n_in);
 		if (n == -EAGAIN)
@@ -322,6 +370,10 @@ static void bytes_received(struct source *s, struct log *log, size_t n)
 // @return true when there is more to read at once
 static bool source_receive(struct source *s)
 {
+	if (s->n_in)
+		rest_move(s, s->log, 0);
+	if (s->n_in)
+		return false;
 	for (int i = 0; i < READS_PER_TURN && s->stream && (s->stream->flags & STREAM_READABLE);
 	     i++) {
 		struct log *log;
@@ -347,7 +399,7 @@ bool source_may_receive(struct source *s)
 {
 	struct log *log;
 	size_t len = 0;
-	if (s->state >= SOURCE_SNAPSHOT && (s->stream->flags & STREAM_READABLE))
+	if (s->state >= SOURCE_SNAPSHOT && (s->n_in || (s->stream->flags & STREAM_READABLE)))
 		receive_place(s, &log, &len);
 	return len > 0;
 }
@@ -391,9 +443,11 @@ int source_snapshot_end(struct source *s, uint64_t position)
 
 // ---- Timers
 
+// An observer acknowledges the offset 0 for ever. Any other one the source may be at, idle:
+// FAILOVER takes whoever has acknowledged that very offset for a replica that is in step.
 static void ack_send(struct source *s, uint64_t frontier)
 {
-	uint64_t offset = s->config->settings.ack == ACK_APPLIED ? frontier : s->ack_offset;
+	uint64_t offset = s->config->settings.ack == ACK_APPLIED ? frontier : 0;
 	char number[24], out[96];
 	int len = snprintf(number, sizeof(number), "%" PRIu64, offset);
 	len = snprintf(out, sizeof(out), "*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$%d\r\n%s\r\n", len,

@@ -5,8 +5,11 @@
 //     ^            |            |  \______+CONTINUE_____________________^  |
 //     +------------+------------+----------- lost, silent, refused --------+
 //
-// A lost connection is resumed from the exact offset. While a snapshot is coming, its bytes go to a
-// log of their own. The socket is read whenever there is room in the log.
+// A lost connection is resumed from the exact offset. A +CONTINUE under another id is held until
+// the link has recorded it. When some lane has applied more than the log holds, and the id changes,
+// the source is first asked whether its history holds that much: it may have forked before. While a
+// snapshot is coming, its bytes go to a log of their own. The socket is read whenever there is room
+// in the log.
 //
 // Owner: the core that reads.
 #pragma once
@@ -32,6 +35,8 @@ enum source_news {
 	SOURCE_NEWS_CONTINUE = 2, // the stream goes on; replid may be another
 	SOURCE_NEWS_LOST = 4,     // the connection was lost
 	SOURCE_NEWS_FAILED = 8,   // error and text say why; the source stays closed
+	SOURCE_NEWS_RENAMED = 32, // the stream goes on under handshake.replid, once that is on
+				  // record: source_rename()
 };
 
 struct source {
@@ -45,6 +50,10 @@ struct source {
 	unsigned news;             // enum source_news
 	bool wanted;               // whether to be connected
 	bool holding;              // a full sync waits for source_accept()
+	bool renaming;             // a new id waits for source_rename()
+	bool renamed;              // the id changed, and the new one has to vouch for proof_offset
+	bool proving;              // this connection asks for proof_offset
+	uint64_t proof_offset;     // somebody has applied up to here: a new id has to vouch for it
 	struct handshake handshake;
 	char in[4096];             // of the handshake
 	size_t n_in;
@@ -52,7 +61,6 @@ struct source {
 	char replid[REPLID_LEN + 1]; // of the stream that the log holds, "" for none
 	uint64_t snapshot_offset;    // of the stream at the snapshot
 	uint64_t snapshot_left;      // bytes of it to come, UINT64_MAX with an end mark
-	uint64_t ack_offset;         // what an observer acknowledges
 	bool was_connected;
 
 	uint64_t deadline_ns;      // of the handshake
@@ -76,6 +84,15 @@ void source_open(struct source *s, bool forget);
 
 // Let the full sync begin: nobody needs the bytes of either log any more.
 void source_accept(struct source *s);
+
+// The new id of the stream is on record: let its bytes come.
+void source_rename(struct source *s);
+
+// The offset up to which a new id vouches for the old one.
+static inline uint64_t source_proven(const struct source *s)
+{
+	return s->proof_offset > s->log->tail ? s->proof_offset : s->log->tail;
+}
 
 // Close and stay closed.
 void source_close(struct source *s);

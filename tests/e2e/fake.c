@@ -120,6 +120,8 @@ static int snapshot_send(struct fake *f, int fd)
 	// A primary that dies in the middle of its snapshot.
 	if (announced > f->rdb_len)
 		return -1;
+	while (f->stream_when && !*f->stream_when)
+		nap_ms(5);
 	return fake_write(fd, f->stream, f->stream_len);
 }
 

@@ -3,6 +3,7 @@
 // one would send.
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct world;
@@ -33,6 +34,7 @@ struct fake {
 	size_t rdb_announced; // length announced; 0: rdb_len
 	const char *stream;   // what follows
 	size_t stream_len;
+	const _Atomic bool *stream_when; // it follows once this is true; NULL: at once
 };
 
 struct fake *fake_start(struct world *w, fake_serve *serve, const void *arg);

@@ -2,7 +2,11 @@
 // The torture: nothing is lost, nothing is applied twice, nothing stays that should be gone,
 // whatever dies, breaks, stalls or fills up on the way.
 //
-//   torture [--seed S[-S]] [--rounds N] [--from N] [--minutes M] [--faults LIST] [--keep] [-v]
+//   torture [--seed S[-S]] [--rounds N] [--long N] [--from N] [--minutes M] [--faults LIST]
+//           [--reprieves] [--keep] [--verbose]
+//
+// Rounds are those of each seed. --long N: so many instead when FLYOVER_TEST_LONG is set.
+// --reprieves: keys about to expire are changed and given a longer life as well.
 //
 // main() -> torture_seed() -> torture_rounds() -> era_begin(), round_run(), era_end(). A seed and a
 // round number decide the choices of a round, whichever rounds ran before it. When one fails, the
@@ -92,6 +96,7 @@ static void link_change(struct torture *t)
 static void round_run(struct torture *t)
 {
 	t->plan = plan_of(t->seed, t->round, t->allowed_faults);
+	t->plan.habits |= t->habits;
 	t->writers = 0;
 	if (t->verbose)
 		plan_print(&t->plan, &t->era);
@@ -167,10 +172,10 @@ static void replay_print(const struct torture *t, const struct options *o)
 	if (first < o->from)
 		first = o->from;
 	printf("\nseed %llu failed in round %u; again: %s/tests/e2e/torture --seed %llu --from %u "
-	       "--rounds %u%s%s --verbose --keep\n",
+	       "--rounds %u%s%s%s --verbose --keep\n",
 	       (unsigned long long)t->seed, t->round, build_dir(), (unsigned long long)t->seed,
 	       first, t->round - first + 1, o->faults ? " --faults " : "",
-	       o->faults ? o->faults : "");
+	       o->faults ? o->faults : "", t->habits ? " --reprieves" : "");
 }
 
 // @return 0 when all rounds were right
@@ -230,8 +235,9 @@ static void usage_print(void)
 	unsigned n;
 	const struct fault_kind *kinds = fault_kinds(&n);
 
-	fprintf(stderr, "usage: torture [--seed S[-S]] [--rounds N] [--from N] [--minutes M] "
-			"[--faults LIST|none] [--keep] [--verbose]\nfaults:");
+	fprintf(stderr, "usage: torture [--seed S[-S]] [--rounds N] [--long N] [--from N] "
+			"[--minutes M] [--faults LIST|none] [--reprieves] "
+			"[--keep] [--verbose]\nfaults:");
 	for (unsigned i = 0; i < n; i++)
 		fprintf(stderr, " %s", kinds[i].name);
 	fputc('\n', stderr);
@@ -243,8 +249,10 @@ static int options_parse(struct options *o, struct torture *t, int argc, char **
 		{"seed", required_argument, NULL, 's'},    {"rounds", required_argument, NULL, 'r'},
 		{"from", required_argument, NULL, 'f'},    {"faults", required_argument, NULL, 'F'},
 		{"minutes", required_argument, NULL, 'm'}, {"keep", no_argument, NULL, 'k'},
-		{"verbose", no_argument, NULL, 'v'},       {0},
+		{"verbose", no_argument, NULL, 'v'},       {"long", required_argument, NULL, 'l'},
+		{"reprieves", no_argument, NULL, 'R'},     {0},
 	};
+	const char *is_long = getenv("FLYOVER_TEST_LONG");
 	char *end;
 
 	for (int c; (c = getopt_long(argc, argv, "v", names, NULL)) != -1;)
@@ -257,6 +265,10 @@ static int options_parse(struct options *o, struct torture *t, int argc, char **
 		case 'r':
 			o->rounds = (unsigned)strtoul(optarg, NULL, 10);
 			break;
+		case 'l':
+			if (is_long && *is_long)
+				o->rounds = (unsigned)strtoul(optarg, NULL, 10);
+			break;
 		case 'f':
 			o->from = (unsigned)strtoul(optarg, NULL, 10);
 			break;
@@ -268,6 +280,9 @@ static int options_parse(struct options *o, struct torture *t, int argc, char **
 			break;
 		case 'k':
 			setenv("FLYOVER_TEST_KEEP", "1", 1);
+			break;
+		case 'R':
+			t->habits |= WRITES_REPRIEVES;
 			break;
 		case 'v':
 			t->verbose = true;

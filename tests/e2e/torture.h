@@ -97,6 +97,7 @@ struct torture {
 	bool verbose, passed;
 	bool may_mount;          // mount namespaces are permitted here
 	uint64_t allowed_faults; // bit by index of kind
+	unsigned habits;         // of the writer, in every round
 	struct tally tally;
 
 	// of an era

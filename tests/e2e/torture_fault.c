@@ -104,10 +104,18 @@ static void loss_note(struct torture *t, const struct side *s)
 		t->may_fail = true;
 }
 
+// Without markers nobody can know what the target has lost.
+static bool loss_is_unseen(const struct torture *t, const struct side *s)
+{
+	return s == &t->target && t->link.at_least_once && s->keeps != KEEPS_AOF_ALWAYS;
+}
+
 static bool server_dies(struct torture *t, const struct fault_plan *f)
 {
 	struct side *s = side_of(t, f);
 
+	if (loss_is_unseen(t, s))
+		return false;
 	server_kill(s->active);
 	loss_note(t, s);
 	return true;
@@ -117,6 +125,8 @@ static bool server_ends(struct torture *t, const struct fault_plan *f)
 {
 	struct side *s = side_of(t, f);
 
+	if (loss_is_unseen(t, s))
+		return false;
 	server_stop(s->active);
 	if (s->keeps == KEEPS_NOTHING)
 		loss_note(t, s);
@@ -145,6 +155,8 @@ static bool server_fails_over(struct torture *t, const struct fault_plan *f)
 {
 	struct side *s = side_of(t, f);
 
+	if (s == &t->target && t->link.at_least_once)
+		return false;
 	side_follow(t, s);
 	bytes_wait(t, f->amount * 300, CARRY_MOST_MS);
 	server_kill(s->active);

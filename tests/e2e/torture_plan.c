@@ -84,6 +84,8 @@ static unsigned habits_draw(struct random *r)
 
 	if (random_percent(r, 12))
 		habits |= WRITES_HEAVY;
+	if (random_percent(r, 5))
+		habits |= WRITES_GIANTS;
 	if (random_percent(r, 20))
 		habits |= WRITES_FLUSHES;
 	if (random_percent(r, 15))

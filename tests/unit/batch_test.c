@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Batches and what hangs on them: markers, refusals, parked commands, the keys of a snapshot.
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "dataplane/apply/keyset.h"
@@ -224,33 +225,20 @@ static void refusals_mean_what_the_server_says(void **state)
 struct fake_disk {
 	char text[4096];
 	size_t len;
-	unsigned opened, closed;
 	int fails;
 } fake;
 
-static int fake_open(const char *path, struct disk_file **out)
+static int fake_append_line(const char *path, const void *line, size_t len)
 {
 	assert_string_equal(path, "/state/parked.jsonl");
-	fake.opened++;
-	*out = (struct disk_file *)&fake;
-	return 0;
-}
-
-static int fake_append(struct disk_file *f, const void *bytes, size_t len)
-{
 	if (fake.fails)
 		return fake.fails;
-	memcpy(fake.text + fake.len, bytes, len);
+	memcpy(fake.text + fake.len, line, len);
 	fake.len += len;
 	return 0;
 }
 
-static void fake_close(struct disk_file *f)
-{
-	fake.closed++;
-}
-
-static const struct disk_ops fake_disk_ops = {fake_open, fake_append, fake_close};
+static const struct disk_ops fake_disk_ops = {.append_line = fake_append_line};
 
 static void parked_command_is_one_line_of_json(void **state)
 {
@@ -261,19 +249,41 @@ static void parked_command_is_one_line_of_json(void **state)
 	park_init(&p, &fake_disk_ops, "/state");
 	batch_init(&b, 64, 4);
 	batch_reset(&b, 1, 0, true);
+	strcpy(b.marker.replid, "beef");
 	batch_item_begin(&b, 4242, 3, ITEM_COMMAND);
 	batch_refer(&b, command, sizeof(command) - 1);
 	assert_int_equal(park_item(&p, &b, 0, "stream", 1700, SPAN_LIT("WRONGTYPE a \"b\"\\")), 0);
-	assert_string_equal(fake.text, "{\"time_ms\":1700,\"phase\":\"stream\",\"offset\":4242,"
-				       "\"db\":3,\"key\":\"k\\\"\\u0001\","
+	assert_string_equal(fake.text, "{\"time_ms\":1700,\"phase\":\"stream\",\"replid\":\"beef\","
+				       "\"offset\":4242,\"db\":3,\"verb\":\"SET\","
+				       "\"key\":\"k\\\"\\u0001\","
 				       "\"reason\":\"WRONGTYPE a \\\"b\\\"\\\\\",\"command\":"
 				       "\"KjMNCiQzDQpTRVQNCiQzDQprIgENCiQxDQp2DQo=\"}\n");
 	fake.fails = -ENOSPC;
 	assert_int_equal(park_item(&p, &b, 0, "stream", 1700, SPAN_LIT("x")), -ENOSPC);
-	assert_int_equal(fake.opened, 1);
 	park_fini(&p);
-	assert_int_equal(fake.closed, 1);
 	batch_fini(&b);
+}
+
+static void lines_survive_a_torn_one_and_a_replaced_file(void **state)
+{
+	char path[] = "/tmp/flyover-lines-XXXXXX", text[64], other[64];
+	int fd = mkstemp(path);
+	assert_true(fd >= 0);
+	assert_int_equal(disk_kernel.append_line(path, "one\n", 4), 0);
+	assert_int_equal(pwrite(fd, "tor", 3, 4), 3);
+	assert_int_equal(disk_kernel.append_line(path, "two\n", 4), 0);
+	assert_int_equal(pread(fd, text, sizeof(text), 0), 12);
+	assert_memory_equal(text, "one\ntor\ntwo\n", 12);
+	snprintf(other, sizeof(other), "%s.new", path);
+	int fresh = open(other, O_RDWR | O_CREAT | O_EXCL, 0600);
+	assert_true(fresh >= 0);
+	assert_int_equal(rename(other, path), 0);
+	assert_int_equal(disk_kernel.append_line(path, "three\n", 6), 0);
+	assert_int_equal(pread(fresh, text, sizeof(text), 0), 6);
+	assert_int_equal(pread(fd, text, sizeof(text), 0), 12);
+	close(fresh);
+	close(fd);
+	unlink(path);
 }
 
 // ---- Keys of a snapshot
@@ -333,6 +343,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_marker_is_refused),
 		cmocka_unit_test(refusals_mean_what_the_server_says),
 		cmocka_unit_test(parked_command_is_one_line_of_json),
+		cmocka_unit_test(lines_survive_a_torn_one_and_a_replaced_file),
 		cmocka_unit_test(keyset_remembers_just_what_it_was_given),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

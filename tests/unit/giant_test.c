@@ -415,7 +415,7 @@ static void reset_forgets_what_was_collected(void **state)
 	assert_int_equal(rig_receive(r, s->bytes, RIG_WINDOW), RIG_WINDOW);
 	assert_true(route_turn(&r->route, 0) >= 0);
 	assert_int_equal(r->route.giant.state, GIANT_COLLECTING);
-	log_reset(&r->log, 0);
+	log_reset(&r->log, "", 0);
 	assert_int_equal(route_reset(&r->route, 0, 0), 0);
 	finish(r, s, 0, RIG_WINDOW, &rnd);
 	script_free(s);

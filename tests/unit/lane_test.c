@@ -342,7 +342,7 @@ static void giant_is_sent_again_after_a_lost_connection(void **state)
 	}
 }
 
-static void target_that_lost_its_marker_is_resynced(void **state)
+static void target_that_lost_its_marker_is_looked_at_again(void **state)
 {
 	for (int older = 0; older < 2; older++) {
 		struct scene *s = scene_new();
@@ -359,9 +359,23 @@ static void target_that_lost_its_marker_is_resynced(void **state)
 		strcpy(s->server.marker, older ? first : "");
 		fake_lose(&s->loop);
 		turns(s, 1000);
-		assert_int_equal(atomic_load(&s->lane->verdict), LANE_RESYNC);
+		assert_int_equal(atomic_load(&s->lane->verdict), LANE_LOOK);
 		scene_free(s);
 	}
+}
+
+// Other lanes compare it with what stands in the target whenever they connect.
+static void epoch_is_not_known_before_it_is_drawn(void **state)
+{
+	struct scene *s = scene_new();
+	s->server.epoch = 7;
+	for (int i = 0; i < 100 && atomic_load(&s->lane->state) != LANE_READY; i++) {
+		turns(s, 1);
+		uint64_t epoch = atomic_load(&s->lane->epoch);
+		assert_true(!epoch || epoch == 8);
+	}
+	assert_int_equal(atomic_load(&s->lane->epoch), 8);
+	scene_free(s);
 }
 
 static void garbage_is_not_taken_for_an_answer(void **state)
@@ -454,7 +468,8 @@ int main(void)
 		cmocka_unit_test(wait_that_is_too_long_fails),
 		cmocka_unit_test(lost_answer_is_settled_by_the_marker),
 		cmocka_unit_test(giant_is_sent_again_after_a_lost_connection),
-		cmocka_unit_test(target_that_lost_its_marker_is_resynced),
+		cmocka_unit_test(target_that_lost_its_marker_is_looked_at_again),
+		cmocka_unit_test(epoch_is_not_known_before_it_is_drawn),
 		cmocka_unit_test(garbage_is_not_taken_for_an_answer),
 		cmocka_unit_test(readonly_target_is_left_and_looked_for_again),
 		cmocka_unit_test(refused_connection_is_tried_again_with_growing_pauses),

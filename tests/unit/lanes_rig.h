@@ -44,7 +44,9 @@ static inline struct rig *rig_new(unsigned n_lanes, unsigned batch_commands)
 		assert_int_equal(lane_init(&r->lanes[i], i, n_lanes, r->lanes, &r->config,
 					   &r->lane_counters[i], &r->core, &r->core, NULL, 7),
 				 0);
-	assert_int_equal(log_init(&r->log, RIG_WINDOW), 0);
+	char text[LOG_TEXT_LEN];
+	assert_int_equal(log_init(&r->log, &(struct log_config){.window_len = RIG_WINDOW}, text),
+			 0);
 	r->cursor = log_cursor_add(&r->log);
 	place_init(&r->place, &r->config.settings, r->lanes, n_lanes);
 	memset(r->place.marker.replid, 'a', 40);

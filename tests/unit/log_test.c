@@ -10,8 +10,9 @@
 static struct log *log_made(size_t len, uint64_t offset)
 {
 	struct log *l = calloc(1, sizeof(*l));
-	assert_int_equal(log_init(l, len), 0);
-	log_reset(l, offset);
+	char text[LOG_TEXT_LEN];
+	assert_int_equal(log_init(l, &(struct log_config){.window_len = len}, text), 0);
+	log_reset(l, "", offset);
 	return l;
 }
 
@@ -122,7 +123,7 @@ static void stamps_tell_when_a_byte_came(void **state)
 	log_cursor_set(l, 0, 1550);
 	assert_int_equal(log_stamp_at(l, 1550).mono_ns, 1500);
 	assert_int_equal(log_stamp_at(l, 1999).mono_ns, 1900);
-	log_reset(l, 7);
+	log_reset(l, "", 7);
 	assert_int_equal(log_stamp_at(l, 7).mono_ns, 0);
 	assert_int_equal(log_stamp_at(l, 7).offset, 7);
 	log_unmake(l);

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A target that takes nothing for a while: what the window in memory does not hold goes to the
+// disk, the source is neither held back nor asked for a full sync, and everything arrives in order.
+#include "tests/e2e/harness.h"
+
+#include <dirent.h>
+#include <signal.h>
+#include <sys/stat.h>
+
+#define VALUE_LEN 1000
+
+struct scene {
+	struct server *source, *target;
+	struct job *job;
+	const char *state_dir;
+};
+
+// The source cuts a replica off that is behind by more than these bytes and its socket's buffers.
+static struct scene scene_start(struct world *w, const char *disk_limit, const char *more)
+{
+	struct scene s = {.source = server_start(w, "source", "--save", "",
+						 "--client-output-buffer-limit",
+						 "replica 96mb 0 0", "--repl-backlog-size", "1mb",
+						 NULL),
+			  .target = server_start(w, "target", NULL),
+			  .state_dir = text("%s/state", w->dir)};
+	s.job = job_start(w, "sync", s.source->url, s.target->url, "--json", "--memory-window=1MB",
+			  "--state-dir", s.state_dir, disk_limit, more, NULL);
+	job_wait_phase(s.job, "stream");
+	run(s.source, "SET first 1");
+	job_wait_applied(s.job, s.source); // the source begins to send only when it is asked to
+	return s;
+}
+
+// Commands that show any loss, repeat or reorder, n_bytes of them about.
+static void write_much(struct server *s, long long n_bytes)
+{
+	static char value[VALUE_LEN];
+	memset(value, 'v', sizeof(value));
+	for (long long i = 0; i < n_bytes / (VALUE_LEN + 100); i++) {
+		queue(s, "SET key:%lld %b", i % 5000, value, sizeof(value));
+		queue(s, "APPEND log:%lld %lld,", i % 7, i);
+		queue(s, "INCR counter");
+	}
+	queue_flush(s);
+}
+
+static long long counter(const struct scene *s, const char *name)
+{
+	json_t *counters = json_object_get(s->job->last, "counters");
+	json_t *n = json_object_get(counters, name);
+	if (!n)
+		fail_msg("no %s in %s", name, json_dumps(s->job->last, 0));
+	return json_integer_value(n);
+}
+
+static void scene_end(struct scene *s)
+{
+	job_wait_applied(s->job, s->source);
+	assert_int_equal(job_drain(s->job), 0);
+	assert_same_data(s->source, s->target);
+	assert_books_balance(s->job);
+	assert_int_equal(info_number(s->source, "stats", "sync_full"), 1);
+	assert_int_equal(counter(s, "source_disconnects"), 0);
+	assert_int_equal(job_number(s->job, "parked"), 0);
+}
+
+// Bytes of the link's log on disk.
+static long long disk_used(const struct scene *s)
+{
+	long long used = 0;
+	const char *folder = text("%s/%s/log", s->state_dir, "sync");
+	DIR *dir = opendir(folder);
+	for (struct dirent *e; dir && (e = readdir(dir));) {
+		struct stat st;
+		if (!fstatat(dirfd(dir), e->d_name, &st, 0) && S_ISREG(st.st_mode))
+			used += st.st_blocks * 512;
+	}
+	if (dir)
+		closedir(dir);
+	return used;
+}
+
+static void frozen_target_does_not_hold_the_source_back(struct world *w)
+{
+	struct scene s = scene_start(w, "--disk-limit=1GB", NULL);
+	server_freeze(s.target);
+	write_much(s.source, 250000000);
+	job_wait_number(s.job, "received_offset", server_offset(s.source));
+	server_thaw(s.target);
+	scene_end(&s);
+	assert_true(counter(&s, "log_written_bytes") > 100000000);
+	assert_true(counter(&s, "log_read_bytes") > 100000000);
+	assert_int_equal(counter(&s, "log_disk_bytes"), 0);
+	assert_true(disk_used(&s) < 100000);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
+	const struct CMUnitTest tests[] = {
+		E2E_TEST(frozen_target_does_not_hold_the_source_back),
+	};
+	e2e_filter();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
