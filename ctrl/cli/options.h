@@ -25,6 +25,9 @@ enum option_group {
 	OPTIONS_RETRY = 2048,  // --target, --target-password-file, --again
 	OPTIONS_YES = 4096,    // --yes
 	OPTIONS_DECODE = 8192, // --format, --out, --report, --db, --match, --type, --limit
+	OPTIONS_SCAN = 16384,  // --follow and the like
+	OPTIONS_PACE = 32768,  // --max-keys-per-s, --max-bytes-per-s
+	OPTIONS_STATE = 65536, // --state-dir
 };
 
 struct option_setting {
@@ -40,6 +43,9 @@ struct options {
 	bool raw, all, again, yes;
 	const char *limit, *after, *target;
 	const char *format, *out, *report, *db, *match, *type; // report: "" without a file
+	bool follow, trust_notifications, by_type, keep_idle, repair, repair_extra, continuous;
+	const char *max_keys_per_s, *max_bytes_per_s, *big_value, *wait_timeout, *extra_keys;
+	const char *interval;
 	unsigned n_settings;
 	struct option_setting settings[SETTINGS_MAX]; // by the names of LINK_SETTINGS
 	unsigned n_args;
