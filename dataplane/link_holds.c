@@ -44,8 +44,8 @@ bool link_holds_saved(struct link *link)
 	return true;
 }
 
-// A key that was renamed meanwhile is held under another name. Once those of the snapshot were given
-// back nothing is saved any more.
+// A key that was renamed meanwhile is held under another name. Once those of the snapshot were
+// given back nothing is saved any more.
 void link_holds_turn(struct link *link)
 {
 	if (link->stage == LINK_STREAMING && link->n_holds_saved && !link->release_at &&

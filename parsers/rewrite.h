@@ -5,7 +5,8 @@
 // would just make a replay differ: SETNX becomes SET, NX, XX and the like go, RESTORE gets REPLACE.
 // ZADD keeps its conditions, which hold member by member. Relative expiries (sources before 7.0)
 // become absolute, counted from when the bytes came in; what has expired already becomes a DEL.
-// Blocking forms lose the wait. Expiries of keys (not of fields) may be held. Pure: no clock, no allocation; rewriting a result changes nothing.
+// Blocking forms lose the wait. Expiries of keys, not of fields, may be held. Pure: no clock, no
+// allocation; rewriting a result changes nothing.
 #pragma once
 
 #include "parsers/commands.h"
