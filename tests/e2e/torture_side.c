@@ -2,6 +2,9 @@
 #include "tests/e2e/torture.h"
 
 #include <signal.h>
+#include <unistd.h>
+
+#define GAP_MS 400 // some of the expiries given in it pass, others do not
 
 static struct server *server_of(struct torture *t, const char *name, enum keeps keeps)
 {
@@ -70,6 +73,20 @@ static bool writer_is_ready(void *arg)
 	return ready;
 }
 
+static const char *gap_path(const struct torture *t)
+{
+	return text("%s/gap", t->world->dir);
+}
+
+void gap_write(struct torture *t)
+{
+	const char *number = text("%u", ++t->gaps);
+
+	file_write(gap_path(t), number, strlen(number));
+	bytes_wait(t, 1, GAP_MS);
+	unlink(gap_path(t));
+}
+
 void writer_begin(struct torture *t)
 {
 	const struct plan *p = &t->plan;
@@ -80,6 +97,7 @@ void writer_begin(struct torture *t)
 		text("%llu", (unsigned long long)p->writer_seed + t->writers++),
 		text("%u", p->connections),
 		text("%u", habits),
+		gap_path(t),
 		NULL,
 	};
 
