@@ -24,6 +24,10 @@ enum option_group {
 	OPTIONS_ALL = 1024,    // --all
 	OPTIONS_RETRY = 2048,  // --target, --target-password-file, --again
 	OPTIONS_YES = 4096,    // --yes
+	OPTIONS_DECODE = 8192, // --format, --out, --report, --db, --match, --type, --limit
+	OPTIONS_SCAN = 16384,  // --follow and the like
+	OPTIONS_PACE = 32768,  // --max-keys-per-s, --max-bytes-per-s
+	OPTIONS_STATE = 65536, // --state-dir
 };
 
 struct option_setting {
@@ -38,6 +42,10 @@ struct options {
 	const char *mode, *show, *ttl_slack;
 	bool raw, all, again, yes;
 	const char *limit, *after, *target;
+	const char *format, *out, *report, *db, *match, *type; // report: "" without a file
+	bool follow, trust_notifications, by_type, keep_idle, repair, repair_extra, continuous;
+	const char *max_keys_per_s, *max_bytes_per_s, *big_value, *wait_timeout, *extra_keys;
+	const char *interval;
 	unsigned n_settings;
 	struct option_setting settings[SETTINGS_MAX]; // by the names of LINK_SETTINGS
 	unsigned n_args;
