@@ -37,6 +37,7 @@ struct option_setting {
 // What the user said; texts belong to the caller of options_read().
 struct options {
 	bool json, verbose, help;
+	bool watched; // someone waits for it: a refusal ends it, unless fail-fast says otherwise
 	const char *socket, *state_dir, *cores, *io, *config;
 	const char *source_password_file, *target_password_file;
 	const char *mode, *show, *ttl_slack;
