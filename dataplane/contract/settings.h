@@ -20,7 +20,8 @@
 	X(snapshot_patience, MS, 5000, 0, 86400000,                                                \
 	  "how long in all the target may hold a snapshot back before it goes through the disk")   \
 	X(disk_limit, BYTES, 16 * GB, 0, 1024 * 1024 * GB,                                         \
-	  "most disk for what does not fit the windows, for the snapshot and for the stream each; " \
+	  "most disk for what does not fit the windows, for the snapshot and for the stream "      \
+	  "each; "                                                                                 \
 	  "0: none, the source is held back")                                                      \
 	X(log_sync, ENUM, 1, 0, 2, "never|interval|always")                                        \
 	X(log_sync_interval, MS, 1000, 1, 3600000, "time between two syncs of the log on disk")    \

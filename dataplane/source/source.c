@@ -169,8 +169,8 @@ static void rest_move(struct source *s, struct log *log, size_t at)
 	memmove(s->in, s->in + at + n, s->n_in);
 }
 
-// The source sends nothing behind the end mark before it has our ACK. It waits for one only once its
-// saving child has ended, and does not remember those that came earlier.
+// The source sends nothing behind the end mark before it has our ACK. It waits for one only once
+// its saving child has ended, and does not remember those that came earlier.
 static void snapshot_came(struct source *s)
 {
 	s->snapshot_left = 0;

@@ -8,8 +8,8 @@
 // A lost connection is resumed from the exact offset. A +CONTINUE under another id is held until
 // the link has recorded it. When some lane has applied more than the log holds, and the id changes,
 // the source is first asked whether its history holds that much: it may have forked before. While a
-// snapshot is coming, its bytes go to a log of their own, which may use its disk when the target has
-// held it back for long. The socket is read whenever there is room in the log.
+// snapshot is coming, its bytes go to a log of their own, which may use its disk when the target
+// has held it back for long. The socket is read whenever there is room in the log.
 //
 // Owner: the core that reads.
 #pragma once
