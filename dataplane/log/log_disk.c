@@ -192,7 +192,7 @@ void disk_drop(struct log_disk *d)
 	if (d->ahead) // it may hold what is to be forgotten
 		segment_remove(d, d->ahead);
 	d->ahead = NULL;
-	d->writing = d->recovered = d->renaming = false;
+	d->writing = d->recovered = d->seeking = d->renaming = false;
 	d->rename_segment = NULL;
 	d->log->keep_from = UINT64_MAX;
 	d->log->shut = false;
