@@ -46,12 +46,16 @@ static int logs_init(struct link *link)
 	int rc = log_init(&link->log, &config, text);
 	memcpy(link->log_text, text, sizeof(link->log_text));
 	link->log_rc = rc;
-	// Kept on disk it serves a target that comes back empty.
+	// Kept on disk it serves a target that comes back empty; else it only passes through, and
+	// is never read by a later life.
 	snprintf(folder, sizeof(folder), "%s/snapshot", link->config->state_dir);
 	config.window_len = set->snapshot_window;
 	config.keep_len = config.keep_ms = UINT64_MAX / 2;
-	if (!set->keep_snapshot)
-		config = (struct log_config){.window_len = set->snapshot_window};
+	if (!set->keep_snapshot) {
+		config.keep_len = config.keep_ms = 0;
+		config.passing = true;
+		config.sync = LOG_SYNC_NEVER;
+	}
 	int snapshot_rc = log_init(&link->snapshot_log, &config, text);
 	if (!rc && snapshot_rc) {
 		memcpy(link->log_text, text, sizeof(link->log_text));
@@ -441,6 +445,10 @@ static void link_news(struct link *link)
 		}
 		link_reset(link, "the connection to the source was lost during the snapshot");
 	}
+	if (news & SOURCE_NEWS_PATIENCE)
+		link_note(link, EVENT_INFO, "the target has held the snapshot back for %" PRIu64
+			  " ms in all (snapshot-patience): it goes through the disk",
+			  link->source.patience.held_ns / 1000000);
 	if (news & SOURCE_NEWS_RENAMED)
 		link_renamed(link);
 	if (news & SOURCE_NEWS_CONTINUE)
@@ -516,10 +524,9 @@ static void log_listen(struct link *link)
 		link_note(link, EVENT_WARN, "%s", link->log_text);
 	link->log_text[0] = 0;
 	link->log_rc = 0;
-	if (log_news(&link->log, text))
+	if (log_news(&link->log, text) || log_news(&link->snapshot_log, text))
 		link_note(link, EVENT_WARN, "%s", text);
-	if (link->refilling && log_damage(&link->snapshot_log, &damage) &&
-	    link->stage == LINK_LOADING)
+	if (log_damage(&link->snapshot_log, &damage) && link->stage == LINK_LOADING)
 		link_reset(link, damage);
 	if (log_damage(&link->log, &damage) && link->stage == LINK_STREAMING)
 		link_reset(link, damage);
