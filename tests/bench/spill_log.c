@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The log, driven as the core that owns it does, turn by turn: bytes come in, the cursor takes
-// what may be viewed, log_turn() does the rest, and when nothing moves it sleeps until the disk has
-// news.
+// The log, driven as the core that owns it does, turn by turn: bytes come in,
+// log_turn(), the cursor takes what may be viewed, and when nothing moves it sleeps until the disk
+// has news.
 //
-//   logged_turn() -> logged_go() -> bytes_give(), bytes_take(), log_turn(), logged_sleep()
+//   logged_turn() -> logged_go() -> bytes_give(), log_turn(), bytes_take(), logged_sleep()
 #include "tests/bench/spill.h"
 
 #include <errno.h>
@@ -218,14 +218,14 @@ static void logged_go(struct logged *g, struct aim *a)
 			a->gave_all_ns = now.mono_ns;
 			a->taken_then = g->log.slowest;
 		}
-		if (a->take)
-			moved |= bytes_take(g, a->take_to);
 		uint64_t deadline_ns = now.mono_ns + SLEEP_NS_MAX;
 		if (a->give_per_s && g->log.tail < a->give_to)
 			deadline_ns = now.mono_ns + 1000000000ull * PACED_LEN / a->give_per_s;
 		bool more = log_turn(&g->log, &now, &deadline_ns);
 		trouble_check(g);
-		if (!moved && !more)
+		if (a->take)
+			moved |= bytes_take(g, a->take_to);
+		if (!moved && !more && !aim_reached(g, a))
 			logged_sleep(g, now.mono_ns, deadline_ns);
 	}
 }
