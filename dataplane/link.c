@@ -281,7 +281,9 @@ void link_streaming_begins(struct link *link)
 	link->touch_at_ns = 0;
 	link->catch_up_answers = link->probe.answers + (link->probe.asked ? 2 : 1);
 	link->catch_up_since_ns = link->now.mono_ns;
+	link->catch_up_asked_ms = link->now.wall_ms;
 	link->catch_up_known = false;
+	link_behind(link);
 	atomic_store(&link->slot->state.caught_up, 0);
 	probe_hurry(&link->probe);
 }
@@ -326,10 +328,7 @@ static void catch_up_check(struct link *link)
 	if (state->caught_up || link->stage != LINK_STREAMING || !catch_up_find(link) ||
 	    counter_get(&link_counters(link)->frontier_offset) < state->catch_up_offset)
 		return;
-	int released = route_release(&link->route);
-	if (released < 0)
-		link_fail(link, link->route.error, link->route.text);
-	if (released <= 0)
+	if (link_holds_release(link, link->catch_up_asked_ms) <= 0)
 		return;
 	link_holds_released(link);
 	atomic_store(&state->caught_up, 1);
@@ -347,9 +346,11 @@ static void frontier_publish(struct link *link)
 	log_settle(&link->log, route_whole(&link->route));
 	counter_set(&c->routed_offset, routed);
 	counter_set(&c->frontier_offset, frontier);
-	counter_set(&c->oldest_unapplied_ms,
-		    frontier < link->log.tail ? log_stamp_at(&link->log, frontier).wall_ms : 0);
+	link->route.oldest_ms =
+		frontier < link->log.tail ? log_stamp_at(&link->log, frontier).wall_ms : 0;
+	counter_set(&c->oldest_unapplied_ms, link->route.oldest_ms);
 	catch_up_check(link);
+	link_holds_look(link);
 }
 
 static bool draining_turn(struct link *link)
@@ -364,7 +365,7 @@ static bool draining_turn(struct link *link)
 	int rc = link->drained ? 0 : route_abandon(r);
 	link->drained = true;
 	// Who drains before the stream has caught up gets the expiries as they came.
-	rc = rc ? rc : route_release(r);
+	rc = rc ? rc : route_release(r, INT64_MAX, 0);
 	if (rc < 0)
 		link_fail(link, r->error, r->text);
 	if (rc <= 0)
@@ -418,6 +419,8 @@ static void stream_continues(struct link *link)
 	memcpy(link->place.marker.replid, link->source.replid, sizeof(link->source.replid));
 	if (link->stage == LINK_JOINING)
 		link_take_up(link);
+	else
+		link_behind(link);
 }
 
 static void link_news(struct link *link)

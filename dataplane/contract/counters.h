@@ -54,7 +54,8 @@
 	X(batches, counter, "Batches answered")                                                    \
 	X(sent_bytes, counter, "Bytes written to the target")                                      \
 	X(resent_batches, counter, "Batches sent again after a lost connection or a refusal")      \
-	X(skipped_batches, counter, "Batches that the marker showed to be applied already")        \
+	X(skipped_batches, counter,                                                                \
+	  "Batches that the marker showed to be applied already; refusals in them are not known")  \
 	X(target_disconnects, counter, "Connections to the target that were lost")                 \
 	X(retries, counter, "Refusals waited out: LOADING, BUSY, READONLY, OOM")                   \
 	X(dependency_waits, counter, "Times that a batch waited for another lane")

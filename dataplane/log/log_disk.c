@@ -351,15 +351,9 @@ void disk_listen(struct log_disk *d)
 		segments_bury(d);
 }
 
-// The disk cannot take what only history wants, or what is kept elsewhere: better a gap in it than
-// to hold the source back.
-static void room_give(struct log_disk *d)
+static void history_give(struct log_disk *d)
 {
 	struct log *l = d->log;
-	uint64_t done = l->slowest > l->released ? l->slowest : l->released;
-	bool pressed = log_front_room(l) < log_capacity(l) / 4 && l->active == LOG_RING_LARGE;
-	if (!d->trouble[0] || done <= d->next || !pressed || l->shut)
-		return;
 	uint64_t retry_ns = d->retry_ns;
 	char trouble[sizeof(d->trouble)];
 	memcpy(trouble, d->trouble, sizeof(trouble));
@@ -367,6 +361,24 @@ static void room_give(struct log_disk *d)
 	memcpy(d->trouble, trouble, sizeof(trouble));
 	d->retry_ns = retry_ns;
 	log_tell(d, "the log on disk begins anew at offset %" PRIu64 ": %s", l->head, trouble);
+}
+
+// The disk cannot take what only history wants, or what is kept elsewhere: better a gap in it than
+// to hold the source back.
+static void room_give(struct log_disk *d)
+{
+	struct log *l = d->log;
+	uint64_t done = l->slowest > l->released ? l->slowest : l->released;
+	bool pressed = log_front_room(l) < log_capacity(l) / 4 && l->active == LOG_RING_LARGE;
+	if (d->trouble[0] && done > d->next && pressed)
+		history_give(d);
+}
+
+// Nor can it take a new id, for which the source is held back: the front has all that is needed.
+static void rename_give(struct log_disk *d)
+{
+	if (d->renaming && d->trouble[0] && d->log->end == d->log->tail && !d->seeking)
+		history_give(d);
 }
 
 static void begin_or_end(struct log_disk *d)
@@ -408,6 +420,9 @@ static bool disk_turn(struct log_disk *d, uint64_t *deadline_ns)
 	seek_go_on(d);
 	if (d->renaming)
 		spill_rename(d);
+	rename_give(d);
+	if (!d->writing)
+		return false;
 	struct segment *last = segment_last(d);
 	if (!last || !last->ready || 2 * last->at > d->segment_len || d->trouble[0])
 		segment_prepare(d);

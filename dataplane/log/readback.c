@@ -330,8 +330,11 @@ bool reader_turn(struct log_disk *d, size_t budget)
 				break;
 			uint64_t before = r->offset;
 			n = record_take(d, h, budget);
-			if (r->offset > before)
+			if (r->offset > before) {
+				chunks_ask(d); // so that the disk works while this is copied
+				budget -= n < budget ? n : budget;
 				continue;
+			}
 		} else {
 			continue;
 		}

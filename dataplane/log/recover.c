@@ -225,8 +225,9 @@ static void found_remove(struct found *f, unsigned from, unsigned n)
 	for (unsigned i = from; i < from + n; i++)
 		segment_remove(f->d, f->segments[i]);
 	f->n -= n;
-	memmove(f->segments + from, f->segments + from + n,
-		(f->n - from) * sizeof(f->segments[0]));
+	if (n)
+		memmove(f->segments + from, f->segments + from + n,
+			(f->n - from) * sizeof(f->segments[0]));
 }
 
 static bool follows(const struct segment *a, const struct segment *b)

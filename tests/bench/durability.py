@@ -182,16 +182,25 @@ def print_restart(f):
 # -- disk -------------------------------------------------------------------------------------
 
 def spill(bench):
-    """The log on disk beside plain O_DIRECT writes and reads of the same size."""
+    """The log on disk beside plain O_DIRECT writes and reads of the same size, by turns."""
     program = os.path.join(bench.build, "tests", "bench", "spill")
-    said = subprocess.run([program, bench.folder, str(bench.sizes["spill_mb"])], check=True,
-                          stdout=subprocess.PIPE, text=True).stdout
+    said = subprocess.run([program, "-g", str(bench.sizes["spill_mb"] / 1e3),
+                           "-n", str(bench.sizes["turns"]), os.path.join(bench.folder, "spill")],
+                          check=True, stdout=subprocess.PIPE, text=True).stdout
     return json.loads(said)
 
 
 def print_spill(f):
-    print("\nSpill of %d MB: the log beside plain O_DIRECT (%s)" % (f["mb"], f["disk"]))
-    print("%-32s %12s %12s %12s" % ("MB/s", "plain", "log", "ratio"))
+    print("\nSpill of %d MB past a window of %d MB: the log beside plain writes and reads\n(%s; "
+          "medians of %d turns, with sync)" % (f["mb"], f["window_mb"], f["disk"], f["turns"]))
+    print("%-32s %12s %12s %12s" % ("", "plain", "log", "log / plain"))
     for label, name in (("write", "write"), ("read back", "read")):
         plain, ours = f["plain_%s_mb_s" % name], f["log_%s_mb_s" % name]
-        print("%-32s %12.0f %12.0f %12.2f" % (label, plain, ours, ours / plain))
+        print("%-32s %12.0f %12.0f %12.2f" % (label + ", MB/s", plain, ours, f[name + "_ratio"]))
+        print("%-32s %12.0f %12.0f" % (label + ", CPU us a MB",
+                                       f["plain_%s_cpu_us_per_mb" % name],
+                                       f["log_%s_cpu_us_per_mb" % name]))
+    print("%-32s %12s %12.0f    (the source gave %.0f of %.0f MB/s)" %
+          ("both at once, read back, MB/s", "-", f["both_read_mb_s"], f["both_source_mb_s"],
+           f["both_asked_mb_s"]))
+    print("%-32s %12s %12.0f" % ("both at once, CPU us a MB", "-", f["both_cpu_us_per_mb"]))

@@ -1,247 +1,207 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What a disk gives to the log: records of its size are written through the disk seam to segment
-// files, as many at a time as the log does, made durable, and read back.
+// The log on disk beside what the disk gives: records of the log's size written and read through
+// the disk seam, and the same bytes through the log, by turns, since disks drift.
 //
-//   spill [-i auto|io_uring|thread] [-g GB] [-r RECORD_KB] [-w WRITES] [-k READS] FOLDER
+//   spill [-i auto|io_uring|thread] [-g GB] [-r RECORD_KB] [-w WRITES] [-k READS] [-n TURNS]
+//         [-m WINDOW_MB] [-s SOURCE_MB_S] FOLDER
 //
-// One JSON object to standard output. The folder is made, filled, and emptied again; MB are 10^6.
+// One JSON object to standard output, each figure the median of the turns. The folder is made when
+// it is not there, and what is put there is removed again; MB are 10^6 bytes, but for the window.
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
+#include <linux/magic.h>
 
 #include "drivers/disk.h"
-#include "drivers/disk_folder.h"
+#include "tests/bench/spill.h"
 
-#define SEGMENT_LEN (64ull << 20)
-#define SLOTS_MAX   64
-#define FILES_MAX   65536
+#define TURNS_MAX 99
+#define XFS_MAGIC 0x58465342 // not among the kernel's public ones
 
-struct spill {
-	// of the command line
-	unsigned choice;
-	uint64_t bytes;
-	uint32_t record_len;
-	unsigned n_slots[2]; // by enum disk_op_kind: writes, reads
-	const char *path;
-
-	struct disk_folder folder;
-	struct disk *disk;
-	char text[128];
-	uint64_t n_records, records_per_file;
-	unsigned n_files;
-	int *files; // -1: not made yet
-	struct disk_op ops[SLOTS_MAX];
-	uint64_t record[SLOTS_MAX]; // that the slot's operation is for
-	unsigned free[SLOTS_MAX], n_free;
-};
-
-struct meter {
-	double wall_s, cpu_s;
-};
-
-static void __attribute__((noreturn)) give_up(const char *what, int64_t rc)
+void give_up(const char *what, int64_t rc)
 {
 	fprintf(stderr, "spill: %s: %s\n", what, strerror((int)-rc));
 	exit(1);
 }
 
-static struct meter meter_read(void)
+// ---- Meters
+
+struct spill_meter meter_read(void)
 {
 	struct rusage u;
 	struct timespec t;
 	getrusage(RUSAGE_SELF, &u);
 	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (struct meter){
+	return (struct spill_meter){
 		.wall_s = (double)t.tv_sec + 1e-9 * (double)t.tv_nsec,
 		.cpu_s = (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
 			 1e-6 * (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec),
 	};
 }
 
-static struct meter meter_since(struct meter begin)
+struct spill_meter meter_since(struct spill_meter begin)
 {
-	struct meter now = meter_read();
-	return (struct meter){now.wall_s - begin.wall_s, now.cpu_s - begin.cpu_s};
+	struct spill_meter now = meter_read();
+	return (struct spill_meter){now.wall_s - begin.wall_s, now.cpu_s - begin.cpu_s};
 }
 
-// ---- Operations
+// ---- Options
 
-// Take one back; a read has to bring what was written there.
-static struct disk_op *spill_reap(struct spill *s)
+static void __attribute__((noreturn)) usage(void)
 {
-	struct disk_op *op;
-	while (!(op = disk_reap(s->disk)))
-		disk_wait(s->disk);
-	if (op->kind > DISK_READ)
-		return op;
-	unsigned slot = (unsigned)(op - s->ops);
-	uint64_t found;
-	if (op->result != op->len)
-		give_up("write or read", op->result < 0 ? op->result : -EIO);
-	memcpy(&found, disk_buffer(s->disk, slot), sizeof(found));
-	if (found != s->record[slot])
-		give_up("read brought the bytes of another record", -EIO);
-	s->free[s->n_free++] = slot;
-	return op;
+	fprintf(stderr, "usage: spill [-i auto|io_uring|thread] [-g GB] [-r RECORD_KB] [-w WRITES] "
+			"[-k READS] [-n TURNS] [-m WINDOW_MB] [-s SOURCE_MB_S] FOLDER\n");
+	exit(2);
 }
 
-// One operation on a whole file, while others go on.
-static void spill_wait_for(struct spill *s, struct disk_op op, const char *what)
+static unsigned choice_of(const char *name)
 {
-	int rc = disk_submit(s->disk, &op);
-	while (!rc && spill_reap(s) != &op)
-		continue;
-	if (rc || op.result)
-		give_up(what, rc ? rc : op.result);
+	return !strcmp(name, "thread")     ? DISK_THREAD
+	       : !strcmp(name, "io_uring") ? DISK_URING
+					   : DISK_AUTO;
 }
 
-static void spill_make_file(struct spill *s, unsigned i)
+static void option_take(struct spill_options *o, int c, double value)
 {
-	char name[32];
-	snprintf(name, sizeof(name), "spill-%u", i);
-	s->files[i] = disk_file_open(s->disk, name, DISK_CREATE);
-	if (s->files[i] < 0)
-		give_up("making a file", s->files[i]);
-	uint32_t len = (uint32_t)s->records_per_file * s->record_len;
-	spill_wait_for(s, (struct disk_op){DISK_ALLOCATE, s->files[i], .len = len}, "allocating");
+	if (c == 'g')
+		o->bytes = (uint64_t)(value * 1e9);
+	else if (c == 'r')
+		o->record_len = (uint32_t)(value * 1024);
+	else if (c == 'w' || c == 'k')
+		o->n_slots[c == 'k'] = (unsigned)value;
+	else if (c == 'n')
+		o->n_turns = (unsigned)value;
+	else if (c == 'm')
+		o->window_len = (uint64_t)(value * (1 << 20));
+	else if (c == 's')
+		o->source_mb_s = value;
 }
 
-static void spill_submit(struct spill *s, enum disk_op_kind kind, uint64_t record)
-{
-	unsigned slot = s->free[--s->n_free];
-	uint64_t place = record % s->records_per_file;
-	uint64_t mark = kind == DISK_WRITE ? record : UINT64_MAX;
-	memcpy(disk_buffer(s->disk, slot), &mark, sizeof(mark));
-	s->record[slot] = record;
-	s->ops[slot] = (struct disk_op){
-		.kind = kind,
-		.file = s->files[record / s->records_per_file],
-		.buffer = slot,
-		.len = s->record_len,
-		.at = place * s->record_len,
-	};
-	int rc = disk_submit(s->disk, &s->ops[slot]);
-	if (rc)
-		give_up("submit", rc);
-}
-
-// Every record once, in order, with n_slots of them in flight.
-static struct meter spill_all(struct spill *s, enum disk_op_kind kind)
-{
-	struct meter begin = meter_read();
-	s->n_free = s->n_slots[kind];
-	for (unsigned i = 0; i < s->n_free; i++)
-		s->free[i] = i;
-	for (uint64_t r = 0; r < s->n_records; r++) {
-		if (s->files[r / s->records_per_file] < 0)
-			spill_make_file(s, (unsigned)(r / s->records_per_file));
-		while (!s->n_free)
-			spill_reap(s);
-		spill_submit(s, kind, r);
-	}
-	while (s->n_free < s->n_slots[kind])
-		spill_reap(s);
-	return meter_since(begin);
-}
-
-static struct meter spill_sync(struct spill *s)
-{
-	struct meter begin = meter_read();
-	for (unsigned i = 0; i < s->n_files; i++)
-		spill_wait_for(s, (struct disk_op){DISK_SYNC, s->files[i]}, "sync");
-	return meter_since(begin);
-}
-
-// ---- Begin and end
-
-static void options_read(struct spill *s, int argc, char **argv)
+static void options_read(struct spill_options *o, int argc, char **argv)
 {
 	int c;
-	while ((c = getopt(argc, argv, "i:g:r:w:k:")) >= 0) {
-		double value = c == 'i' || c == '?' ? 1 : strtod(optarg, NULL);
-		if (c == 'i')
-			s->choice = !strcmp(optarg, "thread")     ? DISK_THREAD
-				    : !strcmp(optarg, "io_uring") ? DISK_URING
-								  : DISK_AUTO;
-		else if (c == 'g')
-			s->bytes = (uint64_t)(value * 1e9);
-		else if (c == 'r')
-			s->record_len = (uint32_t)(value * 1024);
-		else if (c == 'w' || c == 'k')
-			s->n_slots[c == 'k'] = (unsigned)value;
-		if (c == '?' || !(value > 0))
-			exit(2);
+	while ((c = getopt(argc, argv, "i:g:r:w:k:n:m:s:")) >= 0) {
+		if (c == '?')
+			usage();
+		if (c == 'i') {
+			o->choice = choice_of(optarg);
+			continue;
+		}
+		double value = strtod(optarg, NULL);
+		if (!(value > 0))
+			usage();
+		option_take(o, c, value);
 	}
-	s->path = argv[optind];
-	if (!s->path || argv[optind + 1] || s->record_len % DISK_BLOCK ||
-	    s->record_len > SEGMENT_LEN || !s->record_len || s->n_slots[0] > SLOTS_MAX ||
-	    s->n_slots[1] > SLOTS_MAX || !s->n_slots[0] || !s->n_slots[1]) {
-		fprintf(stderr, "usage: spill [-i auto|io_uring|thread] [-g GB] [-r RECORD_KB] "
-				"[-w WRITES] [-k READS] FOLDER\n");
-		exit(2);
-	}
+	o->path = argv[optind];
+	if (!o->path || argv[optind + 1] || !o->n_turns || o->n_turns > TURNS_MAX)
+		usage();
 }
 
-static void spill_begin(struct spill *s)
+// ---- Figures
+
+static int figure_order(const void *a, const void *b)
 {
-	int rc = disk_folder_open(&s->folder, s->path);
-	if (rc)
-		give_up(s->path, rc);
-	struct disk_config c = {
-		.folder_fd = s->folder.fd,
-		.n_buffers = s->n_slots[0] > s->n_slots[1] ? s->n_slots[0] : s->n_slots[1],
-		.buffer_len = s->record_len,
-		.depth = SLOTS_MAX + 1,
-		.wake_fd = -1,
+	double x = *(const double *)a, y = *(const double *)b;
+	return x < y ? -1 : x > y;
+}
+
+static double figure_median(double figures[][SPILL_N_FIGURES], unsigned n, unsigned i)
+{
+	double of[TURNS_MAX];
+	for (unsigned turn = 0; turn < n; turn++)
+		of[turn] = figures[turn][i];
+	qsort(of, n, sizeof(of[0]), figure_order);
+	return (of[n / 2] + of[(n - 1) / 2]) / 2;
+}
+
+static const char *file_system(const char *path)
+{
+	struct statfs s;
+	if (statfs(path, &s))
+		give_up(path, -errno);
+	return s.f_type == EXT4_SUPER_MAGIC        ? "ext4"
+	       : s.f_type == XFS_MAGIC             ? "xfs"
+	       : s.f_type == BTRFS_SUPER_MAGIC     ? "btrfs"
+	       : s.f_type == OVERLAYFS_SUPER_MAGIC ? "overlay"
+	       : s.f_type == TMPFS_MAGIC           ? "tmpfs, no disk at all"
+						   : "another file system";
+}
+
+static void figures_print(const struct spill_options *o, const char *driver,
+			  double figures[][SPILL_N_FIGURES])
+{
+	static const char *const names[] = {
+#define X(name) #name,
+		SPILL_FIGURES(X)
+#undef X
 	};
-	rc = disk_open(s->choice, &c, &s->disk, s->text, sizeof(s->text));
-	if (rc)
-		give_up(s->text, rc);
-	for (unsigned i = 0; i < c.n_buffers; i++) // nothing that a clever disk would not store
-		for (uint32_t at = 0; at < c.buffer_len; at += 4)
-			*(int32_t *)(void *)(disk_buffer(s->disk, i) + at) = (int32_t)mrand48();
-	s->records_per_file = SEGMENT_LEN / s->record_len;
-	s->n_records = s->bytes / s->record_len;
-	s->n_files = (unsigned)((s->n_records + s->records_per_file - 1) / s->records_per_file);
-	if (!s->n_files || s->n_files > FILES_MAX)
-		give_up("so many bytes", -ERANGE);
-	s->files = malloc(s->n_files * sizeof(int));
-	for (unsigned i = 0; i < s->n_files; i++)
-		s->files[i] = -1;
+	printf("{\"disk\": \"%s, %s\", \"mb\": %.0f, \"window_mb\": %.0f, \"record_kb\": %u, "
+	       "\"turns\": %u",
+	       driver, file_system(o->path), (double)o->bytes / 1e6, (double)o->window_len / 1e6,
+	       o->record_len / 1024, o->n_turns);
+	for (unsigned i = 0; i < SPILL_N_FIGURES; i++)
+		printf(", \"%s\": %.2f", names[i], figure_median(figures, o->n_turns, i));
+	printf("}\n");
 }
 
-static void spill_end(struct spill *s)
+// ---- Turns
+
+// The next turn begins with the other one, so that neither is always the one that comes after.
+static void turn_do(const struct spill_options *o, struct plain *p, struct logged *g, unsigned turn,
+		    double *f)
 {
-	char name[32];
-	for (unsigned i = 0; i < s->n_files; i++) {
-		disk_file_close(s->disk, s->files[i]);
-		snprintf(name, sizeof(name), "spill-%u", i);
-		disk_folder_unlink(&s->folder, name);
-	}
-	disk_close(s->disk);
-	disk_folder_close(&s->folder);
-	free(s->files);
+	if (!(turn % 2))
+		plain_turn(p, f);
+	plain_clear(p);
+	double source_mb_s = o->source_mb_s;
+	if (!source_mb_s) // of this turn, or of the one before
+		source_mb_s = (turn % 2 ? f - SPILL_N_FIGURES : f)[SPILL_plain_write_mb_s] / 2;
+	logged_turn(g, source_mb_s, f);
+	if (turn % 2)
+		plain_turn(p, f);
+	plain_clear(p);
+	f[SPILL_write_ratio] = f[SPILL_log_write_mb_s] / f[SPILL_plain_write_mb_s];
+	f[SPILL_read_ratio] = f[SPILL_log_read_mb_s] / f[SPILL_plain_read_mb_s];
+}
+
+// Of those of the two runs: all that is left there is what says whose it was.
+static void folder_remove(const char *path)
+{
+	char identity[600];
+	snprintf(identity, sizeof(identity), "%s/identity", path);
+	unlink(identity);
+	if (rmdir(path))
+		give_up(path, -errno);
 }
 
 int main(int argc, char **argv)
 {
-	struct spill s = {.bytes = 4000000000, .record_len = 256 * 1024, .n_slots = {16, 8}};
-	options_read(&s, argc, argv);
-	spill_begin(&s);
-	struct meter write = spill_all(&s, DISK_WRITE), sync = spill_sync(&s);
-	struct meter read = spill_all(&s, DISK_READ);
-	double mb = (double)(s.n_records * s.record_len) / 1e6;
-	printf("{\"driver\": \"%s\", \"mb\": %.0f, \"record_kb\": %u, \"writes_in_flight\": %u, "
-	       "\"reads_in_flight\": %u, \"write_mb_s\": %.0f, \"write_and_sync_mb_s\": %.0f, "
-	       "\"write_cpu_us_per_mb\": %.1f, \"sync_ms\": %.1f, \"read_mb_s\": %.0f, "
-	       "\"read_cpu_us_per_mb\": %.1f}\n",
-	       s.text, mb, s.record_len / 1024, s.n_slots[0], s.n_slots[1], mb / write.wall_s,
-	       mb / (write.wall_s + sync.wall_s), 1e6 * write.cpu_s / mb, 1e3 * sync.wall_s,
-	       mb / read.wall_s, 1e6 * read.cpu_s / mb);
-	spill_end(&s);
+	struct spill_options o = {.bytes = 4000000000,
+				  .record_len = 256 * 1024,
+				  .n_slots = {16, 8},
+				  .n_turns = 3,
+				  .window_len = 64 << 20};
+	static double figures[TURNS_MAX][SPILL_N_FIGURES];
+	char plain_path[512], log_path[512];
+	options_read(&o, argc, argv);
+	if (mkdir(o.path, 0700) && errno != EEXIST)
+		give_up(o.path, -errno);
+	snprintf(plain_path, sizeof(plain_path), "%s/plain", o.path);
+	snprintf(log_path, sizeof(log_path), "%s/log", o.path);
+	struct plain *p = plain_new(&o, plain_path);
+	struct logged *g = logged_new(&o, log_path);
+	for (unsigned turn = 0; turn < o.n_turns; turn++)
+		turn_do(&o, p, g, turn, figures[turn]);
+	figures_print(&o, plain_text(p), figures);
+	logged_free(g);
+	plain_free(p);
+	folder_remove(log_path);
+	folder_remove(plain_path);
 	return 0;
 }

@@ -343,6 +343,33 @@ static void keeps_the_chain_of_ids(void **state)
 	rig_free(r);
 }
 
+// The source is held back for the new id's sake; that must end when only history needs the disk.
+static void a_full_disk_does_not_hold_a_new_id_back(void **state)
+{
+	struct rig *r = rig_new(15);
+	r->config.keep_len = 1024 * 1024;
+	r->disk.space = 0;
+	rig_open(r);
+	rig_begin(r, "a", 0);
+	assert_int_equal(receive(r, 4096), 4096);
+	for (unsigned i = 0; i < 10; i++)
+		turn(r, 1);
+	view(r, r->log.end);
+	apply(r, r->log.end);
+	assert_non_null(strstr(log_trouble(&r->log), "is full"));
+	log_rename(&r->log, "b");
+	for (unsigned i = 0; i < 10; i++)
+		turn(r, 1);
+	assert_int_equal(receive(r, 4096), 4096);
+	r->disk.space = UINT64_MAX;
+	for (unsigned i = 0; i < 100; i++)
+		turn(r, 50);
+	assert_string_equal(log_trouble(&r->log), "");
+	spill(r, 100000);
+	drain(r);
+	rig_free(r);
+}
+
 // The only file in a folder that holds this offset, by its number.
 static void file_flip(const struct rig *r, unsigned number, uint64_t at)
 {
@@ -568,6 +595,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(goes_on_where_a_former_life_ended),
 		cmocka_unit_test(begins_anew_without_what_was_there),
 		cmocka_unit_test(keeps_the_chain_of_ids),
+		cmocka_unit_test(a_full_disk_does_not_hold_a_new_id_back),
 		cmocka_unit_test(names_a_flipped_bit_and_shows_nothing_of_it),
 		cmocka_unit_test(cuts_a_torn_tail_and_says_so),
 		cmocka_unit_test(memory_goes_though_a_cursor_stands_there),
