@@ -510,6 +510,7 @@ void log_disk_free(struct log_disk *d)
 		segments_free(d);
 		disk_close(d->disk);
 	}
+	free(d->segments);
 	disk_folder_close(&d->folder);
 	free(d);
 }
