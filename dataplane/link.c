@@ -46,12 +46,16 @@ static int logs_init(struct link *link)
 	int rc = log_init(&link->log, &config, text);
 	memcpy(link->log_text, text, sizeof(link->log_text));
 	link->log_rc = rc;
-	// Kept on disk it serves a target that comes back empty.
+	// Kept on disk it serves a target that comes back empty; else it only passes through, and
+	// is never read by a later life.
 	snprintf(folder, sizeof(folder), "%s/snapshot", link->config->state_dir);
 	config.window_len = set->snapshot_window;
 	config.keep_len = config.keep_ms = UINT64_MAX / 2;
-	if (!set->keep_snapshot)
-		config = (struct log_config){.window_len = set->snapshot_window};
+	if (!set->keep_snapshot) {
+		config.keep_len = config.keep_ms = 0;
+		config.passing = true;
+		config.sync = LOG_SYNC_NEVER;
+	}
 	int snapshot_rc = log_init(&link->snapshot_log, &config, text);
 	if (!rc && snapshot_rc) {
 		memcpy(link->log_text, text, sizeof(link->log_text));
@@ -277,7 +281,9 @@ void link_streaming_begins(struct link *link)
 	link->touch_at_ns = 0;
 	link->catch_up_answers = link->probe.answers + (link->probe.asked ? 2 : 1);
 	link->catch_up_since_ns = link->now.mono_ns;
+	link->catch_up_asked_ms = link->now.wall_ms;
 	link->catch_up_known = false;
+	link_behind(link);
 	atomic_store(&link->slot->state.caught_up, 0);
 	probe_hurry(&link->probe);
 }
@@ -322,10 +328,7 @@ static void catch_up_check(struct link *link)
 	if (state->caught_up || link->stage != LINK_STREAMING || !catch_up_find(link) ||
 	    counter_get(&link_counters(link)->frontier_offset) < state->catch_up_offset)
 		return;
-	int released = route_release(&link->route);
-	if (released < 0)
-		link_fail(link, link->route.error, link->route.text);
-	if (released <= 0)
+	if (link_holds_release(link, link->catch_up_asked_ms) <= 0)
 		return;
 	link_holds_released(link);
 	atomic_store(&state->caught_up, 1);
@@ -343,9 +346,11 @@ static void frontier_publish(struct link *link)
 	log_settle(&link->log, route_whole(&link->route));
 	counter_set(&c->routed_offset, routed);
 	counter_set(&c->frontier_offset, frontier);
-	counter_set(&c->oldest_unapplied_ms,
-		    frontier < link->log.tail ? log_stamp_at(&link->log, frontier).wall_ms : 0);
+	link->route.oldest_ms =
+		frontier < link->log.tail ? log_stamp_at(&link->log, frontier).wall_ms : 0;
+	counter_set(&c->oldest_unapplied_ms, link->route.oldest_ms);
 	catch_up_check(link);
+	link_holds_look(link);
 }
 
 static bool draining_turn(struct link *link)
@@ -360,7 +365,7 @@ static bool draining_turn(struct link *link)
 	int rc = link->drained ? 0 : route_abandon(r);
 	link->drained = true;
 	// Who drains before the stream has caught up gets the expiries as they came.
-	rc = rc ? rc : route_release(r);
+	rc = rc ? rc : route_release(r, INT64_MAX, 0);
 	if (rc < 0)
 		link_fail(link, r->error, r->text);
 	if (rc <= 0)
@@ -414,6 +419,8 @@ static void stream_continues(struct link *link)
 	memcpy(link->place.marker.replid, link->source.replid, sizeof(link->source.replid));
 	if (link->stage == LINK_JOINING)
 		link_take_up(link);
+	else
+		link_behind(link);
 }
 
 static void link_news(struct link *link)
@@ -438,6 +445,10 @@ static void link_news(struct link *link)
 		}
 		link_reset(link, "the connection to the source was lost during the snapshot");
 	}
+	if (news & SOURCE_NEWS_PATIENCE)
+		link_note(link, EVENT_INFO, "the target has held the snapshot back for %" PRIu64
+			  " ms in all (snapshot-patience): it goes through the disk",
+			  link->source.patience.held_ns / 1000000);
 	if (news & SOURCE_NEWS_RENAMED)
 		link_renamed(link);
 	if (news & SOURCE_NEWS_CONTINUE)
@@ -513,10 +524,9 @@ static void log_listen(struct link *link)
 		link_note(link, EVENT_WARN, "%s", link->log_text);
 	link->log_text[0] = 0;
 	link->log_rc = 0;
-	if (log_news(&link->log, text))
+	if (log_news(&link->log, text) || log_news(&link->snapshot_log, text))
 		link_note(link, EVENT_WARN, "%s", text);
-	if (link->refilling && log_damage(&link->snapshot_log, &damage) &&
-	    link->stage == LINK_LOADING)
+	if (log_damage(&link->snapshot_log, &damage) && link->stage == LINK_LOADING)
 		link_reset(link, damage);
 	if (log_damage(&link->log, &damage) && link->stage == LINK_STREAMING)
 		link_reset(link, damage);

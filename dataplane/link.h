@@ -100,7 +100,12 @@ struct link {
 	uint64_t
 		catch_up_answers; // the probe's answer that tells the offset to reach
 	uint64_t catch_up_since_ns;
+	uint64_t catch_up_asked_ms;   // wall clock
 	bool catch_up_known;          // the offset stands in the link's state
+	struct {                      // the source is asked again, for what is held
+		bool open, known;
+		uint64_t answers, since_ns, asked_ms, offset;
+	} ask;
 	struct clock_reading now;
 };
 

@@ -44,6 +44,9 @@ void link_holds_turn(struct link *link);
 bool link_holds_load(struct link *link, uint64_t offset);
 void link_holds_released(struct link *link);
 void link_holds_asked(struct link *link);
+int link_holds_release(struct link *link, uint64_t asked_ms);
+void link_holds_look(struct link *link);
+void link_behind(struct link *link);
 
 // link_load.c. @return of the turn: more to do at once
 void link_snapshot_starts(struct link *link);

@@ -86,6 +86,8 @@ static void waiting_publish(struct link *link)
 		waiting = link->lifetimes.error;
 	if (!*waiting) {
 		waiting = log_trouble(&link->log);
+		if (!*waiting && link->stage == LINK_LOADING)
+			waiting = log_trouble(&link->snapshot_log);
 		deadline = link->now.wall_ms + 1000; // when it is tried again
 	}
 	shared_text_set(&state->waiting, waiting);
@@ -102,6 +104,9 @@ static void disk_publish(struct link *link)
 	counter_set(&c->log_read_bytes, f.read_bytes);
 	counter_set(&c->log_syncs, f.n_syncs);
 	counter_set(&c->log_behind_bytes, link->log.tail - log_end(&link->log));
+	f = log_figures(&link->snapshot_log);
+	counter_set(&c->snapshot_disk_bytes, f.disk_bytes);
+	counter_set(&c->snapshot_written_bytes, f.written_bytes);
 	shared_text_set(&link->slot->state.disk, log_disk_text(&link->log));
 }
 

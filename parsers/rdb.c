@@ -30,8 +30,11 @@ int rdb_reader_init(struct rdb_reader *r, const struct rdb_settings *set)
 void rdb_reader_fini(struct rdb_reader *r)
 {
 	free(r->scratch);
-	r->scratch = NULL;
-	r->scratch_cap = 0;
+	free(r->templates);
+	free(r->template_names);
+	r->scratch = r->template_names = NULL;
+	r->templates = NULL;
+	r->scratch_cap = r->template_names_cap = r->templates_cap = r->n_templates = 0;
 }
 
 static int failed_step(struct rdb_reader *r, struct rdb_cursor *c, struct rdb_event *ev)
@@ -154,7 +157,11 @@ int rdb_str_decode(struct rdb_reader *r, struct rdb_cursor *c, const struct rdb_
 		return RDB_BAD;
 	len = r->scratch_used;
 	for (size_t i = 0; i < n; i++) {
-		if (s[i].how == RDB_STR_PLAIN) {
+		if (s[i].how == RDB_STR_LZF && s[i].len == 0) { // there may be no scratch yet
+			if (s[i].body > 0)
+				return rdb_fail(r, c, "LZF data does not decompress");
+			out[i] = (struct span){"", 0};
+		} else if (s[i].how == RDB_STR_PLAIN) {
 			out[i] = (struct span){(const char *)s[i].at, s[i].len};
 		} else if (s[i].how == RDB_STR_INT) {
 			out[i] = rdb_num_text(s[i].num, r->num[i]);

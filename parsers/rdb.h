@@ -30,26 +30,33 @@ enum rdb_event_kind {
 	RDB_AUX,      // key, value
 	RDB_SELECTDB, // db
 	RDB_RESIZEDB, // n_keys, n_expires: hints
-	RDB_FUNCTION, // value: the source of one library
-	RDB_SKIPPED,  // name of what is passed over: MODULE_AUX, SLOT_INFO, SLOT_IMPORT, or a
-	              // module value larger than the window (then with key, type and attributes)
+	RDB_FUNCTION, // value: the source of one library; key: its name; field: its engine
+	RDB_COMMAND,  // value: a command as RESP, to be run after what came before
+	RDB_SKIPPED,  // name of what is passed over: MODULE_AUX (with module), SLOT_INFO, KEY_META,
+	              // SLOT_IMPORT, or a module value above module_len (then with key, type,
+	              // module and attributes); key.p is NULL for all but the last
 
 	RDB_STRING,       // key, value, attributes
 	RDB_STRING_BEGIN, // key, total_len, attributes
 	RDB_STRING_PART,  // value: the next min(big_len, rest) bytes
 	RDB_STRING_END,
-	RDB_RAW, // key, value: the body; type, footer_version, value_kind, attributes
+	RDB_RAW, // key, value: the body; type, footer_version, value_kind, attributes, module
 
 	RDB_BIG_BEGIN,       // key, type, footer_version, value_kind, attributes
 	RDB_LIST_ITEM,       // value
 	RDB_SET_ITEM,        // value
 	RDB_HASH_ITEM,       // field, value, field_expire_at_ms
 	RDB_ZSET_ITEM,       // field: the member; value: the score's text; score
+	RDB_ARRAY_CURSOR,    // index: where the last ARINSERT went; comes before the items
+	RDB_ARRAY_ITEM,      // index, value
 	RDB_STREAM_ENTRY,    // id, fields
 	RDB_STREAM_META,     // stream
 	RDB_STREAM_GROUP,    // group, id: last delivered, entries_read
 	RDB_STREAM_CONSUMER, // group, consumer, seen_at_ms, active_at_ms
 	RDB_STREAM_PENDING,  // group, consumer, id, delivered_at_ms, n_delivered
+	RDB_STREAM_NACKED,   // group, id, delivered_at_ms, n_delivered: pending, but nobody's
+	RDB_STREAM_IDMP,     // idmp_duration_s, idmp_max_entries
+	RDB_STREAM_IDMP_ENTRY, // field: the producer; value: its id for the entry; id
 	RDB_BIG_END,
 
 	RDB_EOF, // crc
@@ -63,6 +70,7 @@ enum rdb_kind {
 	RDB_KIND_ZSET,
 	RDB_KIND_STREAM,
 	RDB_KIND_MODULE,
+	RDB_KIND_ARRAY,
 };
 
 enum rdb_magic {
@@ -115,6 +123,7 @@ struct rdb_event {
 	uint16_t footer_version; // lowest RDB version that owns the type: for the RESTORE footer
 	enum rdb_crc_verdict crc;
 	const char *name;
+	const char *encoding;    // how the value lies in the file: "hash_listpack"
 
 	struct span key;
 	struct span field;
@@ -142,6 +151,11 @@ struct rdb_event {
 	int64_t active_at_ms; // -1: never, or not in the file
 	int64_t delivered_at_ms;
 	uint64_t n_delivered;
+	uint64_t idmp_duration_s;
+	uint64_t idmp_max_entries;
+	uint64_t index;     // of an array
+	uint64_t module_id; // 0: not a module's; rdb_module_name()
+	uint16_t module_version;
 };
 
 struct rdb_settings {
@@ -150,7 +164,11 @@ struct rdb_settings {
 	size_t scratch_len; // most bytes of scratch: one decompressed element or node, or the
 	                    // pending list of one group (32 bytes an entry); at least
 	                    // big_len + 8 KiB
+	size_t module_len;  // modules' values above it are skipped; 0: only those above window_len
 	bool elements;      // no RDB_RAW: every value but strings and modules comes as elements
+	bool lenient;       // go on where no server would take it: RDB versions that we do not know
+	                    // (as far as their types are known), functions of release candidates,
+	                    // and RDB_COMMAND
 };
 
 // Resumable skim over an encoded body; see rdb_skim.h.
@@ -186,6 +204,13 @@ struct rdb_node {
 	uint32_t width;  // intset: bytes of an element
 };
 
+// The field names that hashes of one layout share (Redis 8.10); see rdb_template.c.
+struct rdb_template {
+	uint64_t id;
+	uint64_t n;   // names
+	size_t off;   // of the first, in rdb_reader.template_names
+};
+
 // All state of one reader. Fields up to the blank line are for the caller to read, the rest is
 // the parser's own.
 struct rdb_reader {
@@ -194,6 +219,8 @@ struct rdb_reader {
 	uint64_t pos;          // bytes used so far
 	size_t need_len;       // with RDB_MORE
 	uint64_t n_skipped;    // RDB_SKIPPED events
+	uint64_t skip_end;     // position behind what was passed over last
+	bool newer;            // the version is one that we do not know
 	char error[256];       // one sentence, with RDB_BAD and RDB_CRC_WRONG
 
 	struct rdb_settings set;
@@ -227,6 +254,15 @@ struct rdb_reader {
 	uint64_t n_pel;
 	size_t consumer_off; // name, in scratch
 	size_t consumer_len;
+
+	uint64_t n_producers; // of idempotent entries
+
+	struct rdb_template *templates;
+	size_t n_templates, templates_cap;
+	char *template_names; // length (4 bytes), name; length, name...
+	size_t template_names_len, template_names_cap;
+	uint64_t template_left; // names of the template at hand; UINT64_MAX: not chosen yet
+	size_t template_off;
 
 	char *scratch;
 	size_t scratch_cap;
@@ -263,3 +299,10 @@ uint16_t rdb_type_version(enum rdb_magic magic, uint8_t type);
 
 // Text for people: "list", "stream"...
 const char *rdb_kind_name(enum rdb_kind kind);
+
+#define RDB_MODULE_NAME_LEN 9
+
+// The name of a module's type, from its id.
+//
+// @param name  RDB_MODULE_NAME_LEN + 1 bytes, NUL-terminated
+void rdb_module_name(uint64_t module_id, char *name);

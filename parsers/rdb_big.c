@@ -4,6 +4,8 @@
 //   begin -> count -> item, item, ...                   -> end   RDB_SHAPE_ITEMS
 //         -> count -> nodes -> rdb_node.c -> nodes ...  -> end   RDB_SHAPE_NODES, RDB_SHAPE_NODE
 //         -> rdb_stream.c                               -> end   RDB_SHAPE_STREAM
+//         -> rdb_array.c                                -> end   RDB_SHAPE_ARRAY
+//         -> rdb_template.c                             -> end   RDB_SHAPE_TEMPLATE
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -209,7 +211,20 @@ int rdb_big_begin_step(struct rdb_reader *r, struct rdb_cursor *c, struct rdb_ev
 		return RDB_BAD;
 	rdb_key_event(r, ev, RDB_BIG_BEGIN, *c->p);
 	c->p = p;
-	r->step = r->type->shape == RDB_SHAPE_STREAM ? rdb_stream_begin_step : count_step;
+	r->template_left = UINT64_MAX;
+	switch (r->type->shape) {
+	case RDB_SHAPE_STREAM:
+		r->step = rdb_stream_begin_step;
+		break;
+	case RDB_SHAPE_ARRAY:
+		r->step = rdb_array_step;
+		break;
+	case RDB_SHAPE_TEMPLATE:
+		r->step = rdb_template_hash_step;
+		break;
+	default:
+		r->step = count_step;
+	}
 	return RDB_EVENT;
 }
 

@@ -48,9 +48,10 @@ int rdb_header_step(struct rdb_reader *r, struct rdb_cursor *c, struct rdb_event
 	}
 	if (version < min)
 		return rdb_fail(r, c, "not an RDB: impossible version %.9s", (const char *)c->p);
-	if (version > max)
+	if (version > max && !r->set.lenient)
 		return rdb_fail(r, c, "RDB version %.9s is newer than what we know (%d)",
 				(const char *)c->p, max);
+	r->newer = version > max;
 	r->version = version;
 	c->p += HEADER_LEN;
 	r->step = rdb_opcode_step;
@@ -204,14 +205,6 @@ static int aux_step(struct rdb_reader *r, struct rdb_cursor *c, struct rdb_event
 	return RDB_EVENT;
 }
 
-static int function_step(struct rdb_reader *r, struct rdb_cursor *c, struct rdb_event *ev)
-{
-	int rc = strings(r, c, &ev->value, 1, "function library");
-
-	ev->kind = RDB_FUNCTION;
-	return rc == RDB_AGAIN ? RDB_EVENT : rc;
-}
-
 struct opcode {
 	uint8_t byte;
 	bool redis, valkey;
@@ -220,7 +213,7 @@ struct opcode {
 	const char *layout; // passed over, see rdb_skim.h
 };
 
-// The most frequent first. Neither step nor layout: known, and refused.
+// The most frequent first.
 static const struct opcode opcodes[] = {
 	{252, true, true, "EXPIRETIME_MS", expire_ms_step, NULL},
 	{253, true, true, "EXPIRETIME", expire_s_step, NULL},
@@ -230,14 +223,15 @@ static const struct opcode opcodes[] = {
 	{254, true, true, "SELECTDB", selectdb_step, NULL},
 	{251, true, true, "RESIZEDB", resizedb_step, NULL},
 	{244, true, true, "SLOT_INFO", NULL, "lll"},
-	{245, true, true, "FUNCTION2", function_step, NULL},
+	{245, true, true, "FUNCTION2", rdb_function_step, NULL},
 	{247, true, true, "MODULE_AUX", NULL, "m"},
 	{255, true, true, "EOF", eof_step, NULL},
 	{107, true, false, "RAM_LRU", ram_lru_step, NULL},
-	{246, true, true, "FUNCTION of 7.0 RC", NULL, NULL},
-	{243, true, false, "KEY_META", NULL, NULL},
+	{246, true, true, "FUNCTION of 7.0 RC", rdb_function_pre_step, NULL},
+	{242, true, false, "HASH_TEMPLATE", rdb_template_step, NULL},
+	{243, true, false, "KEY_META", NULL, "(4t)"},
 	{243, false, true, "SLOT_IMPORT", NULL, "s(ll)"},
-	{242, false, true, "inline replication command", NULL, NULL},
+	{242, false, true, "inline replication command", rdb_command_step, NULL},
 };
 
 static const struct opcode *opcode_find(enum rdb_magic magic, uint8_t byte)
@@ -262,11 +256,16 @@ int rdb_opcode_step(struct rdb_reader *r, struct rdb_cursor *c, struct rdb_event
 				r->version);
 	if (op->step)
 		return op->step(r, c, ev);
-	if (op->layout == NULL)
-		return rdb_fail(r, c, "opcode %u (%s) is not supported", *c->p, op->name);
 	ev->kind = RDB_SKIPPED;
 	ev->name = op->name;
 	ev->key = (struct span){NULL, 0};
+	ev->module_id = 0;
+	if (op->layout[0] == 'm') {
+		int rc = rdb_module_look(r, c, c->p + 1, ev);
+
+		if (rc != RDB_AGAIN)
+			return rc;
+	}
 	r->n_skipped++;
 	rdb_skim_begin(&r->skim, op->layout);
 	c->p++;
@@ -281,6 +280,7 @@ int rdb_skip_step(struct rdb_reader *r, struct rdb_cursor *c, struct rdb_event *
 
 	if (t != RDB_TAKE_OK)
 		return rdb_untaken(r, c, t, "skipped value");
+	r->skip_end = r->pos + (uint64_t)(c->p - c->start);
 	r->step = rdb_opcode_step;
 	return RDB_AGAIN;
 }

@@ -3,7 +3,7 @@
 //
 //   groups -> group -> pending list -> consumers -> consumer -> its ids ... -> consumer ...
 //               ^                          |
-//               +--------------------------+ -> end
+//               +---- nobody's ids --------+ -> rdb_idmp.c -> end
 //
 // The group's pending list has times and counts; behind it each consumer lists just its ids. So the
 // list is kept in scratch and looked up. Scratch: group name, pending list, consumer name.
@@ -15,7 +15,7 @@ struct pending {
 	uint64_t n_delivered;
 };
 
-static rdb_step group_step, pel_step, consumers_step, consumer_step, owned_step;
+static rdb_step group_step, pel_step, consumers_step, consumer_step, owned_step, nacked_step;
 
 static struct pending pending_at(const struct rdb_reader *r, uint64_t i)
 {
@@ -61,7 +61,7 @@ static int group_step(struct rdb_reader *r, struct rdb_cursor *c, struct rdb_eve
 	int n = r->type->level == 1 ? 2 : 3, rc;
 
 	if (r->n_groups == 0)
-		return rdb_big_end_step(r, c, ev);
+		return r->type->level >= 4 ? rdb_idmp_step(r, c, ev) : rdb_big_end_step(r, c, ev);
 	rc = rdb_str_take(r, c, &p, &name, "consumer group");
 	for (int i = 0; i < n && rc == RDB_AGAIN; i++)
 		rc = length_take(r, c, &p, &v[i]);
@@ -125,14 +125,20 @@ static int consumers_step(struct rdb_reader *r, struct rdb_cursor *c, struct rdb
 static int consumer_step(struct rdb_reader *r, struct rdb_cursor *c, struct rdb_event *ev)
 {
 	const uint8_t *p = c->p, *times;
-	size_t n_times = r->type->level == 3 ? 2 : 1;
+	size_t n_times = r->type->level >= 3 ? 2 : 1;
 	struct rdb_str name;
+	int rc;
 
 	if (r->n_consumers == 0) {
-		r->step = group_step;
+		if (r->type->level >= 5) {
+			rc = length_take(r, c, &c->p, &r->n_pending);
+			if (rc != RDB_AGAIN)
+				return rc;
+		}
+		r->step = r->type->level >= 5 ? nacked_step : group_step;
 		return RDB_AGAIN;
 	}
-	int rc = rdb_str_take(r, c, &p, &name, "consumer");
+	rc = rdb_str_take(r, c, &p, &name, "consumer");
 
 	if (rc != RDB_AGAIN)
 		return rc;
@@ -193,6 +199,30 @@ static int owned_step(struct rdb_reader *r, struct rdb_cursor *c, struct rdb_eve
 	ev->kind = RDB_STREAM_PENDING;
 	ev->group = (struct span){r->scratch, r->group_len};
 	ev->consumer = (struct span){r->scratch + r->consumer_off, r->consumer_len};
+	ev->id = e.id;
+	ev->delivered_at_ms = e.delivered_at_ms;
+	ev->n_delivered = e.n_delivered;
+	r->n_pending--;
+	c->p += 16;
+	return RDB_EVENT;
+}
+
+// Ids that were delivered and given back (XNACK): in the group's list, and no consumer's.
+static int nacked_step(struct rdb_reader *r, struct rdb_cursor *c, struct rdb_event *ev)
+{
+	struct pending e;
+
+	if (r->n_pending == 0) {
+		r->step = group_step;
+		return RDB_AGAIN;
+	}
+	if (c->end - c->p < 16)
+		return rdb_more(r, c, 16, "pending id");
+	if (!pending_find(r, id_read(c->p), &e))
+		return rdb_fail(r, c, "%s: an id was given back that its group does not list",
+				r->type->name);
+	ev->kind = RDB_STREAM_NACKED;
+	ev->group = (struct span){r->scratch, r->group_len};
 	ev->id = e.id;
 	ev->delivered_at_ms = e.delivered_at_ms;
 	ev->n_delivered = e.n_delivered;

@@ -87,6 +87,24 @@ static int entries_event(struct rdb_reader *r, struct rdb_cursor *c, struct rdb_
 	}
 }
 
+// A hash whose names stand in a template: the first entry says which, the others are values.
+static int template_entry(struct rdb_reader *r, struct rdb_cursor *c, struct rdb_event *ev,
+			  const struct pack_entry *e)
+{
+	if (r->template_left == UINT64_MAX) {
+		if (!e->is_num || e->num < 0)
+			return rdb_fail(r, c, "%s: its template's id is not a number",
+					r->type->name);
+		return rdb_template_choose(r, c, (uint64_t)e->num);
+	}
+	if (!rdb_template_name(r, &ev->field))
+		return rdb_fail(r, c, "%s: more values than its template has names", r->type->name);
+	ev->kind = RDB_HASH_ITEM;
+	ev->field_expire_at_ms = -1;
+	ev->value = entry_span(r, e, 1);
+	return RDB_EVENT;
+}
+
 // Listpack and ziplist.
 static int entries_step(struct rdb_reader *r, struct rdb_cursor *c, struct rdb_event *ev)
 {
@@ -98,6 +116,9 @@ static int entries_step(struct rdb_reader *r, struct rdb_cursor *c, struct rdb_e
 	if (p == end)
 		return node_short(r, c, start, end);
 	if (*p == NODE_END) {
+		if (r->type->always_elements && r->template_left != 0)
+			return rdb_fail(r, c, "%s: fewer values than its template has names",
+					r->type->name);
 		node_advance(r, c, 1);
 		return node_close(r, c);
 	}
@@ -112,10 +133,13 @@ static int entries_step(struct rdb_reader *r, struct rdb_cursor *c, struct rdb_e
 					r->type->name);
 		p += n;
 	}
-	if (entries_event(r, c, ev, e) == RDB_BAD)
+	int rc = r->type->always_elements ? template_entry(r, c, ev, e)
+					  : entries_event(r, c, ev, e);
+
+	if (rc == RDB_BAD)
 		return RDB_BAD;
 	node_advance(r, c, (size_t)(p - start));
-	return RDB_EVENT;
+	return r->type->always_elements ? rc : RDB_EVENT;
 }
 
 static int zipmap_step(struct rdb_reader *r, struct rdb_cursor *c, struct rdb_event *ev)

@@ -8,6 +8,10 @@
 //   rdb_node.c    the elements of one packed node
 //   rdb_stream.c  a stream: nodes and entries
 //   rdb_group.c   a stream: groups, consumers, pending entries
+//   rdb_idmp.c    a stream: producers of idempotent entries
+//   rdb_array.c   an array
+//   rdb_template.c  hashes whose field names stand in a template
+//   rdb_extra.c   opcodes that are rare: functions, templates, commands
 //
 // A step reads from the cursor and returns RDB_EVENT, RDB_MORE, RDB_BAD or RDB_AGAIN (call the step
 // that r->step now names). A step that returns RDB_MORE has moved the cursor over nothing that it
@@ -79,6 +83,15 @@ rdb_step rdb_nodes_step;
 rdb_step rdb_node_open_step;
 rdb_step rdb_stream_begin_step;
 rdb_step rdb_groups_step;
+rdb_step rdb_idmp_step;
+rdb_step rdb_array_step;
+rdb_step rdb_template_hash_step;
+
+// Opcodes, at the cursor.
+rdb_step rdb_function_step;
+rdb_step rdb_function_pre_step;
+rdb_step rdb_template_step;
+rdb_step rdb_command_step;
 
 // rdb_value.c: the key at the cursor, behind the type byte.
 int rdb_key_take(struct rdb_reader *r, struct rdb_cursor *c, const uint8_t **p,
@@ -87,6 +100,14 @@ int rdb_key_take(struct rdb_reader *r, struct rdb_cursor *c, const uint8_t **p,
 // Fill in what every event of a key carries, and forget the attributes.
 void rdb_key_event(struct rdb_reader *r, struct rdb_event *ev, enum rdb_event_kind kind,
 		   uint8_t type);
+
+// rdb_value.c: id and version of the module at *p. RDB_AGAIN, or what rdb_untaken() says.
+int rdb_module_look(struct rdb_reader *r, struct rdb_cursor *c, const uint8_t *p,
+		    struct rdb_event *ev);
+
+// rdb_template.c: choose the template for the values that follow; then its names one by one.
+int rdb_template_choose(struct rdb_reader *r, struct rdb_cursor *c, uint64_t id);
+bool rdb_template_name(struct rdb_reader *r, struct span *name);
 
 // rdb_big.c: the score of a zset element into the event, with its text.
 int rdb_score_text(struct rdb_reader *r, struct rdb_cursor *c, struct rdb_event *ev, double score);

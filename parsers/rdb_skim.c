@@ -63,19 +63,25 @@ static const char *loop_end(const char *at)
 	int depth = 0;
 
 	do {
-		depth += (*at == '(') - (*at == ')');
+		depth += (*at == '(' || *at == '{') - (*at == ')');
 		at++;
 	} while (depth > 0);
 	return at - 1;
 }
 
-static enum rdb_take loop_step(struct rdb_skim *s, const uint8_t **p, const uint8_t *end)
+static enum rdb_take loop_step(struct rdb_skim *s, const uint8_t **pp, const uint8_t *end)
 {
-	uint64_t n;
-	enum rdb_take t = rdb_len_take(p, end, &n);
+	const uint8_t *p = *pp;
+	uint64_t n, has_cursor = 0, unused;
+	enum rdb_take t = rdb_len_take(&p, end, &n);
 
+	if (t == RDB_TAKE_OK && *s->at == '{')
+		t = rdb_len_take(&p, end, &has_cursor);
+	if (t == RDB_TAKE_OK && has_cursor)
+		t = rdb_len_take(&p, end, &unused);
 	if (t != RDB_TAKE_OK)
 		return t;
+	*pp = p;
 	if (n == 0) {
 		s->at = loop_end(s->at);
 		return t;
@@ -84,6 +90,25 @@ static enum rdb_take loop_step(struct rdb_skim *s, const uint8_t **p, const uint
 	s->loop[s->depth].at = s->at;
 	s->loop[s->depth].left = n;
 	s->depth++;
+	return t;
+}
+
+static enum rdb_take array_step(struct rdb_skim *s, const uint8_t **pp, const uint8_t *end)
+{
+	const uint8_t *p = *pp;
+	uint64_t tag;
+	enum rdb_take t = rdb_len_take(&p, end, &tag);
+
+	if (t != RDB_TAKE_OK)
+		return t;
+	if (tag == RDB_ARRAY_TAG_INT || tag == RDB_ARRAY_TAG_FLOAT)
+		s->skip = 8;
+	else if (tag == RDB_ARRAY_TAG_STRING || tag == RDB_ARRAY_TAG_SHORT)
+		t = string_step(s, &p, end);
+	else
+		t = RDB_TAKE_BAD;
+	if (t == RDB_TAKE_OK)
+		*pp = p;
 	return t;
 }
 
@@ -98,8 +123,9 @@ static enum rdb_take layout_step(struct rdb_skim *s, const uint8_t **p, const ui
 		return string_step(s, p, end);
 	case 'l':
 		return rdb_len_take(p, end, &unused);
+	case '4':
 	case '8':
-		s->skip = 8;
+		s->skip = (uint64_t)(*s->at - '0');
 		return RDB_TAKE_OK;
 	case 'b':
 		s->skip = 16;
@@ -114,7 +140,13 @@ static enum rdb_take layout_step(struct rdb_skim *s, const uint8_t **p, const ui
 		t = rdb_len_take(p, end, &unused);
 		s->tagged = t == RDB_TAKE_OK;
 		return t;
+	case 't':
+		s->tagged = true;
+		return RDB_TAKE_OK;
+	case 'a':
+		return array_step(s, p, end);
 	case '(':
+	case '{':
 		return loop_step(s, p, end);
 	case ')':
 		if (--s->loop[s->depth - 1].left > 0)

@@ -6,6 +6,14 @@
 #include "parsers/rdb.h"
 #include "parsers/rdb_string.h"
 
+// What stands before a value of an array (sparsearray.h of Redis 8.8, AR_RDB_TAG_*).
+enum {
+	RDB_ARRAY_TAG_STRING,
+	RDB_ARRAY_TAG_INT,
+	RDB_ARRAY_TAG_FLOAT,
+	RDB_ARRAY_TAG_SHORT, // a string, too
+};
+
 // @param layout  as in struct rdb_type
 void rdb_skim_begin(struct rdb_skim *s, const char *layout);
 

@@ -114,12 +114,25 @@ size_t rdb_str_lzf(struct span in, char *out, size_t cap)
 
 struct span rdb_num_text(int64_t num, char *buf)
 {
+	static const char pairs[] = "0001020304050607080910111213141516171819"
+				    "2021222324252627282930313233343536373839"
+				    "4041424344454647484950515253545556575859"
+				    "6061626364656667686970717273747576777879"
+				    "8081828384858687888990919293949596979899";
 	char *end = buf + 21, *p = end;
 	uint64_t u = num < 0 ? 0 - (uint64_t)num : (uint64_t)num;
 
-	do
-		*--p = (char)('0' + u % 10);
-	while ((u /= 10) != 0);
+	// Two digits a division.
+	for (; u >= 100; u /= 100) {
+		p -= 2;
+		memcpy(p, pairs + 2 * (u % 100), 2);
+	}
+	if (u >= 10) {
+		p -= 2;
+		memcpy(p, pairs + 2 * u, 2);
+	} else {
+		*--p = (char)('0' + u);
+	}
 	if (num < 0)
 		*--p = '-';
 	return (struct span){p, (size_t)(end - p)};

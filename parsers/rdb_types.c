@@ -40,9 +40,21 @@ static const struct rdb_type redis_types[] = {
 	[24] = {"hash_metadata", "8(lss)", ITEMS(HASH), .footer_version = 12, .redis_only = true},
 	[25] = {"hash_listpack_ex", "8s", NODE(HASH, LISTPACK, 3), .footer_version = 12,
 		.redis_only = true},
-	[26] = {"stream_4", NULL, OPAQUE(STREAM), .footer_version = 13, .redis_only = true},
-	[27] = {"stream_5", NULL, OPAQUE(STREAM), .footer_version = 14, .redis_only = true},
-	[28] = {"array", NULL, OPAQUE(LIST), .footer_version = 14, .redis_only = true},
+	[26] = {"stream_4", "(ss)llllllll(slll(b8l)(s88(b)))ll(s(sll))ll", STREAM(4),
+		.footer_version = 13, .redis_only = true},
+	[27] = {"stream_5", "(ss)llllllll(slll(b8l)(s88(b))(b))ll(s(sll))ll", STREAM(5),
+		.footer_version = 14, .redis_only = true},
+	[28] = {"array", "{la)", .kind = RDB_KIND_ARRAY, .shape = RDB_SHAPE_ARRAY,
+		.footer_version = 14, .redis_only = true},
+	// These two stand in payloads of DUMP only; files have the other two.
+	[29] = {"hash_template_listpack", NULL, OPAQUE(HASH), .footer_version = 15,
+		.redis_only = true},
+	[30] = {"hash_template_listpack_ref", "s", NODE(HASH, LISTPACK, 1), .footer_version = 15,
+		.redis_only = true, .always_elements = true},
+	[31] = {"hash_template_array", NULL, OPAQUE(HASH), .footer_version = 15,
+		.redis_only = true},
+	[32] = {"hash_template_array_ref", "l", .kind = RDB_KIND_HASH, .shape = RDB_SHAPE_TEMPLATE,
+		.footer_version = 15, .redis_only = true, .always_elements = true},
 };
 
 // Valkey's own. A row here hides Redis's row of the same number.
@@ -77,8 +89,19 @@ const char *rdb_kind_name(enum rdb_kind kind)
 		[RDB_KIND_STRING] = "string", [RDB_KIND_LIST] = "list",
 		[RDB_KIND_SET] = "set",       [RDB_KIND_HASH] = "hash",
 		[RDB_KIND_ZSET] = "zset",     [RDB_KIND_STREAM] = "stream",
-		[RDB_KIND_MODULE] = "module",
+		[RDB_KIND_MODULE] = "module", [RDB_KIND_ARRAY] = "array",
 	};
 
 	return kind < N(names) ? names[kind] : "unknown";
+}
+
+void rdb_module_name(uint64_t module_id, char *name)
+{
+	static const char letters[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+	module_id >>= 10; // the version of its encoding
+	for (int i = RDB_MODULE_NAME_LEN - 1; i >= 0; i--, module_id >>= 6)
+		name[i] = letters[module_id & 63];
+	name[RDB_MODULE_NAME_LEN] = '\0';
 }

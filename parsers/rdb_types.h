@@ -11,6 +11,8 @@ enum rdb_shape {
 	RDB_SHAPE_NODE,   // one packed node
 	RDB_SHAPE_NODES,  // a count, then packed nodes
 	RDB_SHAPE_STREAM,
+	RDB_SHAPE_ARRAY,
+	RDB_SHAPE_TEMPLATE, // values whose field names stand in a template
 	RDB_SHAPE_OPAQUE, // cannot be taken apart
 };
 
@@ -25,8 +27,10 @@ enum rdb_pack {
 
 // The layout of a body, for rdb_skim.h and for the element readers:
 //
-//   s string   l length   8 eight bytes   b sixteen bytes   d ASCII double   m module value
+//   s string   l length   4 8 bytes   b sixteen bytes   d ASCII double   m module value
+//   t tagged items of a module   a tag and value of an array
 //   ( a count, and up to the matching ) what is repeated that often
+//   { the same, with an array's cursor behind the count
 struct rdb_type {
 	const char *name;
 	const char *layout;      // NULL: known by name only, a file that holds one is refused
@@ -34,9 +38,10 @@ struct rdb_type {
 	enum rdb_shape shape;
 	enum rdb_pack pack;
 	uint8_t n_parts;         // entries of a packed node that make one element
-	uint8_t level;           // streams: 1 (Redis 5), 2 (7.0), 3 (7.2)
+	uint8_t level;           // streams: 1 (Redis 5), 2 (7.0), 3 (7.2), 4 (8.6), 5 (8.8)
 	uint16_t footer_version; // lowest RDB version that owns the type
 	bool redis_only;         // the number means something else, or nothing, in Valkey files
+	bool always_elements;    // the body means nothing without the rest of the file
 };
 
 // @return NULL for a type that we have never heard of

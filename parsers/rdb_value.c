@@ -23,6 +23,8 @@ void rdb_key_event(struct rdb_reader *r, struct rdb_event *ev, enum rdb_event_ki
 	ev->type = type;
 	ev->value_kind = r->type->kind;
 	ev->footer_version = r->type->footer_version;
+	ev->encoding = r->type->name;
+	ev->module_id = 0;
 	ev->expire_at_ms = r->expire_at_ms;
 	ev->idle_s = r->idle_s;
 	ev->freq = r->freq;
@@ -150,18 +152,33 @@ static int string_value(struct rdb_reader *r, struct rdb_cursor *c, struct rdb_e
 	return RDB_EVENT;
 }
 
-// A module value that the window cannot hold: nobody can send it on, and nobody can take it apart.
+int rdb_module_look(struct rdb_reader *r, struct rdb_cursor *c, const uint8_t *p,
+		    struct rdb_event *ev)
+{
+	enum rdb_take t = rdb_len_take(&p, c->end, &ev->module_id);
+
+	if (t != RDB_TAKE_OK)
+		return rdb_untaken(r, c, t, "module");
+	ev->module_version = ev->module_id & 1023;
+	return RDB_AGAIN;
+}
+
+// A module value that is not wanted, or that the window cannot hold: nobody can send it on then,
+// and nobody can take it apart.
 static int module_skip_step(struct rdb_reader *r, struct rdb_cursor *c, struct rdb_event *ev)
 {
 	const uint8_t *p;
 	struct rdb_str key;
 	int rc = rdb_key_take(r, c, &p, &key);
 
+	if (rc == RDB_AGAIN)
+		rc = rdb_module_look(r, c, p, ev);
 	if (rc != RDB_AGAIN)
 		return rc;
 	if (rdb_str_decode(r, c, &key, &ev->key, 1) == RDB_BAD)
 		return RDB_BAD;
 	rdb_key_event(r, ev, RDB_SKIPPED, *c->p);
+	rdb_module_look(r, c, p, ev);
 	ev->name = "module value larger than the window";
 	r->n_skipped++;
 	rdb_skim_begin(&r->skim, r->type->layout);
@@ -176,7 +193,10 @@ static int raw_step(struct rdb_reader *r, struct rdb_cursor *c, struct rdb_event
 	const uint8_t *p = c->p + r->skim_off;
 	uint64_t room = r->set.window_len - r->body_off;
 	bool module = r->type->kind == RDB_KIND_MODULE;
-	uint64_t limit = module || room < r->set.big_len ? room : r->set.big_len;
+	uint64_t limit = module ? r->set.module_len : r->set.big_len;
+
+	if (limit == 0 || limit > room)
+		limit = room;
 	enum rdb_take t = rdb_skim_run(&r->skim, &p, c->end, limit);
 
 	r->skim_off = (size_t)(p - c->p);
@@ -199,10 +219,36 @@ static int raw_step(struct rdb_reader *r, struct rdb_cursor *c, struct rdb_event
 	    rdb_str_decode(r, c, &key, &ev->key, 1) == RDB_BAD)
 		return RDB_BAD;
 	rdb_key_event(r, ev, RDB_RAW, *c->p);
+	if (module)
+		rdb_module_look(r, c, c->p + r->body_off, ev);
 	ev->value = (struct span){(const char *)c->p + r->body_off, r->skim_off - r->body_off};
 	c->p = p;
 	r->step = rdb_opcode_step;
 	return RDB_EVENT;
+}
+
+// A value that cannot be read, and whose end is not known: say whose it is.
+static int refused_step(struct rdb_reader *r, struct rdb_cursor *c, struct rdb_event *ev)
+{
+	const uint8_t *p;
+	struct rdb_str s;
+	struct span key;
+	char text[41];
+	size_t n = 0;
+	int rc = rdb_key_take(r, c, &p, &s);
+
+	if (rc != RDB_AGAIN)
+		return rc;
+	if (rdb_str_decode(r, c, &s, &key, 1) == RDB_BAD)
+		return RDB_BAD;
+	for (; n < key.len && n < sizeof(text) - 1; n++)
+		text[n] = key.p[n] >= ' ' && key.p[n] < 0x7f ? key.p[n] : '?';
+	text[n] = '\0';
+	if (r->type)
+		return rdb_fail(r, c, "key \"%s\": value type %u (%s) is not supported", text,
+				*c->p, r->type->name);
+	return rdb_fail(r, c, "key \"%s\": unknown value type %u in an RDB of version %d", text,
+			*c->p, r->version);
 }
 
 int rdb_value_step(struct rdb_reader *r, struct rdb_cursor *c, struct rdb_event *ev)
@@ -212,11 +258,8 @@ int rdb_value_step(struct rdb_reader *r, struct rdb_cursor *c, struct rdb_event 
 	int rc;
 
 	r->type = rdb_type_find(r->magic, *c->p);
-	if (r->type == NULL)
-		return rdb_fail(r, c, "unknown value type %u in an RDB of version %d", *c->p,
-				r->version);
-	if (r->type->layout == NULL)
-		return rdb_fail(r, c, "value type %u (%s) is not supported", *c->p, r->type->name);
+	if (r->type == NULL || r->type->layout == NULL)
+		return refused_step(r, c, ev);
 	if (r->type->shape == RDB_SHAPE_STRING)
 		return string_value(r, c, ev);
 	rc = rdb_key_take(r, c, &p, &key);
@@ -225,7 +268,8 @@ int rdb_value_step(struct rdb_reader *r, struct rdb_cursor *c, struct rdb_event 
 	r->body_off = (size_t)(p - c->p);
 	r->skim_off = r->body_off;
 	rdb_skim_begin(&r->skim, r->type->layout);
-	if (r->set.elements && r->type->shape != RDB_SHAPE_OPAQUE)
+	if (r->type->always_elements ||
+	    (r->set.elements && r->type->shape != RDB_SHAPE_OPAQUE))
 		r->step = rdb_big_begin_step;
 	else
 		r->step = raw_step;

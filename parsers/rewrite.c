@@ -209,6 +209,7 @@ enum rewrite_result rewrite_apply(
 	assert(out->room >= argc + REWRITE_GROWTH);
 	out->argc = 0;
 	out->footer_at = 0;
+	out->held_ms = 0;
 	out->command = c;
 	out->reason = command_arity_fits(c, argc) ? rewrite_kind(&in, out) : REWRITE_MALFORMED;
 	if (out->reason == REWRITE_OK && out->argc == 0) // a kind puts no word to change nothing

@@ -5,7 +5,8 @@
 // would just make a replay differ: SETNX becomes SET, NX, XX and the like go, RESTORE gets REPLACE.
 // ZADD keeps its conditions, which hold member by member. Relative expiries (sources before 7.0)
 // become absolute, counted from when the bytes came in; what has expired already becomes a DEL.
-// Blocking forms lose the wait. Pure: no clock, no allocation; rewriting a result changes nothing.
+// Blocking forms lose the wait. Expiries of keys, not of fields, may be held. Pure: no clock, no
+// allocation; rewriting a result changes nothing.
 #pragma once
 
 #include "parsers/commands.h"
@@ -94,6 +95,8 @@ int rewrite_footer(const void *target, struct span payload, uint8_t footer[RDB_F
 struct rewrite_rules {
 	int64_t received_ms; // when the command's bytes came in; 0: not known
 	int64_t now_ms;      // expiries up to here have passed; 0: leave expired writes as they are
+	int64_t hold_until_ms; // a key that would expire up to here is held; 0: none is
+	int64_t hold_at_ms;    // the expiry that it gets instead, later than hold_until_ms
 	rewrite_footer_fn *footer; // NULL: leave all footers
 	const void *footer_arg;
 };
@@ -105,6 +108,7 @@ struct rewrite {
 	int room;          // in: at least the original's argc + REWRITE_GROWTH
 	int argc;          // out
 	int footer_at;     // out: the word whose last RDB_FOOTER_LEN bytes `footer` replaces, or 0
+	int64_t held_ms;   // out: the keys' own expiry, where hold_at_ms is sent; 0: none is held
 	enum rewrite_reason reason;    // out, when refused
 	const struct command *command; // out: the row of the new name
 	uint8_t footer[RDB_FOOTER_LEN];

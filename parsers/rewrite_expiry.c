@@ -56,6 +56,18 @@ static bool expiry_passed(const struct expiry *e, const struct rewrite_rules *ru
 	return rules->now_ms != 0 && e->at_ms <= rules->now_ms;
 }
 
+// Put off the expiry of a key that must not go yet. The words for it are new then.
+static void expiry_hold(struct expiry *e, const struct call *in, struct rewrite *w)
+{
+	enum rewrite_kind kind = (enum rewrite_kind)in->c->rewrite;
+	bool of_fields = kind == REWRITE_HSETEX || kind == REWRITE_HGETEX;
+	if (of_fields || e->at_ms <= 0 || e->at_ms > in->rules->hold_until_ms)
+		return;
+	w->held_ms = e->at_ms;
+	e->at_ms = in->rules->hold_at_ms;
+	e->relative = true;
+}
+
 static void put_ms(struct rewrite *w, int64_t ms)
 {
 	put(w, number_print(ms, w->number));
@@ -101,6 +113,7 @@ static enum rewrite_reason put_options(
 			enum rewrite_reason reason = expiry_resolve(e, in->argv[i + 1], in->rules);
 			if (reason)
 				return reason;
+			expiry_hold(e, in, w);
 			put_option(w, in, i++, e);
 		} else {
 			put(w, in->argv[i]); // KEEPTTL, or one that came after us
@@ -129,6 +142,7 @@ enum rewrite_reason rewrite_setex(const struct call *in, struct rewrite *w)
 	enum rewrite_reason reason = expiry_resolve(&e, in->argv[2], in->rules);
 	if (reason)
 		return reason;
+	expiry_hold(&e, in, w);
 	if (expiry_passed(&e, in->rules)) {
 		become_del(w, in->argv[1]);
 		return REWRITE_OK;
@@ -152,6 +166,7 @@ enum rewrite_reason rewrite_expire(const struct call *in, struct rewrite *w)
 	enum rewrite_reason reason = expiry_resolve(&e, in->argv[2], in->rules);
 	if (reason)
 		return reason;
+	expiry_hold(&e, in, w);
 	if (expiry_passed(&e, in->rules)) {
 		become_del(w, in->argv[1]);
 		return REWRITE_OK;
@@ -217,6 +232,7 @@ static enum rewrite_reason getex_option(
 	enum rewrite_reason reason = expiry_resolve(e, in->argv[3], in->rules);
 	if (reason)
 		return reason;
+	expiry_hold(e, in, w);
 	begin_as(w, expire);
 	put(w, in->argv[1]);
 	put_ms(w, e->at_ms);
@@ -300,6 +316,7 @@ enum rewrite_reason rewrite_restore(const struct call *in, struct rewrite *w)
 	enum rewrite_reason reason = expiry_resolve(&e, in->argv[2], in->rules);
 	if (reason)
 		return reason;
+	expiry_hold(&e, in, w);
 	if (!no_expiry && expiry_passed(&e, in->rules)) {
 		become_del(w, in->argv[1]);
 		return REWRITE_OK;
@@ -316,7 +333,7 @@ enum rewrite_reason rewrite_restore(const struct call *in, struct rewrite *w)
 	put_rest(w, in, 3);
 	if (!replace)
 		put(w, SPAN_LIT("REPLACE"));
-	if (e.relative)
+	if (e.relative && !absolute)
 		put(w, SPAN_LIT("ABSTTL"));
 	return REWRITE_OK;
 }

@@ -88,7 +88,7 @@ static int probe_read(struct compare *c, struct subject *s)
 {
 	struct pair_reply r;
 	enum difference d = DIFF_NONE;
-	if (c->mode != CHECK_KEYS) {
+	if (c->mode == CHECK_FULL || c->mode == CHECK_LENGTH) {
 		if (pair_next(c->pair, &r, c->failure))
 			return -1;
 		d = string_judge(c, s, &r);
@@ -100,7 +100,7 @@ static int probe_read(struct compare *c, struct subject *s)
 		presence_judge(c, s, expiry);
 	else if (d != DIFF_NONE)
 		settle(s, d);
-	else if (c->mode == CHECK_FULL && !expiry_equal(c, expiry))
+	else if ((c->mode == CHECK_FULL || c->mode == CHECK_TTL) && !expiry_equal(c, expiry))
 		settle(s, DIFF_EXPIRY);
 	return 0;
 }
@@ -122,32 +122,9 @@ static int probe_round(struct compare *c, struct subject *s, unsigned n)
 
 // ---- Rounds 2 and 3 ---------------------------------------------------------------------------
 
-struct type_row {
-	const char *word, *length, *small; // small: reads all elements
-};
-
-static const struct type_row type_rows[] = {
-	[VALUE_NONE] = {"none", NULL, NULL},
-	[VALUE_STRING] = {"string", NULL, NULL},
-	[VALUE_LIST] = {"list", "LLEN %b", "LRANGE %b 0 -1"},
-	[VALUE_SET] = {"set", "SCARD %b", "SMEMBERS %b"},
-	[VALUE_ZSET] = {"zset", "ZCARD %b", "ZRANGE %b 0 -1 WITHSCORES"},
-	[VALUE_HASH] = {"hash", "HLEN %b", "HGETALL %b"},
-	[VALUE_STREAM] = {"stream", "XLEN %b", NULL},
-	[VALUE_OTHER] = {"", NULL, NULL},
-};
-
-static enum value_type type_find(struct span word)
-{
-	for (unsigned i = 0; i < VALUE_OTHER; i++)
-		if (span_eq(word, span_of(type_rows[i].word)))
-			return (enum value_type)i;
-	return VALUE_OTHER;
-}
-
 static void type_judge(struct subject *s, const struct pair_reply *r)
 {
-	s->type = type_find(r->v[SOURCE]->text);
+	s->type = value_type_find(r->v[SOURCE]->text);
 	if (!value_equal(r->v[SOURCE], r->v[TARGET]))
 		settle(s, DIFF_TYPE);
 	else if (s->type == VALUE_NONE || s->type == VALUE_STRING)
@@ -178,7 +155,7 @@ static int type_round(struct compare *c, struct subject *s, unsigned n)
 
 static bool wants_length(const struct subject *s)
 {
-	return s->open && type_rows[s->type].length;
+	return s->open && s->type != VALUE_STRING && value_type_row(s->type)->length;
 }
 
 static int length_round(struct compare *c, struct subject *s, unsigned n)
@@ -186,7 +163,7 @@ static int length_round(struct compare *c, struct subject *s, unsigned n)
 	struct pair_reply r;
 	for (unsigned i = 0; i < n; i++)
 		if (wants_length(&s[i]))
-			pair_ask(c->pair, type_rows[s[i].type].length, s[i].key);
+			pair_ask(c->pair, value_type_row(s[i].type)->length, s[i].key);
 	pair_flush(c->pair);
 	for (unsigned i = 0; i < n; i++) {
 		if (!wants_length(&s[i]))
@@ -204,7 +181,8 @@ static int length_round(struct compare *c, struct subject *s, unsigned n)
 
 static bool is_small(const struct subject *s)
 {
-	return s->open && type_rows[s->type].small && s->length <= SMALL_ELEMENTS;
+	return s->open && s->type != VALUE_STRING && value_type_row(s->type)->all &&
+	       s->length <= SMALL_ELEMENTS;
 }
 
 static bool small_equal(enum value_type type, const struct pair_reply *r)
@@ -223,7 +201,7 @@ static int small_round(struct compare *c, struct subject *s, unsigned n)
 	struct pair_reply r;
 	for (unsigned i = 0; i < n; i++)
 		if (is_small(&s[i]))
-			pair_ask(c->pair, type_rows[s[i].type].small, s[i].key);
+			pair_ask(c->pair, value_type_row(s[i].type)->all, s[i].key);
 	pair_flush(c->pair);
 	for (unsigned i = 0; i < n; i++) {
 		if (!is_small(&s[i]))
@@ -247,11 +225,28 @@ static int single_round(struct compare *c, struct subject *s, unsigned n)
 	return 0;
 }
 
+int subjects_missing(struct compare *c, struct subject *s, unsigned n)
+{
+	struct client *source = &c->pair->client[SOURCE];
+	for (unsigned i = 0; i < n; i++)
+		client_ask(source, c->absolute_expiry ? "PEXPIRETIME %b" : "PTTL %b", s[i].key);
+	for (unsigned i = 0; i < n; i++) {
+		const struct resp_value *v = client_next(source, NULL);
+		if (!v)
+			return pair_failed(c->pair, c->failure);
+		if (v->type != RESP_INTEGER)
+			return client_refused(source, "to be read", v->text, c->failure);
+		s[i].type = VALUE_NONE;
+		presence_judge(c, &s[i], (int64_t[2]){v->integer, -2});
+	}
+	return 0;
+}
+
 int subjects_compare(struct compare *c, struct subject *s, unsigned n)
 {
 	if (probe_round(c, s, n))
 		return -1;
-	if (c->mode == CHECK_KEYS)
+	if (c->mode == CHECK_KEYS || c->mode == CHECK_TTL)
 		return 0;
 	if (type_round(c, s, n) || length_round(c, s, n))
 		return -1;

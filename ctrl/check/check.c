@@ -1,38 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// check_run() -> database_check() -> source_walk(), target_walk() -> portion_judge() ->
-// suspects_judge()
+// check_run() -> database_check() -> source_walk(), target_walk() -> suspect_add() ->
+// suspects_judge() -> suspects_repair()
 #include "ctrl/check/check.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <time.h>
 
-#include "ctrl/check/databases.h"
-#include "ctrl/check/suspects.h"
+#include "ctrl/check/check_priv.h"
+#include "ctrl/clock.h"
+
+#define SUSPECTS_MANY 10000 // which take long enough to compare
 
 static const unsigned recheck_pause_ms[RECHECKS_MAX] = {200, 500, 1000};
-
-// Keys of one SCAN, copied: the next question to the same server wipes its answer out.
-struct portion {
-	char *bytes;
-	size_t room;
-	unsigned n;
-	struct subject *keys; // SCAN may give more than it was asked for
-	unsigned keys_room;
-	char cursor[24];
-};
-
-struct check {
-	const struct check_options *options;
-	struct check_result *result;
-	struct failure *failure;
-	struct pair pair;
-	struct compare compare;
-	struct databases databases;
-	struct suspects suspects;
-	struct portion portion;
-	int db[2];
-};
 
 #define X(name, word, sentence) word,
 static const char *const words[] = {DIFFERENCES(X)};
@@ -58,22 +38,89 @@ static int no_memory(struct check *c)
 
 // ---- What differs -----------------------------------------------------------------------------
 
-static int found_add(struct check *c, const struct suspect *s)
+// @param repaired  it differs no more
+static int found_add(struct check *c, int db, struct span text, enum difference d, bool repaired)
 {
 	struct check_result *r = c->result;
-	r->count[s->difference]++;
+	r->count[d]++;
 	r->differences++;
+	r->repaired += repaired;
 	if (r->n_found >= c->options->show)
 		return 0;
 	if (!r->found)
 		r->found = calloc(c->options->show, sizeof(*r->found));
 	struct found *found = r->found ? &r->found[r->n_found] : NULL;
-	char *key = found ? malloc(s->key_len + 1) : NULL;
+	char *key = found ? malloc(text.len + 1) : NULL;
 	if (!key)
 		return no_memory(c);
-	memcpy(key, s->key, s->key_len);
-	*found = (struct found){s->db[SOURCE], s->difference, key, s->key_len};
+	memcpy(key, text.p, text.len);
+	*found = (struct found){db, d, repaired, key, text.len};
 	r->n_found++;
+	return 0;
+}
+
+int check_goes_on(struct check *c)
+{
+	const struct check_options *o = c->options;
+	if (!o->go_on || o->go_on(o->arg))
+		return 0;
+	return failure_set(c->failure, ERROR_INTERRUPTED, "ended before everything was compared");
+}
+
+static int pause_ms(struct check *c, unsigned ms)
+{
+	uint64_t end = mono_ms() + ms;
+	while (mono_ms() < end) {
+		if (check_goes_on(c))
+			return -1;
+		nanosleep(&(struct timespec){0, 20000000l}, NULL);
+	}
+	return 0;
+}
+
+// Those that are among `left` still differ; all of `before` did. Both are in order.
+static int repaired_tell(struct check *c, const struct suspects *before,
+			 const struct suspects *left)
+{
+	unsigned at = 0;
+	for (unsigned i = 0; i < before->n; i++) {
+		const struct suspect *one = &before->list[i];
+		bool stays = at < left->n && left->list[at].key_at == one->key_at;
+		at += stays;
+		if (found_add(c, one->db[SOURCE], suspect_key(before, one), one->difference,
+			      !stays))
+			return -1;
+	}
+	return 0;
+}
+
+static int differences_repair(struct check *c)
+{
+	struct suspects before = c->suspects;
+	before.list = malloc((before.n + 1) * sizeof(*before.list));
+	if (!before.list)
+		return no_memory(c);
+	memcpy(before.list, c->suspects.list, before.n * sizeof(*before.list));
+	int rc = suspects_repair(c);
+	if (rc == 0 && c->suspects.n) // written once more since, perhaps
+		rc = pause_ms(c, recheck_pause_ms[1]) ||
+				     suspects_again(&c->suspects, &c->compare)
+			     ? -1
+			     : 0;
+	before.keys = c->suspects.keys;
+	rc = rc ? rc : repaired_tell(c, &before, &c->suspects);
+	free(before.list);
+	return rc;
+}
+
+static int differences_tell(struct check *c)
+{
+	for (unsigned i = 0; i < c->suspects.n; i++) {
+		const struct suspect *one = &c->suspects.list[i];
+		if (found_add(c, one->db[SOURCE], suspect_key(&c->suspects, one),
+			      one->difference, false))
+			return -1;
+	}
 	return 0;
 }
 
@@ -81,183 +128,31 @@ static int found_add(struct check *c, const struct suspect *s)
 static int suspects_judge(struct check *c)
 {
 	c->result->rechecked += c->suspects.n;
+	unsigned wait_ms = 0;
 	for (unsigned i = 0; i < RECHECKS_MAX && c->suspects.n; i++) {
-		unsigned ms = recheck_pause_ms[i];
-		nanosleep(&(struct timespec){ms / 1000, (ms % 1000) * 1000000l}, NULL);
-		if (suspects_again(&c->suspects, &c->compare))
+		wait_ms += recheck_pause_ms[i];
+		if (c->suspects.n > SUSPECTS_MANY && i + 1 < RECHECKS_MAX)
+			continue; // an early look would not be over early
+		if (pause_ms(c, wait_ms) || suspects_again(&c->suspects, &c->compare))
 			return -1;
+		wait_ms = 0;
 	}
-	for (unsigned i = 0; i < c->suspects.n; i++)
-		if (found_add(c, &c->suspects.list[i]))
-			return -1;
+	bool repairs = c->options->repair && c->suspects.n;
+	if (repairs ? differences_repair(c) : differences_tell(c))
+		return -1;
 	suspects_clear(&c->suspects);
 	return 0;
 }
 
-static int suspect_add(struct check *c, struct span key, enum difference d)
+int suspect_add(struct check *c, struct span key, enum difference d)
 {
 	if (suspects_add(&c->suspects, c->db, key, d))
 		return no_memory(c);
-	if (c->suspects.n < SUSPECTS_MAX)
+	if (!suspects_full(&c->suspects))
 		return 0;
 	if (suspects_judge(c))
 		return -1;
 	return pair_select(&c->pair, c->db, c->failure);
-}
-
-// ---- Scanning ---------------------------------------------------------------------------------
-
-static bool is_own(struct span key)
-{
-	return key.len >= strlen(OWN_KEYS) && !memcmp(key.p, OWN_KEYS, strlen(OWN_KEYS));
-}
-
-static int portion_room(struct portion *p, unsigned keys, size_t bytes)
-{
-	if (keys > p->keys_room) {
-		struct subject *more = realloc(p->keys, keys * sizeof(*more));
-		if (!more)
-			return -ENOMEM;
-		p->keys = more;
-		p->keys_room = keys;
-	}
-	if (bytes > p->room) {
-		char *more = realloc(p->bytes, bytes);
-		if (!more)
-			return -ENOMEM;
-		p->bytes = more;
-		p->room = bytes;
-	}
-	return 0;
-}
-
-// Take over what SCAN answered: cursor and keys. Our own are left out.
-static int portion_fill(struct portion *p, const struct resp_value *v, unsigned n)
-{
-	size_t bytes = 1;
-	for (unsigned i = 3; i < n; i++)
-		bytes += v[i].text.len;
-	if (portion_room(p, n, bytes))
-		return -ENOMEM;
-	memcpy(p->cursor, v[1].text.p, v[1].text.len);
-	p->cursor[v[1].text.len] = 0;
-	p->n = 0;
-	char *room = p->bytes;
-	for (unsigned i = 3; i < n; i++) {
-		if (is_own(v[i].text))
-			continue;
-		memcpy(room, v[i].text.p, v[i].text.len);
-		p->keys[p->n++].key = (struct span){room, v[i].text.len};
-		room += v[i].text.len;
-	}
-	return 0;
-}
-
-// The next keys of one side. @return 1 when there were more to come, 0 after the last, -1 failed
-static int scan_next(struct check *c, enum side side)
-{
-	struct client *client = &c->pair.client[side];
-	struct portion *p = &c->portion;
-	unsigned n;
-	client_ask(client, "SCAN %b COUNT %d", span_of(p->cursor), (long long)BATCH_KEYS);
-	const struct resp_value *v = client_next(client, &n);
-	if (!v)
-		return pair_failed(&c->pair, c->failure);
-	if (v->type == RESP_ERROR)
-		return client_refused(client, "SCAN", v->text, c->failure);
-	if (v->type != RESP_ARRAY || n < 3 || v[1].text.len >= sizeof(p->cursor))
-		return failure_set(c->failure, ERROR_NOT_REDIS,
-				   "%s answers SCAN in a way of its own", client->who);
-	if (portion_fill(p, v, n))
-		return no_memory(c);
-	return strcmp(p->cursor, "0") != 0;
-}
-
-static int portion_compare(struct check *c)
-{
-	struct portion *p = &c->portion;
-	for (unsigned at = 0; at < p->n; at += BATCH_KEYS) {
-		unsigned n = p->n - at < BATCH_KEYS ? p->n - at : BATCH_KEYS;
-		if (subjects_compare(&c->compare, p->keys + at, n))
-			return -1;
-	}
-	for (unsigned i = 0; i < p->n; i++)
-		if (p->keys[i].difference != DIFF_NONE &&
-		    suspect_add(c, p->keys[i].key, p->keys[i].difference))
-			return -1;
-	return 0;
-}
-
-static int source_walk(struct check *c)
-{
-	int more;
-	strcpy(c->portion.cursor, "0");
-	do {
-		more = scan_next(c, SOURCE);
-		if (more < 0 || portion_compare(c))
-			return -1;
-		c->result->keys += c->portion.n;
-		if (c->options->progress)
-			c->options->progress(c->options->progress_arg, c->db[SOURCE],
-					     c->result->keys);
-	} while (more);
-	return 0;
-}
-
-// Whether the source has every key of the portion: one command, which counts them.
-static int portion_known(struct check *c, bool *all)
-{
-	struct client *source = &c->pair.client[SOURCE];
-	struct portion *p = &c->portion;
-	struct span *argv = malloc((p->n + 1) * sizeof(*argv));
-	if (!argv)
-		return no_memory(c);
-	argv[0] = SPAN_LIT("EXISTS");
-	for (unsigned i = 0; i < p->n; i++)
-		argv[i + 1] = p->keys[i].key;
-	client_put(source, p->n + 1, argv);
-	free(argv);
-	const struct resp_value *v = client_next(source, NULL);
-	if (!v)
-		return pair_failed(&c->pair, c->failure);
-	if (v->type != RESP_INTEGER)
-		return client_refused(source, "EXISTS", v->text, c->failure);
-	*all = v->integer == (int64_t)p->n;
-	return 0;
-}
-
-static int extras_find(struct check *c)
-{
-	struct client *source = &c->pair.client[SOURCE];
-	struct portion *p = &c->portion;
-	for (unsigned i = 0; i < p->n; i++)
-		client_ask(source, "EXISTS %b", p->keys[i].key);
-	for (unsigned i = 0; i < p->n; i++) {
-		const struct resp_value *v = client_next(source, NULL);
-		if (!v)
-			return pair_failed(&c->pair, c->failure);
-		p->keys[i].difference = v->integer ? DIFF_NONE : DIFF_EXTRA;
-	}
-	for (unsigned i = 0; i < p->n; i++)
-		if (p->keys[i].difference != DIFF_NONE &&
-		    suspect_add(c, p->keys[i].key, DIFF_EXTRA))
-			return -1;
-	return 0;
-}
-
-static int target_walk(struct check *c)
-{
-	int more;
-	strcpy(c->portion.cursor, "0");
-	do {
-		bool all = true;
-		more = scan_next(c, TARGET);
-		if (more < 0 || (c->portion.n && portion_known(c, &all)))
-			return -1;
-		if (!all && extras_find(c))
-			return -1;
-	} while (more);
-	return 0;
 }
 
 // ---- The whole --------------------------------------------------------------------------------
@@ -289,10 +184,15 @@ static int functions_check(struct check *c)
 		return 0;
 	if (functions_compare(&c->compare, &same))
 		return -1;
-	if (!same) {
-		c->result->count[DIFF_FUNCTIONS]++;
-		c->result->differences++;
-	}
+	if (same)
+		return 0;
+	c->result->count[DIFF_FUNCTIONS]++;
+	c->result->differences++;
+	if (!c->options->repair)
+		return 0;
+	if (functions_repair(c, &same))
+		return -1;
+	c->result->repaired += same;
 	return 0;
 }
 
@@ -318,15 +218,19 @@ int check_run(const struct endpoint *source, const struct endpoint *target,
 	memset(r, 0, sizeof(*r));
 	if (!c)
 		return failure_set(f, ERROR_MEMORY, "no memory for a check");
+	c->source = source;
+	c->target = target;
 	c->options = o;
 	c->result = r;
 	c->failure = f;
 	c->compare = (struct compare){&c->pair, o->mode, o->ttl_slack_ms, false, f};
+	pace_init(&c->keys_pace, o->keys_per_s, mono_ms());
+	pace_init(&c->bytes_pace, o->bytes_per_s, mono_ms());
 	c->pair.client[SOURCE].fd = c->pair.client[TARGET].fd = -1;
 	int rc = check_all(c, source, target);
 	client_close(&c->pair.client[SOURCE]);
 	client_close(&c->pair.client[TARGET]);
-	suspects_clear(&c->suspects);
+	suspects_free(&c->suspects);
 	free(c->portion.bytes);
 	free(c->portion.keys);
 	free(c);

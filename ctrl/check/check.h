@@ -10,14 +10,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "ctrl/check/own_key.h"
 #include "ctrl/check/pair.h"
 
 #define RECHECKS_MAX  3
-#define SUSPECTS_MAX  100000 // more are judged in portions
-#define OWN_KEYS      "__flyover:"
 #define DATABASES_MAX 1024
 
-enum check_mode { CHECK_FULL, CHECK_LENGTH, CHECK_KEYS };
+// FULL compares values and expiries, LENGTH types and lengths, KEYS names, TTL names and expiries.
+enum check_mode { CHECK_FULL, CHECK_LENGTH, CHECK_KEYS, CHECK_TTL };
 
 #define DIFFERENCES(X)                                                                             \
 	X(NONE, "none", "equal")                                                                   \
@@ -43,6 +43,7 @@ const char *difference_sentence(enum difference d); // "is not in the target"
 struct found {
 	int db; // of the source
 	enum difference difference;
+	bool repaired; // it differs no more
 	char *key; // owned; not NUL-terminated text
 	size_t key_len;
 };
@@ -51,9 +52,15 @@ struct check_options {
 	enum check_mode mode;
 	unsigned show; // keep so many differing keys
 	uint64_t ttl_slack_ms;
-	// Told now and then; may be NULL.
+	uint64_t keys_per_s, bytes_per_s; // 0: no limit; bytes that the source sends
+	// Give the target the source's state of what differs, and delete what only the target has.
+	// Whoever else writes the target meanwhile, a sync for one, may then write twice.
+	bool repair, repair_extra;
+	uint64_t big_value; // for repairs: larger values go piece by piece
+	// Told now and then, and asked whether to go on; may be NULL.
 	void (*progress)(void *arg, int db, uint64_t keys);
-	void *progress_arg;
+	bool (*go_on)(void *arg);
+	void *arg;
 };
 
 struct check_result {
@@ -62,6 +69,8 @@ struct check_result {
 	unsigned databases;
 	uint64_t count[DIFFERENCE_COUNT];
 	uint64_t differences; // sum of count but for NONE
+	uint64_t repaired;    // of these
+	char refused[200];    // why the first one of them could not be, "" when nothing was said
 	unsigned n_found;
 	struct found *found; // owned
 };

@@ -3,6 +3,7 @@
 // bytes_receive()
 #include "ctrl/check/client.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -144,8 +145,13 @@ void client_close(struct client *c)
 
 static int room_make(struct client *c, size_t more)
 {
-	if (c->out_done == c->out_len)
+	if (c->out_done == c->out_len) {
 		c->out_done = c->out_len = 0;
+	} else if (c->out_done > c->out_room / 2) {
+		c->out_len -= c->out_done;
+		memmove(c->out, c->out + c->out_done, c->out_len);
+		c->out_done = 0;
+	}
 	if (c->out_len + more <= c->out_room)
 		return 0;
 	size_t room = (c->out_len + more) * 2 + 4096;
@@ -247,6 +253,7 @@ static int bytes_receive(struct client *c)
 		return errno == EAGAIN || errno == EINTR ? 0 : lost(c, strerror(errno));
 	if (n == 0)
 		return lost(c, "the server closed it");
+	c->received += (uint64_t)n;
 	c->in_len = (size_t)n;
 	c->in_fed = 0;
 	return 0;
@@ -287,6 +294,12 @@ static int bytes_move(struct client *c)
 	return p.revents & (POLLIN | POLLHUP | POLLERR) ? bytes_receive(c) : 0;
 }
 
+static void garbage(struct client *c)
+{
+	failure_set(&c->failure, ERROR_NOT_REDIS, "%s %s does not answer as a Redis does", c->who,
+		    c->url);
+}
+
 const struct resp_value *client_next(struct client *c, unsigned *n)
 {
 	const struct resp_value *v;
@@ -294,16 +307,48 @@ const struct resp_value *client_next(struct client *c, unsigned *n)
 	while (!c->failure.id) {
 		enum resp_verdict verdict = resp_replies_next(c->replies, &v, n ? n : &count);
 		if (verdict == RESP_OK) {
-			c->pending--;
+			c->pending -= c->pending > 0; // nobody asked for a published message
 			return v;
 		}
 		if (verdict == RESP_BAD)
-			failure_set(&c->failure, ERROR_NOT_REDIS,
-				    "%s %s does not answer as a Redis does", c->who, c->url);
+			garbage(c);
 		else if (slice_feed(c) == 0)
 			bytes_move(c);
 	}
 	return NULL;
+}
+
+const struct resp_value *client_poll(struct client *c, unsigned *n)
+{
+	const struct resp_value *v;
+	unsigned count;
+	while (!c->failure.id) {
+		enum resp_verdict verdict = resp_replies_next(c->replies, &v, n ? n : &count);
+		if (verdict == RESP_OK) {
+			c->pending -= c->pending > 0;
+			return v;
+		}
+		if (verdict == RESP_BAD)
+			garbage(c);
+		else if (slice_feed(c) == 0 && (bytes_receive(c) || c->in_fed == c->in_len))
+			break;
+	}
+	return NULL;
+}
+
+void clients_wait(struct client *const *list, unsigned n, unsigned ms)
+{
+	struct pollfd p[CLIENTS_WAIT_MAX];
+	assert(n <= CLIENTS_WAIT_MAX);
+	for (unsigned i = 0; i < n; i++) {
+		bool sends = list[i]->out_done < list[i]->out_len;
+		p[i] = (struct pollfd){list[i]->fd, (short)(POLLIN | (sends ? POLLOUT : 0)), 0};
+	}
+	if (poll(p, n, (int)ms) <= 0)
+		return;
+	for (unsigned i = 0; i < n; i++)
+		if (p[i].revents & POLLOUT)
+			client_flush(list[i]);
 }
 
 int client_skip(struct client *c)

@@ -13,6 +13,7 @@
 
 #define CLIENT_CONNECT_MS 5000
 #define CLIENT_SILENCE_MS 60000 // longest wait for the next bytes of a reply
+#define CLIENTS_WAIT_MAX  4
 
 struct client {
 	int fd;
@@ -22,6 +23,7 @@ struct client {
 	char *out;
 	size_t out_len, out_done, out_room;
 	unsigned pending;      // replies still to come
+	uint64_t received;     // bytes, ever
 	size_t in_len, in_fed; // bytes in `in`, and those that the reader has had
 	char in[16 * RESP_SLICE];
 	struct failure failure; // why the connection is of no use any more
@@ -52,6 +54,17 @@ void client_flush(struct client *c);
 // @param n  out, may be NULL: how many nodes
 // @return   the reply, which may be RESP_ERROR; NULL when the connection failed: c->failure
 const struct resp_value *client_next(struct client *c, unsigned *n);
+
+// The next reply if it has come already; never waits.
+//
+// @return the reply; NULL when there is none yet, or when the connection failed: c->failure.id
+const struct resp_value *client_poll(struct client *c, unsigned *n);
+
+// Wait until one of them has something to read, or room for what it has to send, which is sent.
+//
+// @param list  of connected clients
+// @param ms    longest wait
+void clients_wait(struct client *const *list, unsigned n, unsigned ms);
 
 // Take a reply and drop it. @return 0, or -1 when the connection failed
 int client_skip(struct client *c);

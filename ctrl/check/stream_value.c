@@ -8,40 +8,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "ctrl/check/stream_id.h"
 #include "ctrl/check/tree.h"
 
 #define CHUNK_ENTRIES 128
 #define GROUPS_MAX    4096
-#define ID_LEN        48
-
-// The id right after one.
-static void id_next(struct span id, char out[ID_LEN])
-{
-	char text[ID_LEN] = "";
-	if (id.len < sizeof(text))
-		memcpy(text, id.p, id.len);
-	char *dash = strchr(text, '-');
-	unsigned long long ms = strtoull(text, NULL, 10),
-			   seq = dash ? strtoull(dash + 1, NULL, 10) : 0;
-	if (seq == UINT64_MAX)
-		snprintf(out, ID_LEN, "%llu-0", ms + 1);
-	else
-		snprintf(out, ID_LEN, "%llu-%llu", ms, seq + 1);
-}
-
-// The id that begins the last element of an array of arrays.
-static struct span id_last(const struct resp_value *v, unsigned n)
-{
-	unsigned last = 1;
-	for (unsigned at = 1; at < n; at = tree_skip(v, n, at))
-		last = at;
-	return last + 1 < n ? v[last + 1].text : (struct span){"", 0};
-}
 
 static int entries_compare(struct compare *c, struct subject *s)
 {
 	struct pair_reply r;
-	char from[ID_LEN] = "-";
+	char from[STREAM_ID_LEN] = "-";
 	for (;;) {
 		for (int i = 0; i < 2; i++)
 			client_ask(&c->pair->client[i], "XRANGE %b %b + COUNT %d", s->key,
@@ -54,7 +30,7 @@ static int entries_compare(struct compare *c, struct subject *s)
 		}
 		if (r.v[SOURCE]->type != RESP_ARRAY || r.v[SOURCE]->elements < CHUNK_ENTRIES)
 			return 0;
-		id_next(id_last(r.v[SOURCE], r.n[SOURCE]), from);
+		stream_id_next(stream_id_last(r.v[SOURCE], r.n[SOURCE]), from);
 	}
 }
 
@@ -116,7 +92,7 @@ static bool pending_equal(const struct pair_reply *r)
 static int pending_compare(struct compare *c, struct subject *s, struct span group)
 {
 	struct pair_reply r;
-	char from[ID_LEN] = "-";
+	char from[STREAM_ID_LEN] = "-";
 	for (;;) {
 		for (int i = 0; i < 2; i++)
 			client_ask(&c->pair->client[i], "XPENDING %b %b %b + %d", s->key, group,
@@ -129,7 +105,7 @@ static int pending_compare(struct compare *c, struct subject *s, struct span gro
 		}
 		if (r.v[SOURCE]->type != RESP_ARRAY || r.v[SOURCE]->elements < CHUNK_ENTRIES)
 			return 0;
-		id_next(id_last(r.v[SOURCE], r.n[SOURCE]), from);
+		stream_id_next(stream_id_last(r.v[SOURCE], r.n[SOURCE]), from);
 	}
 }
 

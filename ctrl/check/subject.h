@@ -3,19 +3,9 @@
 #pragma once
 
 #include "ctrl/check/check.h"
+#include "ctrl/check/value_type.h"
 
 #define BATCH_KEYS 1000
-
-enum value_type {
-	VALUE_NONE,
-	VALUE_STRING,
-	VALUE_LIST,
-	VALUE_SET,
-	VALUE_ZSET,
-	VALUE_HASH,
-	VALUE_STREAM,
-	VALUE_OTHER
-};
 
 struct subject {
 	struct span key;
@@ -37,6 +27,13 @@ struct compare {
 //
 // @return 0, or -1 with the failure
 int subjects_compare(struct compare *c, struct subject *s, unsigned n);
+
+// The same for keys of which the target has none: only the source is asked whether it has them
+// still, and for how long.
+int subjects_missing(struct compare *c, struct subject *s, unsigned n);
+
+// How many of up to BATCH_KEYS keys each side has.
+int keys_count_in(struct compare *c, const struct subject *s, unsigned n, int64_t count[2]);
 
 // Compare one value of any size in pieces. Its type and length are known to be the same.
 //

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// `flyover check`: verb_check() -> request_read() -> check_run() -> result_print() | result_json()
+// `flyover check`: verb_check() -> request_read() -> rounds_run() -> check_run() -> result_print()
+// | result_json()
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <jansson.h>
 
 #include "ctrl/check/check.h"
+#include "ctrl/cli/amount.h"
 #include "ctrl/cli/escape.h"
 #include "ctrl/cli/figures.h"
 #include "ctrl/cli/job.h"
@@ -19,49 +23,51 @@
 #define SHOW_DEFAULT      20
 #define SHOW_MAX          1000000
 #define TTL_SLACK_DEFAULT 1000
+#define BIG_VALUE_DEFAULT (1u << 20)
+#define INTERVAL_DEFAULT_MS 60000
+#define DAY_MS            86400000
+#define RATE_MAX          (1ull << 50)
 
 struct live {
 	bool on, open;
 	uint64_t started_ms, shown_ms;
+	int signal_fd;   // only where there are rounds, or repairs to be ended in good order
+	bool asked_to_end;
+	unsigned round;
 };
 
 static int mode_read(const char *text, enum check_mode *mode, struct failure *f)
 {
-	static const char *const words[] = {"full", "length", "keys"};
+	static const char *const words[] = {"full", "length", "keys", "ttl"};
 	*mode = CHECK_FULL;
-	for (unsigned i = 0; text && i < 3; i++)
+	for (unsigned i = 0; text && i < 4; i++)
 		if (!strcmp(text, words[i])) {
 			*mode = (enum check_mode)i;
 			return 0;
 		}
-	return text ? failure_set(f, ERROR_USAGE, "--mode is full, length or keys, not '%s'", text)
+	return text ? failure_set(f, ERROR_USAGE, "--mode is full, length, keys or ttl, not '%s'",
+				  text)
 		    : 0;
 }
 
-static int number_read(const char *text, const char *name, const char *unit, uint64_t max,
-		       uint64_t *v, struct failure *f)
-{
-	char *end;
-	if (!text)
-		return 0;
-	*v = strtoull(text, &end, 10);
-	bool seconds = *unit && !strcasecmp(end, "s");
-	if (seconds)
-		*v *= 1000;
-	if (*text < '0' || *text > '9' || (*end && !seconds && strcasecmp(end, unit)) || *v > max)
-		return failure_set(f, ERROR_USAGE, "--%s: '%s' is not a number up to %llu%s", name,
-				   text, (unsigned long long)max, unit);
-	return 0;
-}
-
-static int request_read(const struct options *o, struct check_options *c, struct link_config *link,
-			struct failure *f)
+static int request_read(const struct options *o, struct check_options *c, uint64_t *interval_ms,
+			struct link_config *link, struct failure *f)
 {
 	uint64_t show = SHOW_DEFAULT;
 	c->ttl_slack_ms = TTL_SLACK_DEFAULT;
+	c->big_value = BIG_VALUE_DEFAULT;
+	c->repair = o->repair || o->repair_extra;
+	c->repair_extra = o->repair_extra;
+	*interval_ms = INTERVAL_DEFAULT_MS;
 	if (mode_read(o->mode, &c->mode, f) ||
-	    number_read(o->show, "show", "", SHOW_MAX, &show, f) ||
-	    number_read(o->ttl_slack, "ttl-slack", "ms", 86400000, &c->ttl_slack_ms, f))
+	    amount_read(o->show, "show", AMOUNT_COUNT, SHOW_MAX, &show, f) ||
+	    amount_read(o->ttl_slack, "ttl-slack", AMOUNT_TIME, DAY_MS, &c->ttl_slack_ms, f) ||
+	    amount_read(o->interval, "interval", AMOUNT_TIME, DAY_MS, interval_ms, f) ||
+	    amount_read(o->big_value, "big-value", AMOUNT_BYTES, 512u << 20, &c->big_value, f) ||
+	    amount_read(o->max_keys_per_s, "max-keys-per-s", AMOUNT_COUNT, RATE_MAX,
+			&c->keys_per_s, f) ||
+	    amount_read(o->max_bytes_per_s, "max-bytes-per-s", AMOUNT_BYTES, RATE_MAX,
+			&c->bytes_per_s, f))
 		return -1;
 	c->show = (unsigned)show;
 	memset(link, 0, sizeof(*link));
@@ -90,6 +96,16 @@ static void live_show(void *arg, int db, uint64_t keys)
 	fflush(stdout);
 }
 
+static bool is_equal(const struct check_result *r)
+{
+	return r->differences == r->repaired;
+}
+
+static const char *result_word(const struct check_result *r)
+{
+	return r->differences == 0 ? "equal" : is_equal(r) ? "repaired" : "different";
+}
+
 static void summary_print(const struct check_result *r)
 {
 	char keys[24], count[24];
@@ -111,13 +127,24 @@ static void summary_print(const struct check_result *r)
 	putchar('\n');
 }
 
-static void result_print(const struct check_result *r)
+static void repairs_print(const struct check_result *r)
+{
+	char count[24];
+	uint64_t left = r->differences - r->repaired;
+	printf("repaired: %s", figure_count(r->repaired, count));
+	if (left)
+		printf(", %s still different", figure_count(left, count));
+	printf("%s%s\n", r->refused[0] ? ": " : "", r->refused);
+}
+
+static void result_print(const struct check_result *r, bool repairs)
 {
 	for (unsigned i = 0; i < r->n_found; i++) {
 		const struct found *found = &r->found[i];
 		char *key = escape_text(found->key, found->key_len);
-		printf("db%d \"%s\" %s\n", found->db, key ? key : "?",
-		       difference_sentence(found->difference));
+		printf("db%d \"%s\" %s%s\n", found->db, key ? key : "?",
+		       difference_sentence(found->difference),
+		       found->repaired ? ": repaired" : "");
 		free(key);
 	}
 	if (r->count[DIFF_FUNCTIONS])
@@ -126,25 +153,28 @@ static void result_print(const struct check_result *r)
 		printf("(%llu more)\n", (unsigned long long)(r->differences - r->n_found -
 							     r->count[DIFF_FUNCTIONS]));
 	summary_print(r);
+	if (repairs && r->differences)
+		repairs_print(r);
 }
 
-static void result_json(const struct check_result *r, uint64_t ms)
+static void result_json(const struct check_result *r, unsigned round, uint64_t ms)
 {
 	json_t *list = json_array();
-	json_t *o = json_pack("{s:s, s:b, s:I, s:i, s:I, s:I, s:I}", "result",
-			      r->differences ? "different" : "equal", "equal", r->differences == 0,
-			      "keys", (json_int_t)r->keys, "databases", (int)r->databases,
-			      "differences", (json_int_t)r->differences, "rechecked",
-			      (json_int_t)r->rechecked, "ms", (json_int_t)ms);
+	json_t *o = json_pack("{s:s, s:b, s:i, s:I, s:i, s:I, s:I, s:I, s:I}", "result",
+			      result_word(r), "equal", is_equal(r), "round", (int)round, "keys",
+			      (json_int_t)r->keys, "databases", (int)r->databases, "differences",
+			      (json_int_t)r->differences, "repaired", (json_int_t)r->repaired,
+			      "rechecked", (json_int_t)r->rechecked, "ms", (json_int_t)ms);
 	for (unsigned i = 1; i < DIFFERENCE_COUNT; i++)
 		json_object_set_new(o, difference_word((enum difference)i),
 				    json_integer((json_int_t)r->count[i]));
 	for (unsigned i = 0; i < r->n_found; i++) {
 		const struct found *found = &r->found[i];
 		char *key = escape_text(found->key, found->key_len);
-		json_array_append_new(list, json_pack("{s:i, s:s, s:s}", "db", found->db, "key",
-						      key ? key : "", "reason",
-						      difference_word(found->difference)));
+		json_array_append_new(list, json_pack("{s:i, s:s, s:s, s:b}", "db", found->db,
+						      "key", key ? key : "", "reason",
+						      difference_word(found->difference),
+						      "repaired", found->repaired));
 		free(key);
 	}
 	json_object_set_new(o, "found", list);
@@ -153,27 +183,99 @@ static void result_json(const struct check_result *r, uint64_t ms)
 	json_decref(o);
 }
 
+// ---- Rounds -----------------------------------------------------------------------------------
+
+static int signals_take(struct live *l)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	l->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return l->signal_fd < 0 ? -1 : 0;
+}
+
+// @param ms  wait so long for a signal
+static bool is_to_go_on(struct live *l, uint64_t ms)
+{
+	struct pollfd p = {.fd = l->signal_fd, .events = POLLIN};
+	if (!l->asked_to_end && poll(&p, 1, (int)ms) > 0)
+		l->asked_to_end = true;
+	return !l->asked_to_end;
+}
+
+static bool go_on(void *arg)
+{
+	return is_to_go_on(arg, 0);
+}
+
+static int round_run(const struct options *o, const struct check_options *c,
+		     const struct link_config *link, struct live *l, bool *equal,
+		     struct failure *f)
+{
+	struct check_result r;
+	l->started_ms = mono_ms();
+	l->round++;
+	*f = (struct failure){0};
+	int rc = check_run(&link->source, &link->target, c, &r, f);
+	if (l->open)
+		printf("\r\033[K");
+	l->open = false;
+	if (rc == 0 && o->json)
+		result_json(&r, l->round, mono_ms() - l->started_ms);
+	else if (rc == 0)
+		result_print(&r, c->repair);
+	fflush(stdout);
+	*equal = is_equal(&r);
+	check_result_free(&r);
+	return rc;
+}
+
+// A server that is away for a while does not end a watch that has begun.
+static int rounds_run(const struct options *o, const struct check_options *c,
+		      const struct link_config *link, struct live *l, uint64_t interval_ms,
+		      bool *equal, struct failure *f)
+{
+	bool finished = false, now;
+	do {
+		int rc = round_run(o, c, link, l, &now, f);
+		bool away = rc && error_row(f->id)->exit_code == 4;
+		if (rc && l->asked_to_end && finished)
+			break;
+		if (rc && (!finished || !away))
+			return -1;
+		if (rc)
+			fprintf(stderr, "flyover: %s; trying again\n", f->sentence);
+		else
+			*equal = now;
+		finished = true;
+	} while (o->continuous && is_to_go_on(l, interval_ms));
+	*f = (struct failure){0};
+	return 0;
+}
+
 int verb_check(const struct options *o, struct failure *f)
 {
-	struct live live = {.on = !o->json && isatty(STDOUT_FILENO), .started_ms = mono_ms()};
-	struct check_options c = {.progress = live_show, .progress_arg = &live};
-	struct check_result r = {0};
+	struct live live = {.on = !o->json && isatty(STDOUT_FILENO), .signal_fd = -1};
+	struct check_options c = {.progress = live_show, .arg = &live};
 	struct link_config link;
-	int rc = request_read(o, &c, &link, f);
-	rc = rc ? rc : check_run(&link.source, &link.target, &c, &r, f);
+	uint64_t interval_ms;
+	bool equal = false;
+	int rc = request_read(o, &c, &interval_ms, &link, f);
+	if (rc == 0 && (o->continuous || c.repair)) {
+		c.go_on = go_on;
+		if (signals_take(&live))
+			rc = failure_set(f, ERROR_INTERNAL, "no signal descriptor");
+	}
+	rc = rc ? rc : rounds_run(o, &c, &link, &live, interval_ms, &equal, f);
 	explicit_bzero(&link, sizeof(link));
-	if (live.open)
-		printf("\r\033[K");
-	if (rc == 0 && o->json)
-		result_json(&r, mono_ms() - live.started_ms);
-	else if (rc == 0)
-		result_print(&r);
-	fflush(stdout);
-	if (rc == 0 && r.differences) {
+	if (live.signal_fd >= 0)
+		close(live.signal_fd);
+	if (rc == 0 && !equal) {
 		f->id = ERROR_DIFFERENT; // it was told already
 		f->sentence[0] = 0;
 		rc = -1;
 	}
-	check_result_free(&r);
 	return rc;
 }

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static size_t escape_byte(uint8_t c, char *out)
+size_t escape_byte(uint8_t c, char *out)
 {
 	static const char from[] = "\n\r\t\"\\", to[] = "nrt\"\\";
 	const char *at = c ? strchr(from, c) : NULL;

@@ -3,6 +3,15 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
+
+#define ESCAPE_LEN 8
+
+// One byte.
+//
+// @param out  ESCAPE_LEN bytes
+// @return bytes written
+size_t escape_byte(uint8_t c, char *out);
 
 // What is not printable ASCII as \xNN, \n, \r, \t, \" and \\.
 //

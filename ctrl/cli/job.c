@@ -61,6 +61,7 @@ int job_read(const struct options *o, const char *name, const char *source, cons
 	     struct link_config *c, struct failure *f)
 {
 	link_config_init(c);
+	c->settings.fail_fast |= o->watched;
 	if (file_apply(o, c, f))
 		return -1;
 	if (source && link_config_set(c, "source", source, f))

@@ -11,7 +11,7 @@
 struct option_row {
 	const char *name;
 	char letter;     // 0: none
-	const char *arg; // NULL: a flag
+	const char *arg; // NULL: a flag; "[=X]": may be left out, the text is "" then
 	unsigned group;
 	size_t field;
 	const char *help;
@@ -26,7 +26,7 @@ static const struct option_row rows[] = {
 	ROW("json", 0, NULL, OPTIONS_JSON, json, "print JSON, one object a line"),
 	ROW("socket", 0, "PATH", OPTIONS_SOCKET, socket,
 	    "flyoverd's socket; default $FLYOVER_SOCKET or /run/flyover/flyoverd.sock"),
-	ROW("state-dir", 0, "FOLDER", OPTIONS_JOB, state_dir,
+	ROW("state-dir", 0, "FOLDER", OPTIONS_JOB | OPTIONS_STATE, state_dir,
 	    "keep the state of this job there; default: a folder for this source and target"),
 	ROW("state-dir", 0, "FOLDER", OPTIONS_DOCTOR, state_dir,
 	    "without servers: look at this folder; default: flyoverd's"),
@@ -41,8 +41,8 @@ static const struct option_row rows[] = {
 	    "the source's password; else FLYOVER_SOURCE_PASSWORD"),
 	ROW("target-password-file", 0, "FILE", OPTIONS_PASSWORD, target_password_file,
 	    "the target's password; else FLYOVER_TARGET_PASSWORD"),
-	ROW("mode", 0, "full|length|keys", OPTIONS_CHECK, mode,
-	    "compare values (the default), types and lengths, or names only"),
+	ROW("mode", 0, "full|length|keys|ttl", OPTIONS_CHECK, mode,
+	    "compare values (the default), types and lengths, names, or expiries"),
 	ROW("show", 0, "N", OPTIONS_CHECK, show, "name at most N keys that differ; default 20"),
 	ROW("ttl-slack", 0, "TIME", OPTIONS_CHECK, ttl_slack,
 	    "expiries may differ by so much; default 1s"),
@@ -59,6 +59,39 @@ static const struct option_row rows[] = {
 	ROW("again", 0, NULL, OPTIONS_RETRY, again,
 	    "send those too that were sent before, with an answer that got lost"),
 	ROW("yes", 0, NULL, OPTIONS_YES, yes, "do not ask"),
+	ROW("format", 0, "json|jsonl|resp|keys", OPTIONS_DECODE, format,
+	    "how the data are written; default: jsonl, one object a key"),
+	ROW("out", 'o', "FILE", OPTIONS_DECODE, out, "write there; default: the standard output"),
+	ROW("report", 0, "[=FILE.html]", OPTIONS_DECODE, report,
+	    "sum up types, sizes, expiries and the biggest keys, as text or as a page"),
+	ROW("db", 0, "N", OPTIONS_DECODE, db, "only the keys of this database"),
+	ROW("match", 0, "GLOB", OPTIONS_DECODE, match, "only keys that fit, as KEYS has it"),
+	ROW("type", 0, "TYPE", OPTIONS_DECODE, type, "only string, list, set, hash, zset..."),
+	ROW("limit", 0, "N", OPTIONS_DECODE, limit, "end after so many keys"),
+	ROW("follow", 0, NULL, OPTIONS_SCAN, follow,
+	    "then copy what changes, until Ctrl-C, as keyspace notifications tell: the last state "
+	    "of each key, without order between keys"),
+	ROW("trust-notifications", 0, NULL, OPTIONS_SCAN, trust_notifications,
+	    "they are on: do not look, the service refuses CONFIG"),
+	ROW("extra-keys", 0, "auto|keep|delete", OPTIONS_SCAN, extra_keys,
+	    "what the source does not have; auto: delete if the target was empty"),
+	ROW("by-type", 0, NULL, OPTIONS_SCAN, by_type, "never use DUMP and RESTORE"),
+	ROW("keep-idle", 0, NULL, OPTIONS_SCAN, keep_idle, "pass LRU and LFU hints on"),
+	ROW("big-value", 0, "SIZE", OPTIONS_SCAN | OPTIONS_CHECK, big_value,
+	    "copy larger values piece by piece; default 1MB"),
+	ROW("wait-timeout", 0, "TIME", OPTIONS_SCAN, wait_timeout,
+	    "bear a lost connection or a full target so long; default 60s"),
+	ROW("max-keys-per-s", 0, "N", OPTIONS_PACE, max_keys_per_s,
+	    "go no faster; default: no limit"),
+	ROW("max-bytes-per-s", 0, "SIZE", OPTIONS_PACE, max_bytes_per_s,
+	    "go no faster; default: no limit"),
+	ROW("repair", 0, NULL, OPTIONS_CHECK, repair,
+	    "give the target the source's state of keys that differ"),
+	ROW("repair-extra", 0, NULL, OPTIONS_CHECK, repair_extra,
+	    "and delete keys that only the target has"),
+	ROW("continuous", 0, NULL, OPTIONS_CHECK, continuous, "again and again, until Ctrl-C"),
+	ROW("interval", 0, "TIME", OPTIONS_CHECK, interval,
+	    "begin a round so long after the last one's end; default 60s"),
 	ROW("help", 'h', NULL, 0, help, "print this"),
 };
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
@@ -123,8 +156,9 @@ static int row_set(const struct option_row *row, struct words *w, const char *eq
 		*(bool *)field = true;
 		return 0;
 	}
-	const char *text = value_take(w, equals);
-	if (!text || !*text)
+	bool optional = row->arg[0] == '[';
+	const char *text = optional && !equals ? "" : value_take(w, equals);
+	if (!text || (!*text && (equals || !optional)))
 		return failure_set(f, ERROR_USAGE, "--%s needs a value: %s", row->name, row->arg);
 	*(const char **)field = text;
 	return 0;
@@ -189,10 +223,9 @@ int options_read(const struct verb *v, int argc, char **argv, struct options *o,
 
 static void row_help(const struct option_row *row)
 {
-	char left[64];
-	snprintf(left, sizeof(left), "%s--%s%s%s",
-		 row->letter ? (row->letter == 'v' ? "-v, " : "-h, ") : "", row->name,
-		 row->arg ? " " : "", row->arg ? row->arg : "");
+	char left[64], letter[] = {'-', row->letter, ',', ' ', 0};
+	snprintf(left, sizeof(left), "%s--%s%s%s", row->letter ? letter : "", row->name,
+		 row->arg && row->arg[0] != '[' ? " " : "", row->arg ? row->arg : "");
 	printf("  %-30s %s\n", left, row->help);
 }
 

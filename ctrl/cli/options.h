@@ -24,6 +24,10 @@ enum option_group {
 	OPTIONS_ALL = 1024,    // --all
 	OPTIONS_RETRY = 2048,  // --target, --target-password-file, --again
 	OPTIONS_YES = 4096,    // --yes
+	OPTIONS_DECODE = 8192, // --format, --out, --report, --db, --match, --type, --limit
+	OPTIONS_SCAN = 16384,  // --follow and the like
+	OPTIONS_PACE = 32768,  // --max-keys-per-s, --max-bytes-per-s
+	OPTIONS_STATE = 65536, // --state-dir
 };
 
 struct option_setting {
@@ -33,11 +37,16 @@ struct option_setting {
 // What the user said; texts belong to the caller of options_read().
 struct options {
 	bool json, verbose, help;
+	bool watched; // someone waits for it: a refusal ends it, unless fail-fast says otherwise
 	const char *socket, *state_dir, *cores, *io, *config;
 	const char *source_password_file, *target_password_file;
 	const char *mode, *show, *ttl_slack;
 	bool raw, all, again, yes;
 	const char *limit, *after, *target;
+	const char *format, *out, *report, *db, *match, *type; // report: "" without a file
+	bool follow, trust_notifications, by_type, keep_idle, repair, repair_extra, continuous;
+	const char *max_keys_per_s, *max_bytes_per_s, *big_value, *wait_timeout, *extra_keys;
+	const char *interval;
 	unsigned n_settings;
 	struct option_setting settings[SETTINGS_MAX]; // by the names of LINK_SETTINGS
 	unsigned n_args;

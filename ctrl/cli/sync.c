@@ -228,21 +228,13 @@ static int sync_prepare(struct sync *s, const struct options *o, struct failure 
 	return signals_take(s) ? failure_set(f, ERROR_INTERNAL, "no signal descriptor") : 0;
 }
 
-// Whether the user chose fail-fast; a job that someone watches ends at a refusal by default.
-static void fail_fast_default(const struct options *o, struct sync *s)
-{
-	for (unsigned i = 0; i < o->n_settings; i++)
-		if (!strcmp(o->settings[i].name, "fail_fast"))
-			return;
-	s->config.settings.fail_fast = 1;
-}
-
 int verb_sync(const struct options *o, struct failure *f)
 {
-	struct sync s = {.options = o, .signal_fd = -1, .daemon = {.session = {.fd = -1}}};
+	struct options watched = *o;
+	watched.watched = true;
+	struct sync s = {.options = &watched, .signal_fd = -1, .daemon = {.session = {.fd = -1}}};
 	progress_init(&s.progress, o->json, mono_ms());
-	int rc = sync_prepare(&s, o, f);
-	fail_fast_default(o, &s);
+	int rc = sync_prepare(&s, &watched, f);
 	rc = rc ? rc : sync_begin(&s, f);
 	rc = rc ? rc : sync_watch(&s, f);
 	sync_finish(&s, rc, f);

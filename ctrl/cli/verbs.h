@@ -5,7 +5,9 @@
 #include "ctrl/cli/options.h"
 
 int verb_sync(const struct options *o, struct failure *f);
+int verb_scan(const struct options *o, struct failure *f);
 int verb_check(const struct options *o, struct failure *f);
+int verb_decode(const struct options *o, struct failure *f);
 int verb_doctor(const struct options *o, struct failure *f);
 int verb_status(const struct options *o, struct failure *f);
 int verb_top(const struct options *o, struct failure *f);

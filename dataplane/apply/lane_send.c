@@ -121,7 +121,9 @@ static bool batch_may_go(struct lane *l)
 	const struct link_settings *set = &l->config->settings;
 	if (l->n_sent == l->n_queued || l->refused)
 		return false;
-	if (l->n_sent && (l->waiting_since_ns || caution_holds(l)))
+	// Keys of a snapshot may be sent again in any order; nothing of theirs asks how near it is.
+	bool ordered = lane_batch(l, l->n_sent)->framed;
+	if (l->n_sent && (l->waiting_since_ns || (ordered && caution_holds(l))))
 		return false;
 	if (l->n_sent && (l->inflight_commands >= set->inflight_commands ||
 			  l->inflight_bytes >= set->inflight_bytes))

@@ -138,7 +138,8 @@ static void question_settle(struct lifetimes *l, int64_t answered_ms)
 		int64_t left = l->left_ms[i - l->first];
 		bool stands = left >= 0 && hold->set_at_ms >= l->asked_ms + left - CLOCK_SLACK_MS &&
 			      hold->set_at_ms <= answered_ms + left + CLOCK_SLACK_MS;
-		hold->ended |= !stands;
+		if (!stands)
+			hold_end(l->holds, hold);
 		l->n_kept += stands;
 		l->n_changed += !stands;
 	}

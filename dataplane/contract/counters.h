@@ -39,6 +39,8 @@
 	X(log_written_bytes, counter, "Bytes written to the log's files")                          \
 	X(log_read_bytes, counter, "Bytes read back from the log's files")                         \
 	X(log_syncs, counter, "Syncs of the log's files")                                          \
+	X(snapshot_disk_bytes, gauge, "Bytes of the snapshot's files on disk")                     \
+	X(snapshot_written_bytes, counter, "Bytes written to the snapshot's files")                \
 	X(extra_keys_deleted, counter, "Keys removed from the target by a reconciling full sync")  \
 	X(oldest_unapplied_ms, gauge,                                                              \
 	  "Wall clock (ms) at which the oldest unapplied byte came, 0 if none")
@@ -52,7 +54,8 @@
 	X(batches, counter, "Batches answered")                                                    \
 	X(sent_bytes, counter, "Bytes written to the target")                                      \
 	X(resent_batches, counter, "Batches sent again after a lost connection or a refusal")      \
-	X(skipped_batches, counter, "Batches that the marker showed to be applied already")        \
+	X(skipped_batches, counter,                                                                \
+	  "Batches that the marker showed to be applied already; refusals in them are not known")  \
 	X(target_disconnects, counter, "Connections to the target that were lost")                 \
 	X(retries, counter, "Refusals waited out: LOADING, BUSY, READONLY, OOM")                   \
 	X(dependency_waits, counter, "Times that a batch waited for another lane")

@@ -36,7 +36,11 @@
 	X(INTERNAL, 1, "this is a defect in Flyover; please report it with the sentence above")    \
 	X(INTERRUPTED, 1, "start the same command again: it goes on where the markers are")        \
 	X(LINK_STATE, 1, "")                                                                       \
-	X(LINK_UNKNOWN, 3, "`flyover link list` shows the links")
+	X(LINK_UNKNOWN, 3, "`flyover link list` shows the links")                                  \
+	X(FILE, 3, "give a file that exists, or - for the standard input")                         \
+	X(FILE_RIGHTS, 4, "give yourself the right to it")                                         \
+	X(FILE_DAMAGED, 1, "what stands before is decoded; take the file from its server again")   \
+	X(OUTPUT, 1, "free space, or name another place with -o")
 
 enum error_id {
 #define X(name, exit_code, advice) ERROR_##name,

@@ -18,9 +18,11 @@
 	X(memory_window, BYTES, 64 * MB, 1 * MB, 64 * GB, "memory for the stream's log")           \
 	X(snapshot_window, BYTES, 8 * MB, 1 * MB, 1 * GB, "memory for the snapshot on its way")    \
 	X(snapshot_patience, MS, 5000, 0, 86400000,                                                \
-	  "how long the target may hold a snapshot back before it goes through the disk")          \
+	  "how long in all the target may hold a snapshot back before it goes through the disk")   \
 	X(disk_limit, BYTES, 16 * GB, 0, 1024 * 1024 * GB,                                         \
-	  "most disk for what does not fit the windows; 0: none, the source is held back")         \
+	  "most disk for what does not fit the windows, for the snapshot and for the stream "      \
+	  "each; "                                                                                 \
+	  "0: none, the source is held back")                                                      \
 	X(log_sync, ENUM, 1, 0, 2, "never|interval|always")                                        \
 	X(log_sync_interval, MS, 1000, 1, 3600000, "time between two syncs of the log on disk")    \
 	X(log_keep, BYTES, 0, 0, 1024 * 1024 * GB,                                                 \

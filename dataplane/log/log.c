@@ -229,7 +229,7 @@ char *log_space(struct log *l, size_t *len)
 			move_to_large(l);
 			*len = front_room(l);
 		}
-		if (*len || !l->disk)
+		if (*len || !log_disk_may_write(l->disk))
 			return place_of(l, l->active, l->end);
 	}
 	*len = 0;

@@ -40,6 +40,8 @@ struct log_config {
 	uint64_t disk_limit; // most bytes of segment files; 0: memory only
 	uint64_t keep_len;   // bytes kept behind the slowest cursor; above 0 all goes to disk
 	uint64_t keep_ms;    // and not longer than this
+	bool passing;        // nothing of it outlives the process: what one has left is removed,
+			     // and the disk is not touched before log_disk_allow()
 	enum setting_log_sync sync;
 	uint64_t sync_interval_ms;
 	const char *owner;   // who writes there, such as the name of the link
@@ -194,6 +196,12 @@ uint64_t log_oldest(const struct log *l);
 // what
 //         the front has; nothing has changed
 int log_seek(struct log *l, uint64_t offset);
+
+// Let a passing log use its disk, until it is begun anew or its memory is released; others may from
+// the start. Until then a full window holds the source back.
+//
+// @return whether it was not allowed before
+bool log_disk_allow(struct log *l);
 
 // Write behind, sync, read ahead; never waits.
 //

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The log's disk as a whole:
 //
-//   IDLE --more than half of the window taken--> WRITING --nearly all let go--> IDLE
+//   IDLE --more than half of the window taken, and allowed--> WRITING --nearly all let go--> IDLE
 //
 //   log_turn() -> disk_listen(), begin_or_end(), spill_copy(), records_submit(), reader_turn(),
 //                 sync_turn(), segments_trim()
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -120,6 +121,8 @@ static void settings_take(struct log_disk *d, const struct log_config *c)
 	d->limit = c->disk_limit;
 	d->keep_len = c->keep_len;
 	d->keep_ms = c->keep_ms;
+	d->passing = c->passing;
+	d->allowed = !c->passing;
 	d->sync = c->sync;
 	d->sync_interval_ns = c->sync_interval_ms * 1000000;
 	d->sequence = d->n_ids = 1;
@@ -189,7 +192,7 @@ void disk_drop(struct log_disk *d)
 	if (d->ahead) // it may hold what is to be forgotten
 		segment_remove(d, d->ahead);
 	d->ahead = NULL;
-	d->writing = d->recovered = d->renaming = false;
+	d->writing = d->recovered = d->seeking = d->renaming = false;
 	d->rename_segment = NULL;
 	d->log->keep_from = UINT64_MAX;
 	d->log->shut = false;
@@ -256,6 +259,7 @@ static void ids_bring_back(struct log_disk *d, unsigned from)
 void log_disk_reset(struct log_disk *d, const char *replid)
 {
 	disk_drop(d);
+	d->allowed = !d->passing;
 	d->ids[0] = d->ids[d->n_ids - 1];
 	d->ids[0].first = d->log->tail;
 	d->n_ids = 1;
@@ -350,15 +354,9 @@ void disk_listen(struct log_disk *d)
 		segments_bury(d);
 }
 
-// The disk cannot take what only history wants, or what is kept elsewhere: better a gap in it than
-// to hold the source back.
-static void room_give(struct log_disk *d)
+static void history_give(struct log_disk *d)
 {
 	struct log *l = d->log;
-	uint64_t done = l->slowest > l->released ? l->slowest : l->released;
-	bool pressed = log_front_room(l) < log_capacity(l) / 4 && l->active == LOG_RING_LARGE;
-	if (!d->trouble[0] || done <= d->next || !pressed || l->shut)
-		return;
 	uint64_t retry_ns = d->retry_ns;
 	char trouble[sizeof(d->trouble)];
 	memcpy(trouble, d->trouble, sizeof(trouble));
@@ -368,12 +366,30 @@ static void room_give(struct log_disk *d)
 	log_tell(d, "the log on disk begins anew at offset %" PRIu64 ": %s", l->head, trouble);
 }
 
+// The disk cannot take what only history wants, or what is kept elsewhere: better a gap in it than
+// to hold the source back.
+static void room_give(struct log_disk *d)
+{
+	struct log *l = d->log;
+	uint64_t done = l->slowest > l->released ? l->slowest : l->released;
+	bool pressed = log_front_room(l) < log_capacity(l) / 4 && l->active == LOG_RING_LARGE;
+	if (d->trouble[0] && done > d->next && pressed)
+		history_give(d);
+}
+
+// Nor can it take a new id, for which the source is held back: the front has all that is needed.
+static void rename_give(struct log_disk *d)
+{
+	if (d->renaming && d->trouble[0] && d->log->end == d->log->tail && !d->seeking)
+		history_give(d);
+}
+
 static void begin_or_end(struct log_disk *d)
 {
 	struct log *l = d->log;
 	uint64_t held = l->end - l->head;
 	if (!d->writing) {
-		if (d->keep_len || held > log_capacity(l) / 2)
+		if (d->allowed && (d->keep_len || held > log_capacity(l) / 2))
 			disk_begin(d);
 		return;
 	}
@@ -407,6 +423,9 @@ static bool disk_turn(struct log_disk *d, uint64_t *deadline_ns)
 	seek_go_on(d);
 	if (d->renaming)
 		spill_rename(d);
+	rename_give(d);
+	if (!d->writing)
+		return false;
 	struct segment *last = segment_last(d);
 	if (!last || !last->ready || 2 * last->at > d->segment_len || d->trouble[0])
 		segment_prepare(d);
@@ -421,23 +440,43 @@ static bool disk_turn(struct log_disk *d, uint64_t *deadline_ns)
 	return more;
 }
 
+// Nothing is to be written now.
+static bool is_idle(const struct log_disk *d)
+{
+	const struct log *l = d->log;
+	uint64_t held = l->end - l->head;
+	return !d->writing && (!d->allowed || (!d->keep_len && held <= log_capacity(l) / 2));
+}
+
 bool log_turn(struct log *l, const struct clock_reading *now, uint64_t *deadline_ns)
 {
 	struct log_disk *d = l->disk;
 	if (!d)
 		return false;
 	d->now = *now;
-	bool idle = !d->writing && !d->keep_len && l->end - l->head <= log_capacity(l) / 2;
-	if (idle && (!d->disk || !disk_pending(d->disk)))
+	if (!is_idle(d) || (d->disk && disk_pending(d->disk)))
+		return disk_turn(d, deadline_ns);
+	if (d->disk && !d->allowed) { // it is rarely needed, and its buffers are large
+		assert(!d->n_records && !d->n_segments && !d->dead);
+		disk_close(d->disk);
+		d->disk = NULL;
+	}
+	return false;
+}
+
+bool log_disk_allow(struct log *l)
+{
+	if (!l->disk || l->disk->allowed)
 		return false;
-	return disk_turn(d, deadline_ns);
+	return l->disk->allowed = true;
 }
 
 // Bring out what a later life may want, as far as the disk takes it.
 static void disk_flush(struct log_disk *d)
 {
 	struct log *l = d->log;
-	if (!d->writing || d->recovered || (!d->keep_len && l->slowest >= l->tail))
+	bool wanted = d->keep_len || l->slowest < l->tail;
+	if (!d->writing || d->recovered || d->passing || !wanted)
 		return;
 	d->sync_interval_ns = 0;
 	while (!d->trouble[0]) {
@@ -462,7 +501,7 @@ void log_disk_free(struct log_disk *d)
 	if (d->disk) {
 		reader_stop(d);
 		disk_flush(d);
-		if (!d->keep_len && l->slowest >= l->tail && !d->recovered)
+		if (d->passing || (!d->keep_len && l->slowest >= l->tail && !d->recovered))
 			disk_drop(d);
 		if (d->ahead)
 			segment_remove(d, d->ahead);

@@ -111,6 +111,8 @@ struct log_disk {
 	uint64_t segment_len;
 	unsigned segments_max;
 
+	bool passing;               // see log_config
+	bool allowed;               // to begin writing
 	bool writing;               // bytes are copied or received to records
 	bool recovered;             // what a former process left waits for a decision
 	bool seeking;               // the front still has bytes that no record has
@@ -174,6 +176,11 @@ void log_disk_sought(struct log_disk *d); // within the front
 static inline bool log_disk_is_seeking(const struct log_disk *d)
 {
 	return d && d->seeking;
+}
+
+static inline bool log_disk_may_write(const struct log_disk *d)
+{
+	return d && (d->allowed || d->writing);
 }
 
 // Open the queue when it is not. @return 0, or -errno: there is trouble

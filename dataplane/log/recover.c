@@ -345,12 +345,23 @@ static void found_adopt(struct found *f)
 	history_tell(d);
 }
 
+// Of what was on its way, the rest is gone.
+static void leftovers_remove(struct found *f)
+{
+	if (f->n)
+		log_tell(f->d, "%u files under %.100s are removed: a former process has left them "
+			       "unfinished", f->n, f->d->path);
+	found_remove(f, 0, f->n);
+}
+
 int log_recover(struct log_disk *d, char *text)
 {
 	struct found f = {.d = d};
 	uint64_t durable = 0;
 	int rc = disk_folder_list(&d->folder, segment_found, &f);
 	rc = rc ? rc : f.rc;
+	if (!rc && d->passing)
+		leftovers_remove(&f);
 	if (!rc && f.n)
 		rc = disk_need(d);
 	for (unsigned i = 0; i < f.n && !rc; rc = f.rc)

@@ -116,12 +116,19 @@ void segments_bury(struct log_disk *d)
 	}
 }
 
+// The table lets go of its first n, which are dealt with.
+static void segments_shift(struct log_disk *d, unsigned n)
+{
+	d->n_segments -= n;
+	if (n) // there may be no table yet
+		memmove(d->segments, d->segments + n, d->n_segments * sizeof(d->segments[0]));
+}
+
 void segments_forget(struct log_disk *d, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
 		segment_remove(d, d->segments[i]);
-	d->n_segments -= n;
-	memmove(d->segments, d->segments + n, d->n_segments * sizeof(d->segments[0]));
+	segments_shift(d, n);
 }
 
 void segments_free(struct log_disk *d)
@@ -296,6 +303,5 @@ void segments_trim(struct log_disk *d)
 		if (d->no_room)
 			trouble_over(d);
 	}
-	d->n_segments -= n;
-	memmove(d->segments, d->segments + n, d->n_segments * sizeof(d->segments[0]));
+	segments_shift(d, n);
 }

@@ -10,12 +10,19 @@
 #define INDEX_LEN (2 * HOLDS_MAX)
 #define KEYS_MAX  64
 
+// One that a transaction is about to change.
+struct hold_change {
+	unsigned i;
+	struct hold before;
+};
+
 void holds_fini(struct holds *h)
 {
 	free(h->all);
 	free(h->index);
 	free(h->names);
-	memset(h, 0, sizeof(*h));
+	free(h->changes);
+	*h = (struct holds){.open = h->open};
 }
 
 static bool holds_open(struct holds *h)
@@ -25,7 +32,8 @@ static bool holds_open(struct holds *h)
 	h->all = malloc(HOLDS_MAX * sizeof(*h->all));
 	h->index = calloc(INDEX_LEN, sizeof(*h->index));
 	h->names = malloc(HOLDS_LEN);
-	if (h->all && h->index && h->names)
+	h->changes = malloc(HOLDS_MAX * sizeof(*h->changes));
+	if (h->all && h->index && h->names && h->changes)
 		return true;
 	holds_fini(h);
 	return false;
@@ -37,40 +45,102 @@ static bool is_named(const struct holds *h, const struct hold *hold, int32_t db,
 	       !memcmp(h->names + hold->at, key.p, key.len);
 }
 
-// The hold of a key that has not ended, and where its number stands or would stand in the index.
-static struct hold *hold_find(const struct holds *h, int32_t db, struct span key, uint32_t **slot)
+// The hold of a key, ended or not, and where its number stands or would stand in the index.
+static struct hold *hold_seek(const struct holds *h, int32_t db, struct span key, uint32_t **slot)
 {
 	size_t at = XXH3_64bits(key.p, key.len) % INDEX_LEN;
 	for (; h->index[at]; at = (at + 1) % INDEX_LEN) {
 		struct hold *hold = &h->all[h->index[at] - 1];
-		if (!hold->ended && is_named(h, hold, db, key))
+		if (is_named(h, hold, db, key))
 			return hold;
 	}
 	*slot = &h->index[at];
 	return NULL;
 }
 
+static struct hold *hold_find(const struct holds *h, int32_t db, struct span key)
+{
+	uint32_t *slot;
+	struct hold *hold = h->n_live ? hold_seek(h, db, key, &slot) : NULL;
+	return hold && !hold->ended ? hold : NULL;
+}
+
+static void hold_set(struct holds *h, struct hold *hold, struct hold to)
+{
+	if (h->open && h->n_changes < HOLDS_MAX)
+		h->changes[h->n_changes++] =
+			(struct hold_change){(unsigned)(hold - h->all), *hold};
+	h->n_live += (unsigned)!to.ended;
+	h->n_live -= (unsigned)!hold->ended;
+	*hold = to;
+}
+
+void hold_end(struct holds *h, struct hold *hold)
+{
+	struct hold to = *hold;
+	to.ended = true;
+	hold_set(h, hold, to);
+}
+
+// The entries that have ended give their room to others.
+static void holds_compact(struct holds *h)
+{
+	unsigned n = h->n;
+	h->n = h->next = 0;
+	h->n_names = 0;
+	memset(h->index, 0, INDEX_LEN * sizeof(*h->index));
+	for (unsigned i = 0; i < n; i++) {
+		struct hold hold = h->all[i];
+		uint32_t *slot;
+		if (hold.ended)
+			continue;
+		memmove(h->names + h->n_names, h->names + hold.at, hold.len);
+		hold.at = h->n_names;
+		h->n_names += hold.len;
+		hold_seek(h, hold.db, (struct span){h->names + hold.at, hold.len}, &slot);
+		h->all[h->n] = hold;
+		*slot = ++h->n;
+	}
+}
+
+static bool is_roomy(const struct holds *h, unsigned n, size_t len)
+{
+	return n <= HOLDS_MAX - h->n && len <= HOLDS_LEN - h->n_names;
+}
+
+bool holds_have_room(struct holds *h, unsigned n, size_t len)
+{
+	if (!holds_open(h))
+		return false;
+	if (!is_roomy(h, n, len) && !h->open && h->n_live < h->n / 2)
+		holds_compact(h);
+	return is_roomy(h, n, len);
+}
+
 static bool hold_put(struct holds *h, int32_t db, struct span key, int64_t expire_at_ms,
 		     int64_t set_at_ms)
 {
 	uint32_t *slot;
-	if (!holds_open(h) || h->n == HOLDS_MAX || key.len > HOLDS_LEN - h->n_names)
+	struct hold *hold;
+	if (!holds_open(h))
 		return false;
-	struct hold *hold = hold_find(h, db, key, &slot);
-	if (hold) {
-		hold->expire_at_ms = expire_at_ms;
-		hold->set_at_ms = set_at_ms;
-		return true;
+	hold = hold_seek(h, db, key, &slot);
+	if (!hold) {
+		if (!holds_have_room(h, 1, key.len) || hold_seek(h, db, key, &slot))
+			return false;
+		hold = &h->all[h->n];
+		*hold = (struct hold){
+			.at = h->n_names, .len = (uint32_t)key.len, .db = db, .ended = true};
+		if (key.len)
+			memcpy(h->names + h->n_names, key.p, key.len);
+		h->n_names += (uint32_t)key.len;
+		*slot = ++h->n;
 	}
-	h->all[h->n] = (struct hold){.at = h->n_names,
-				     .len = (uint32_t)key.len,
-				     .db = db,
-				     .expire_at_ms = expire_at_ms,
-				     .set_at_ms = set_at_ms};
-	if (key.len)
-		memcpy(h->names + h->n_names, key.p, key.len);
-	h->n_names += (uint32_t)key.len;
-	*slot = ++h->n;
+	struct hold to = *hold;
+	to.ended = false;
+	to.expire_at_ms = expire_at_ms;
+	to.set_at_ms = set_at_ms;
+	hold_set(h, hold, to);
 	return true;
 }
 
@@ -86,22 +156,47 @@ int64_t hold_add(struct holds *h, int32_t db, struct span key, int64_t expire_at
 
 // ---- The stream
 
-static void hold_end(struct holds *h, int32_t db, struct span key)
+void hold_keep(struct holds *h, int32_t db, struct span key, int64_t expire_at_ms,
+	       int64_t set_at_ms)
 {
-	uint32_t *slot;
-	struct hold *hold = hold_find(h, db, key, &slot);
+	hold_put(h, db, key, expire_at_ms, set_at_ms);
+}
+
+void holds_begin(struct holds *h)
+{
+	h->open = true;
+	h->n_changes = 0;
+}
+
+void holds_commit(struct holds *h)
+{
+	h->open = false;
+	h->n_changes = 0;
+}
+
+void holds_back(struct holds *h)
+{
+	h->open = false;
+	while (h->n_changes) {
+		const struct hold_change *change = &h->changes[--h->n_changes];
+		hold_set(h, &h->all[change->i], change->before);
+	}
+}
+
+static void key_end(struct holds *h, int32_t db, struct span key)
+{
+	struct hold *hold = hold_find(h, db, key);
 	if (hold)
-		hold->ended = true;
+		hold_end(h, hold);
 }
 
 // The expiry goes along with a key that is renamed, copied or moved.
 static void hold_carry(struct holds *h, int32_t db, struct span key, int32_t to_db, struct span to)
 {
-	uint32_t *slot;
-	struct hold *hold = hold_find(h, db, key, &slot);
+	const struct hold *hold = hold_find(h, db, key);
 	int64_t expire_at_ms = hold ? hold->expire_at_ms : -1;
 	int64_t set_at_ms = hold ? hold->set_at_ms : -1;
-	hold_end(h, to_db, to);
+	key_end(h, to_db, to);
 	if (hold)
 		hold_put(h, to_db, to, expire_at_ms, set_at_ms);
 }
@@ -109,8 +204,11 @@ static void hold_carry(struct holds *h, int32_t db, struct span key, int32_t to_
 static void holds_swap(struct holds *h, int32_t a, int32_t b)
 {
 	for (unsigned i = 0; i < h->n; i++) {
-		struct hold *hold = &h->all[i];
-		hold->db = hold->db == a ? b : hold->db == b ? a : hold->db;
+		struct hold to = h->all[i];
+		if (to.db != a && to.db != b)
+			continue;
+		to.db = to.db == a ? b : a;
+		hold_set(h, &h->all[i], to);
 	}
 }
 
@@ -122,16 +220,16 @@ static bool keeps_expiry(const struct span *argv, int argc)
 	return false;
 }
 
-// Commands that may leave a key with another expiry than it had. Those that take it away need no
-// notice: what has no expiry gets none at the end.
+// Commands that may leave a key with another expiry than it had, or take it away. Others that take
+// it away need no notice: what has no expiry gets none at the end.
 static bool may_set_expiry(const struct command *c, const struct span *argv, int argc)
 {
 	static const char *const names[] = {"SETEX", "PSETEX", "GETEX", "MSETEX", "RESTORE",
-					    "RESTORE-ASKING"};
+					    "RESTORE-ASKING", "DEL", "UNLINK"};
 	if (c->class == CLASS_TTL)
 		return true;
 	if (!strcmp(c->name, "SET"))
-		return argc > 3 && !keeps_expiry(argv, argc);
+		return !keeps_expiry(argv, argc);
 	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (!strcmp(c->name, names[i]))
 			return true;
@@ -146,31 +244,32 @@ void holds_follow(struct holds *h, int32_t db, const struct command *c, const st
 		return;
 	if (!strncmp(c->name, "RENAME", 6) && argc == 3) {
 		hold_carry(h, db, argv[1], db, argv[2]);
-		hold_end(h, db, argv[1]);
+		key_end(h, db, argv[1]);
 	} else if (c->scope == SCOPE_CROSS_DB && argc >= 3) {
 		int other = command_other_db(c, argv, argc);
 		bool moves = !strcmp(c->name, "MOVE");
 		hold_carry(h, db, argv[1], other < 0 ? db : other, moves ? argv[1] : argv[2]);
 		if (moves)
-			hold_end(h, db, argv[1]);
+			key_end(h, db, argv[1]);
 	} else if (!strcmp(c->name, "SWAPDB") && argc == 3) {
 		holds_swap(h, (int32_t)span_digits(argv[1]), (int32_t)span_digits(argv[2]));
 	} else if (may_set_expiry(c, argv, argc)) {
 		n = command_keys(c, argv, argc, keys, KEYS_MAX);
 		for (int i = 0; i < n; i++)
-			hold_end(h, db, argv[keys[i]]);
+			key_end(h, db, argv[keys[i]]);
 	}
 }
 
-const struct hold *hold_next(struct holds *h, struct span *key)
+struct hold *hold_next(struct holds *h, struct span *key)
 {
-	while (h->released < h->n) {
-		const struct hold *hold = &h->all[h->released++];
+	while (h->next < h->n) {
+		struct hold *hold = &h->all[h->next++];
 		if (hold->ended)
 			continue;
 		*key = (struct span){h->names + hold->at, hold->len};
 		return hold;
 	}
+	h->next = 0;
 	return NULL;
 }
 

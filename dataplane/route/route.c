@@ -43,6 +43,7 @@ int route_reset(struct route *r, uint64_t offset, int32_t db)
 	r->db = db;
 	r->routed = offset;
 	r->pending = r->in_frame = r->frame_held = false;
+	holds_back(&r->holds);
 	r->held_end = 0;
 	r->resync = NULL;
 	giant_drop(&r->giant);
@@ -121,11 +122,16 @@ static int words_add(const struct route *r, struct batch *b, const struct rewrit
 	return rc;
 }
 
+// Where the command at hand goes.
+static int32_t target_db(const struct route *r)
+{
+	return r->only_db < 0 ? r->db : r->to_db;
+}
+
 // @return 0, or -ENOMEM
 static int command_add(struct route *r, struct batch *b, const struct rewrite *w)
 {
-	int32_t db = r->only_db < 0 ? r->db : r->to_db;
-	int rc = batch_item_begin(b, r->frame.begin, db, ITEM_COMMAND);
+	int rc = batch_item_begin(b, r->frame.begin, target_db(r), ITEM_COMMAND);
 	if (!rc && w)
 		rc = words_add(r, b, w);
 	else if (!rc)
@@ -241,7 +247,7 @@ static int command_place(struct route *r, const struct command *c, const struct 
 		return no_memory(r);
 	b->idempotent &= is_repeatable(c, argv, argc);
 	if (holds_any(&r->holds))
-		holds_follow(&r->holds, r->only_db < 0 ? r->db : r->to_db, c, argv, argc);
+		holds_follow(&r->holds, target_db(r), c, argv, argc);
 	if (r->in_frame) {
 		r->frame_mask |= mask;
 		r->frame_global |= touches_markers(c);
@@ -294,6 +300,7 @@ static void frame_open(struct route *r)
 	r->frame_mask = 0;
 	r->frame_global = r->frame_held = false;
 	r->frame_commands = r->frame_filtered = 0;
+	holds_begin(&r->holds);
 }
 
 // EXEC: MULTI and EXEC share the fate of what they wrap.
@@ -302,6 +309,7 @@ static void frame_close(struct route *r)
 	struct source_counters *c = r->counters;
 	uint64_t commands = r->frame_commands + 1, filtered = r->frame_filtered;
 	r->in_frame = false;
+	holds_commit(&r->holds);
 	counter_add(&c->received_commands, commands);
 	if (r->frame_lane < 0) {
 		counter_add(&c->filtered_commands, commands);
@@ -387,6 +395,35 @@ static int database_filter(struct route *r, const struct command *c)
 
 // ---- One command
 
+// Up to when keys that the command at hand lets expire are held instead: the link lags when the
+// command, or what comes before it and is not answered, is older than HOLD_LAG_MS.
+//
+// @return Unix time, ms; 0: none is held
+static int64_t hold_until(struct route *r, uint64_t received_ms)
+{
+	uint64_t since = received_ms, near = HOLD_HORIZON_MS;
+	if (r->oldest_ms && r->oldest_ms < since)
+		since = r->oldest_ms;
+	uint64_t lag = r->now_ms > since ? r->now_ms - since : 0;
+	if (!r->behind && lag <= HOLD_LAG_MS)
+		return 0;
+	if (!holds_have_room(&r->holds, r->frame.argc, (size_t)(r->frame.end - r->frame.begin)))
+		return 0;
+	if (!r->behind && HOLD_NEAR_MS + 2 * lag < near)
+		near = HOLD_NEAR_MS + 2 * lag;
+	return (int64_t)(r->now_ms + near);
+}
+
+static void keys_hold(struct route *r, const struct rewrite *w, int64_t set_at_ms)
+{
+	struct key_run run;
+	if (!w->held_ms || command_key_run(w->command, w->argv, w->argc, &run))
+		return;
+	for (int i = 0; i < run.n; i++)
+		hold_keep(&r->holds, target_db(r), w->argv[key_run_at(&run, i)], w->held_ms,
+			  set_at_ms);
+}
+
 static int command_forward(struct route *r, const struct command *c)
 {
 	int argc = (int)r->frame.argc;
@@ -400,17 +437,22 @@ static int command_forward(struct route *r, const struct command *c)
 	bool plain_set = c && c->rewrite == REWRITE_SET && argc == 3; // most of most streams
 	if (!c || !(c->flags & COMMAND_REWRITE) || plain_set)
 		return command_place(r, c, r->argv, argc, NULL);
+	uint64_t received_ms = log_stamp_at(r->log, r->frame.begin).wall_ms;
 	struct rewrite_rules rules = {
-		.received_ms = (int64_t)log_stamp_at(r->log, r->frame.begin).wall_ms,
+		.received_ms = (int64_t)received_ms,
 		.now_ms = (int64_t)r->now_ms,
+		.hold_until_ms = hold_until(r, received_ms),
+		.hold_at_ms = (int64_t)(r->now_ms + HOLD_EXTEND_MS),
 	};
 	struct rewrite w = {.argv = r->argv_new, .room = argc + REWRITE_GROWTH};
 	if (rewrite_command(c, r->argv, argc, &rules, &w) != REWRITE_CHANGED)
 		return command_place(r, c, r->argv, argc,
 				     NULL); // the target says what it thinks of it
 	int rc = command_place(r, w.command, w.argv, w.argc, &w);
-	if (rc > 0)
+	if (rc > 0) {
 		counter_add(&r->counters->rewritten_commands, 1);
+		keys_hold(r, &w, rules.hold_at_ms);
+	}
 	return rc;
 }
 
@@ -441,6 +483,7 @@ static int frame_wait(struct route *r)
 	unsigned lane = (unsigned)r->frame_lane;
 	batch_back(r->place->feeds[lane].open, &r->frame_mark);
 	r->in_frame = false;
+	holds_back(&r->holds);
 	r->db = r->frame_db;
 	r->routed = r->frame_begin;
 	place_close(r->place, lane, r->frame_begin, r->db);
@@ -453,6 +496,7 @@ int route_abandon(struct route *r)
 	if (!r->in_frame)
 		return 0;
 	r->in_frame = false;
+	holds_back(&r->holds);
 	r->db = r->frame_db;
 	if (r->frame_lane >= 0) {
 		unsigned lane = (unsigned)r->frame_lane;
@@ -496,22 +540,28 @@ static int release_put(struct route *r, const struct hold *hold, struct span key
 	return 1;
 }
 
-int route_release(struct route *r)
+int route_release(struct route *r, int64_t dead_ms, int64_t near_ms)
 {
-	const struct hold *hold;
+	struct hold *hold;
 	struct span key;
+	bool any = false;
 	if (r->in_frame)
 		return 0;
 	while ((hold = hold_next(&r->holds, &key))) {
+		if (hold->expire_at_ms > dead_ms && hold->expire_at_ms <= near_ms)
+			continue;
 		int rc = release_put(r, hold, key);
 		if (!rc)
-			r->holds.released--;
+			r->holds.next--;
 		if (rc <= 0)
 			return rc;
+		hold_end(&r->holds, hold);
+		any = true;
 	}
-	if (holds_any(&r->holds))
+	if (any)
 		route_flush(r, true);
-	holds_fini(&r->holds);
+	if (!holds_any(&r->holds))
+		holds_fini(&r->holds);
 	return 1;
 }
 

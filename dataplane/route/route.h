@@ -52,7 +52,9 @@ struct route {
 	uint64_t frame_commands, frame_filtered; // counted at EXEC
 	struct batch_mark frame_mark; // the batch before it
 
-	struct holds holds;      // of the snapshot, until the stream has caught up with it
+	struct holds holds;      // of the snapshot and of lags, until the stream has caught up
+	bool behind;             // nobody knows yet how far the source is ahead; set by the link
+	uint64_t oldest_ms;      // wall clock, when the oldest came that is not answered; 0: none
 
 	// What the target holds already, by slot: commands that begin before it are not sent again.
 	uint64_t *held;          // SLOT_COUNT offsets
@@ -84,10 +86,14 @@ void route_flush(struct route *r, bool all);
 // First byte of the log that has not been taken apart.
 uint64_t route_whole(const struct route *r);
 
-// The stream has caught up: give the keys that are still held the expiry that they came with.
+// The stream has caught up: give keys that are still held the expiry that they came with: those
+// whose time has passed for the source too, and those that have time enough left.
+//
+// @param dead_ms  what the source wrote up to then has been routed; INT64_MAX: all are given back
+// @param near_ms  those that expire behind dead_ms, and not after this, stay held
 //
 // @return 1 done, 0 the lanes are full: call it again, -1 error and text are filled
-int route_release(struct route *r);
+int route_release(struct route *r, int64_t dead_ms, int64_t near_ms);
 
 // No more bytes will come: a transaction of which the end is missing is not begun at all.
 // @return 0, or -1 error and text are filled

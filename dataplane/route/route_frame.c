@@ -143,6 +143,7 @@ static void frame_undo(struct route *r)
 {
 	r->in_frame = false;
 	r->db = r->frame_db;
+	holds_back(&r->holds);
 	if (r->frame_lane < 0)
 		return;
 	struct batch *b = r->place->feeds[r->frame_lane].open;

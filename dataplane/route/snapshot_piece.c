@@ -101,6 +101,7 @@ static int begin_put(struct snapshot *s, const struct rdb_event *ev)
 	static const char *const verbs[] = {
 		[RDB_KIND_STRING] = "APPEND", [RDB_KIND_LIST] = "RPUSH", [RDB_KIND_SET] = "SADD",
 		[RDB_KIND_HASH] = "HSET", [RDB_KIND_ZSET] = "ZADD", [RDB_KIND_STREAM] = "XADD",
+		[RDB_KIND_MODULE] = "", [RDB_KIND_ARRAY] = "ARMSET",
 	};
 	s->expired = snapshot_has_expired(s, ev->expire_at_ms);
 	if (ev->key.len > s->key_copy_max) {
@@ -262,7 +263,45 @@ static int pending_put(struct snapshot *s, const struct rdb_event *ev)
 	return step_put(s, 0, words, 12, false);
 }
 
-// ---- Hashes
+// A pending entry that is nobody's.
+static int nacked_put(struct snapshot *s, const struct rdb_event *ev)
+{
+	char id[48], n[24];
+	struct span words[10] = {
+		SPAN_LIT("XNACK"),     temporary(s),
+		ev->group,             SPAN_LIT("SILENT"),
+		SPAN_LIT("IDS"),       SPAN_LIT("1"),
+		id_text(id, sizeof(id), ev->id), SPAN_LIT("RETRYCOUNT"),
+		number_text(n, ev->n_delivered), SPAN_LIT("FORCE"),
+	};
+	return step_put(s, 0, words, 10, false);
+}
+
+static int idmp_put(struct snapshot *s, const struct rdb_event *ev)
+{
+	char seconds[24], max[24], id[48];
+	if (ev->kind == RDB_STREAM_IDMP_ENTRY) {
+		struct span entry[5] = {SPAN_LIT("XIDMPRECORD"), temporary(s), ev->field, ev->value,
+					id_text(id, sizeof(id), ev->id)};
+		return step_put(s, 0, entry, 5, false);
+	}
+	struct span words[6] = {SPAN_LIT("XCFGSET"),
+				temporary(s),
+				SPAN_LIT("IDMP-DURATION"),
+				number_text(seconds, ev->idmp_duration_s),
+				SPAN_LIT("IDMP-MAXSIZE"),
+				number_text(max, ev->idmp_max_entries)};
+	return step_put(s, 0, words, 6, false);
+}
+
+// ---- Hashes and arrays
+
+static int item_put(struct snapshot *s, const struct rdb_event *ev)
+{
+	char index[24];
+	struct span words[2] = {number_text(index, ev->index), ev->value};
+	return element_put(s, words, 2);
+}
 
 static int field_put(struct snapshot *s, const struct rdb_event *ev)
 {
@@ -318,6 +357,13 @@ int snapshot_piece(struct snapshot *s, const struct rdb_event *ev)
 		return consumer_put(s, ev);
 	case RDB_STREAM_PENDING:
 		return pending_put(s, ev);
+	case RDB_STREAM_NACKED:
+		return nacked_put(s, ev);
+	case RDB_STREAM_IDMP:
+	case RDB_STREAM_IDMP_ENTRY:
+		return idmp_put(s, ev);
+	case RDB_ARRAY_ITEM:
+		return item_put(s, ev);
 	case RDB_STRING_END:
 	case RDB_BIG_END:
 		return end(s);

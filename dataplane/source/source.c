@@ -9,6 +9,8 @@
 #include <stdlib.h>
 
 #define ACK_EVERY_NS     1000000000ull
+#define ACK_HURRY_NS     50000000ull
+#define HURRY_MAX_NS     5000000000ull
 #define BACKOFF_FIRST_NS 50000000ull
 #define BACKOFF_MAX_NS   2000000000ull
 #define MS_NS            1000000ull
@@ -167,10 +169,34 @@ static void rest_move(struct source *s, struct log *log, size_t at)
 	memmove(s->in, s->in + at + n, s->n_in);
 }
 
+// The source sends nothing behind the end mark before it has our ACK. It waits for one only once
+// its saving child has ended, and does not remember those that came earlier.
+static void snapshot_came(struct source *s)
+{
+	s->snapshot_left = 0;
+	s->state = SOURCE_STREAM;
+	s->ack_at_ns = s->now.mono_ns;
+	s->hurry_until_ns = s->eof_mark[0] ? s->now.mono_ns + HURRY_MAX_NS : 0;
+}
+
+// Whether the snapshot's end mark is the newest that has come.
+static bool eof_mark_comes(struct source *s, const char *p, size_t len)
+{
+	if (!s->eof_mark[0])
+		return false;
+	size_t n = len < EOF_MARK_LEN ? len : EOF_MARK_LEN;
+	memmove(s->newest, s->newest + n, EOF_MARK_LEN - n);
+	memcpy(s->newest + EOF_MARK_LEN - n, p + len - n, n);
+	return !memcmp(s->newest, s->eof_mark, EOF_MARK_LEN);
+}
+
 static void snapshot_begins(struct source *s, size_t at)
 {
 	const struct handshake *h = &s->handshake;
 	memcpy(s->replid, h->replid, sizeof(s->replid));
+	memcpy(s->eof_mark, h->eof_mark, sizeof(s->eof_mark));
+	memset(s->newest, 0, sizeof(s->newest));
+	s->patience = (struct patience){0};
 	s->snapshot_offset = h->offset;
 	log_reset(s->log, h->replid, h->offset);
 	log_reset(s->snapshot_log, h->replid, 0);
@@ -180,6 +206,7 @@ static void snapshot_begins(struct source *s, size_t at)
 	size_t rest = s->n_in - at,
 	       mine = rest < s->snapshot_left ? rest : (size_t)s->snapshot_left;
 	size_t n_in = s->n_in;
+	bool ends = eof_mark_comes(s, s->in + at, mine);
 	s->n_in = at + mine;
 	rest_move(s, s->snapshot_log, at);
 	if (s->snapshot_left != UINT64_MAX)
@@ -188,7 +215,9 @@ static void snapshot_begins(struct source *s, size_t at)
 	if (mine < rest)
 		rest_move(s, s->log, at + mine);
 	s->n_in = 0;
-	s->state = s->snapshot_left ? SOURCE_SNAPSHOT : SOURCE_STREAM;
+	s->state = SOURCE_SNAPSHOT;
+	if (ends || !s->snapshot_left)
+		snapshot_came(s);
 	s->news |= SOURCE_NEWS_SNAPSHOT;
 	waiting_is_over(s);
 }
@@ -352,19 +381,37 @@ static char *receive_place(struct source *s, struct log **log, size_t *len)
 	return at;
 }
 
-static void bytes_received(struct source *s, struct log *log, size_t n)
+static void bytes_received(struct source *s, struct log *log, const char *at, size_t n)
 {
 	struct clock_reading now = s->core->clock->read();
 	log_received(log, n, now.mono_ns, now.wall_ms);
 	counter_add(&s->counters->received_bytes, n);
 	s->heard_ns = now.mono_ns;
-	if (s->state != SOURCE_SNAPSHOT || s->snapshot_left == UINT64_MAX)
+	if (s->state != SOURCE_SNAPSHOT)
 		return;
-	s->snapshot_left -= n;
-	if (!s->snapshot_left) {
-		s->state = SOURCE_STREAM;
-		s->ack_at_ns = now.mono_ns;
-	}
+	patience_eased(&s->patience, s->now.mono_ns);
+	if (s->snapshot_left != UINT64_MAX)
+		s->snapshot_left -= n;
+	if (!s->snapshot_left || eof_mark_comes(s, at, n))
+		snapshot_came(s);
+}
+
+static uint64_t patience_limit_ns(const struct source *s)
+{
+	return s->config->settings.snapshot_patience * MS_NS;
+}
+
+// There is no room for what has come. @return true when there may be, now that the disk is used
+static bool window_is_full(struct source *s)
+{
+	counter_add(&s->counters->window_full, 1);
+	s->heard_ns = s->now.mono_ns; // the silence is ours
+	if (s->state != SOURCE_SNAPSHOT ||
+	    !patience_tried(&s->patience, s->now.mono_ns, patience_limit_ns(s)))
+		return false;
+	if (log_disk_allow(s->snapshot_log))
+		s->news |= SOURCE_NEWS_PATIENCE;
+	return source_may_receive(s);
 }
 
 // @return true when there is more to read at once
@@ -379,18 +426,17 @@ static bool source_receive(struct source *s)
 		struct log *log;
 		size_t len;
 		char *at = receive_place(s, &log, &len);
-		if (!len) {
-			counter_add(&s->counters->window_full, 1);
-			s->heard_ns = s->now.mono_ns; // the silence is ours
+		if (!len && !window_is_full(s))
 			return false;
-		}
+		if (!len)
+			continue;
 		ssize_t n = stream_read(s->stream, at, len);
 		if (n == -EAGAIN)
 			return false;
 		if (n <= 0)
 			source_lost(s, n);
 		else
-			bytes_received(s, log, (size_t)n);
+			bytes_received(s, log, at, (size_t)n);
 	}
 	return s->stream && (s->stream->flags & STREAM_READABLE);
 }
@@ -408,7 +454,7 @@ int source_snapshot_end(struct source *s, uint64_t position)
 {
 	size_t len;
 	const char *p = log_view(s->snapshot_log, position, &len);
-	if (!s->handshake.eof_mark[0]) {
+	if (!s->eof_mark[0]) {
 		if (!s->snapshot_left && !len)
 			return 1;
 		s->error = ERROR_RDB_CORRUPT;
@@ -418,7 +464,7 @@ int source_snapshot_end(struct source *s, uint64_t position)
 	}
 	if (len < EOF_MARK_LEN)
 		return 0;
-	if (memcmp(p, s->handshake.eof_mark, EOF_MARK_LEN)) {
+	if (memcmp(p, s->eof_mark, EOF_MARK_LEN)) {
 		s->error = ERROR_RDB_CORRUPT;
 		snprintf(s->text, sizeof(s->text),
 			 "the snapshot of the source does not end with its mark");
@@ -434,10 +480,8 @@ int source_snapshot_end(struct source *s, uint64_t position)
 		memcpy(to, p, len);
 		log_received(s->log, len, s->now.mono_ns, s->now.wall_ms);
 	}
-	s->snapshot_left = 0;
-	if (s->state == SOURCE_SNAPSHOT)
-		s->state = SOURCE_STREAM;
-	s->ack_at_ns = s->now.mono_ns;
+	if (s->state == SOURCE_SNAPSHOT) // bytes of the stream came right behind it
+		snapshot_came(s);
 	return 1;
 }
 
@@ -452,7 +496,8 @@ static void ack_send(struct source *s, uint64_t frontier)
 	int len = snprintf(number, sizeof(number), "%" PRIu64, offset);
 	len = snprintf(out, sizeof(out), "*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$%d\r\n%s\r\n", len,
 		       number);
-	s->ack_at_ns = s->now.mono_ns + ACK_EVERY_NS;
+	bool hurry = s->now.mono_ns < s->hurry_until_ns && s->log->tail == s->snapshot_offset;
+	s->ack_at_ns = s->now.mono_ns + (hurry ? ACK_HURRY_NS : ACK_EVERY_NS);
 	source_write(s, out, (size_t)len);
 }
 
@@ -485,7 +530,7 @@ static uint64_t next_deadline(const struct source *s)
 	case SOURCE_SNAPSHOT:
 		break;
 	}
-	return NO_DEADLINE;
+	return patience_end_ns(&s->patience, patience_limit_ns(s));
 }
 
 bool source_turn(struct source *s, const struct clock_reading *now, uint64_t frontier,

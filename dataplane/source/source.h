@@ -8,8 +8,8 @@
 // A lost connection is resumed from the exact offset. A +CONTINUE under another id is held until
 // the link has recorded it. When some lane has applied more than the log holds, and the id changes,
 // the source is first asked whether its history holds that much: it may have forked before. While a
-// snapshot is coming, its bytes go to a log of their own. The socket is read whenever there is room
-// in the log.
+// snapshot is coming, its bytes go to a log of their own, which may use its disk when the target
+// has held it back for long. The socket is read whenever there is room in the log.
 //
 // Owner: the core that reads.
 #pragma once
@@ -17,6 +17,7 @@
 #include "dataplane/core/core.h"
 #include "dataplane/log/log.h"
 #include "dataplane/source/handshake.h"
+#include "dataplane/source/patience.h"
 
 enum source_state {
 	SOURCE_CLOSED,
@@ -37,6 +38,7 @@ enum source_news {
 	SOURCE_NEWS_FAILED = 8,   // error and text say why; the source stays closed
 	SOURCE_NEWS_RENAMED = 32, // the stream goes on under handshake.replid, once that is on
 				  // record: source_rename()
+	SOURCE_NEWS_PATIENCE = 64, // the snapshot goes through the disk from here on
 };
 
 struct source {
@@ -60,12 +62,16 @@ struct source {
 
 	char replid[REPLID_LEN + 1]; // of the stream that the log holds, "" for none
 	uint64_t snapshot_offset;    // of the stream at the snapshot
-	uint64_t snapshot_left;      // bytes of it to come, UINT64_MAX with an end mark
+	uint64_t snapshot_left;      // bytes of it to come, UINT64_MAX until the end mark came
+	char eof_mark[EOF_MARK_LEN + 1]; // of the snapshot, "" when its length was said
+	char newest[EOF_MARK_LEN];   // bytes of it
+	struct patience patience;    // with a target that holds it back
 	bool was_connected;
 
 	uint64_t deadline_ns;      // of the handshake
 	uint64_t heard_ns;         // last byte received
 	uint64_t ack_at_ns;
+	uint64_t hurry_until_ns;     // ACKs come often until then
 	uint64_t retry_at_ns, backoff_ns;
 	uint64_t waiting_since_ns; // first refusal of a row, 0: none
 	uint64_t wait_deadline_ms; // wall clock, for people

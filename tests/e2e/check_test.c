@@ -3,6 +3,8 @@
 // difference is found and named, and what is on its way is no difference.
 #include "tests/e2e/harness.h"
 
+#include <signal.h>
+
 struct two {
 	struct world *world;
 	struct server *source, *target;
@@ -426,6 +428,148 @@ static void a_server_that_goes_away_ends_the_check(struct world *w)
 	assert_one_sentence(j, "the source");
 }
 
+static void names_and_expiries_alone_can_be_compared(struct world *w)
+{
+	struct two t = two_start(w);
+
+	run(t.source, "SET a 1 EX 5000");
+	run(t.target, "SET a 2 EX 5000");
+	run(t.source, "SET b 1");
+	run(t.target, "SET b 1 EX 6000");
+	assert_one(&t, "--mode=ttl", "expiry", "b");
+	run(t.source, "SET only 1 EX 7000");
+	run(t.target, "PERSIST b");
+	assert_one(&t, "--mode=ttl", "missing", "only");
+}
+
+static const char *const apart[] = {
+	"DEL string:raw",
+	"APPEND string:zeros more",
+	"SETRANGE big:string 4000000 other",
+	"RPUSH list:small more",
+	"LSET big:list 150000 other",
+	"HSET big:hash f77777 other",
+	"ZADD big:zset 1.5 a3",
+	"SMOVE big:set set:texts a300",
+	"XDEL big:stream 777-0",
+	"XACK stream:groups first 3-0",
+	"PERSIST ttl:hour",
+	"RENAME hash:small hash:other",
+};
+
+// Differences of every kind, and keys of the target alone.
+static struct two two_apart(struct world *w)
+{
+	struct two t = two_replicated(w);
+
+	dataset_load_big(t.source);
+	replicate(&t);
+	for (unsigned i = 0; i < sizeof(apart) / sizeof(*apart); i++)
+		run(t.target, apart[i]);
+	select_db(t.target, 9);
+	run(t.target, "FLUSHDB");
+	select_db(t.target, 7);
+	run(t.target, "SET extra:1 1");
+	run(t.target, "RPUSH extra:2 1");
+	run(t.target, "FUNCTION FLUSH");
+	return t;
+}
+
+static void repair_makes_the_target_equal(struct world *w)
+{
+	struct two t = two_apart(w);
+	long long in_nine = keys_count(t.source, 9);
+	const char *arguments[] = {"check", t.source->url, t.target->url, "--json", "--repair",
+				   NULL};
+	struct job *j = job_start_argv(w, "flyover", arguments, NULL);
+
+	assert_int_equal(process_wait(j->process), 1); // the extra ones stay
+	char *out = process_stdout(j->process);
+	json_t *o = json_loads(out, 0, NULL);
+	assert_int_equal(number(o, "missing"), in_nine + 2);
+	assert_int_equal(number(o, "extra"), 3); // one of them renamed
+	assert_int_equal(number(o, "differences") - number(o, "repaired"), 3);
+	assert_string_equal(json_string_value(json_object_get(o, "result")), "different");
+	json_decref(o);
+	free(out);
+	o = check(&t, "--repair-extra");
+	assert_int_equal(number(o, "differences"), 3);
+	assert_string_equal(json_string_value(json_object_get(o, "result")), "repaired");
+	json_decref(o);
+	assert_same_data(t.source, t.target);
+}
+
+// With a user who may read the target only, nothing is repaired, and that is said.
+static void repair_says_what_it_could_not_do(struct world *w)
+{
+	struct two t = two_start(w);
+	const char *reader = text("redis://reader:pw@127.0.0.1:%d", t.target->port);
+	const char *arguments[] = {"check", t.source->url, reader, "--repair", NULL};
+
+	run(t.source, "SET a 1");
+	run(t.target, "ACL SETUSER reader on >pw ~* &* +@read +@connection +info +function");
+	struct job *j = job_start_argv(w, "flyover", arguments, NULL);
+	assert_int_equal(process_wait(j->process), 4);
+	assert_one_sentence(j, "NOPERM");
+	assert_int_equal(ask_number(t.target, "EXISTS a"), 0);
+}
+
+static bool second_round_is_told(void *arg)
+{
+	char *out = process_stdout(arg);
+	bool told = strstr(out, "\"round\":2") != NULL;
+
+	free(out);
+	return told;
+}
+
+static void a_continuous_check_tells_every_round(struct world *w)
+{
+	struct two t = two_start(w);
+	const char *arguments[] = {"check",        t.source->url,    t.target->url, "--json",
+				   "--continuous", "--interval=10ms", NULL};
+
+	run(t.source, "SET a 1");
+	struct job *j = job_start_argv(w, "flyover", arguments, NULL);
+	wait_until(second_round_is_told, j->process, "a second round");
+	process_signal(j->process, SIGINT);
+	assert_int_equal(process_wait(j->process), 1);
+	run(t.target, "SET a 1");
+	j = job_start_argv(w, "flyover", arguments, NULL);
+	wait_until(second_round_is_told, j->process, "a second round");
+	process_signal(j->process, SIGTERM);
+	assert_int_equal(process_wait(j->process), 0);
+}
+
+static void a_check_keeps_to_its_limit(struct world *w)
+{
+	struct two t = two_start(w);
+
+	dataset_load_strings(t.source, "key", 1000, 20);
+	replicate(&t);
+	json_t *o = check(&t, "--max-keys-per-s=2000");
+	assert_true(number(o, "ms") >= 700); // twice a thousand keys, less what is in the bucket
+	json_decref(o);
+	o = check(&t, "--max-bytes-per-s=40KB");
+	assert_true(number(o, "ms") >= 300);
+	json_decref(o);
+}
+
+// Far more differences than are kept at once.
+static void a_target_that_has_nothing_is_told_in_full(struct world *w)
+{
+	struct two t = two_start(w);
+
+	dataset_load_strings(t.source, "key", 300000, 20);
+	json_t *o = check(&t, "--mode=full");
+	assert_int_equal(number(o, "missing"), 300000);
+	json_decref(o);
+	struct two back = {w, t.target, t.source};
+	o = check(&back, "--mode=full");
+	assert_int_equal(number(o, "extra"), 300000);
+	json_decref(o);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc > 1)
@@ -444,6 +588,12 @@ int main(int argc, char **argv)
 		E2E_TEST(what_cannot_be_compared_is_refused_in_a_sentence),
 		E2E_TEST(passwords_and_unix_sockets_work),
 		E2E_TEST(a_server_that_goes_away_ends_the_check),
+		E2E_TEST(names_and_expiries_alone_can_be_compared),
+		E2E_TEST(repair_makes_the_target_equal),
+		E2E_TEST(repair_says_what_it_could_not_do),
+		E2E_TEST(a_continuous_check_tells_every_round),
+		E2E_TEST(a_check_keeps_to_its_limit),
+		E2E_TEST(a_target_that_has_nothing_is_told_in_full),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -96,6 +96,26 @@ static void source_lost_in_the_snapshot(struct world *w, enum proxy_end how)
 	assert_true(info_number(s.source, "stats", "sync_full") >= 3);
 }
 
+// A sync ends when a server refuses its connection, unless the command line or the file says no.
+static void the_file_may_forbid_to_fail_fast(struct world *w)
+{
+	static const char yaml[] = "fail-fast: no\n";
+	const char *path = text("%s/link.yaml", w->dir);
+	struct server *source = server_start(w, "source", NULL);
+	struct server *target = server_start(w, "target", NULL);
+
+	run(source, "SET a 1");
+	server_stop(target);
+	assert_int_equal(sync_run(w, source->url, target->url, NULL), 4);
+	file_write(path, yaml, strlen(yaml));
+	struct job *j = sync_start(w, source->url, target->url, "--config", path, NULL);
+	job_wait_phase(j, "connecting");
+	server_start_again(target);
+	job_wait_applied(j, source);
+	assert_int_equal(job_drain(j), 0);
+	assert_string_equal(ask_text(target, "GET a"), "1");
+}
+
 static void source_reset_in_the_snapshot(struct world *w)
 {
 	source_lost_in_the_snapshot(w, END_RST);
@@ -529,6 +549,7 @@ int main(int argc, char **argv)
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]);
 	const struct CMUnitTest tests[] = {
+		E2E_TEST(the_file_may_forbid_to_fail_fast),
 		E2E_TEST(source_reset_in_the_snapshot),
 		E2E_TEST(source_closed_in_the_snapshot),
 		E2E_TEST(source_lost_in_the_stream),

@@ -121,8 +121,7 @@ static void an_empty_target_is_filled_from_our_disk(struct world *w)
 	for (unsigned i = 0; i < 2; i++) {
 		target_rolls_back(&s);
 		wait_told(s.job, "full_sync", "filled from our disk");
-		job_wait_phase(s.job, "stream");
-		carry(&s, 100000);
+		job_wait_applied(s.job, s.source);
 	}
 	assert_tells(s.job, "full_sync", "the target is empty");
 	assert_tells(s.job, "resumed", "with the snapshot on disk");
@@ -192,7 +191,7 @@ static struct scene scene_with_holds(struct world *w)
 	select_db(s.source, 0);
 	scene_link(&s);
 	job_wait_number(s.job, "keys", 1);
-	proxy_delay(s.near_target, 1000);
+	proxy_delay(s.near_target, 400);
 	run(s.source, "PEXPIRE v:6 900000"); // applied before the end
 	run(s.source, "PERSIST v:7");
 	wait_until(stream_marker_stands, s.target, "the first marker of the stream");

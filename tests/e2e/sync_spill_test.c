@@ -65,19 +65,19 @@ static void scene_end(struct scene *s)
 	assert_int_equal(job_number(s->job, "parked"), 0);
 }
 
-// Bytes of the link's log on disk.
-static long long disk_used(const struct scene *s)
+// Bytes of the link's "log" or "snapshot" on disk.
+static long long disk_used(const struct scene *s, const char *what)
 {
 	long long used = 0;
-	const char *folder = text("%s/%s/log", s->state_dir, "sync");
-	DIR *dir = opendir(folder);
-	for (struct dirent *e; dir && (e = readdir(dir));) {
+	const char *name = job_text(s->job, "name");
+	DIR *dir = opendir(text("%s/links/%s/%s", s->state_dir, name, what));
+	assert_non_null(dir);
+	for (struct dirent *e; (e = readdir(dir));) {
 		struct stat st;
 		if (!fstatat(dirfd(dir), e->d_name, &st, 0) && S_ISREG(st.st_mode))
 			used += st.st_blocks * 512;
 	}
-	if (dir)
-		closedir(dir);
+	closedir(dir);
 	return used;
 }
 
@@ -92,7 +92,113 @@ static void frozen_target_does_not_hold_the_source_back(struct world *w)
 	assert_true(counter(&s, "log_written_bytes") > 100000000);
 	assert_true(counter(&s, "log_read_bytes") > 100000000);
 	assert_int_equal(counter(&s, "log_disk_bytes"), 0);
-	assert_true(disk_used(&s) < 100000);
+	assert_true(disk_used(&s, "log") < 100000);
+}
+
+// ---- The snapshot
+
+#define SNAPSHOT_LEN 150000000ll
+
+// A source with much to save, and a job that has asked it for that.
+static struct scene snapshot_scene(struct world *w, const char *diskless, const char *patience)
+{
+	struct scene s = {.source = server_start(w, "source", "--save", "", "--rdbcompression",
+						 "no", "--repl-diskless-sync", diskless,
+						 "--repl-diskless-sync-delay", "1",
+						 "--rdb-key-save-delay", "-10", NULL),
+			  .target = server_start(w, "target", NULL),
+			  .state_dir = text("%s/state", w->dir)};
+	dataset_load_strings(s.source, "key", SNAPSHOT_LEN / VALUE_LEN, VALUE_LEN);
+	s.job = job_start(w, "sync", s.source->url, s.target->url, "--json", "--state-dir",
+			  s.state_dir, patience, NULL);
+	return s;
+}
+
+static bool replica_is(const struct scene *s, const char *state)
+{
+	if (!info_number(s->source, "replication", "connected_slaves"))
+		return false;
+	return strstr(info_text(s->source, "replication", "slave0"), state);
+}
+
+static bool source_saves(void *scene)
+{
+	return replica_is(scene, "state=wait_bgsave");
+}
+
+static bool source_has_sent(void *scene)
+{
+	return replica_is(scene, "state=online");
+}
+
+// The target takes nothing from before the first byte of the snapshot until the source has sent the
+// last one, and goes on with its stream.
+static void freeze_while_the_source_sends(struct scene *s)
+{
+	wait_until(source_saves, s, "the source to save");
+	server_freeze(s->target);
+	wait_until(source_has_sent, s, "the source to have sent its snapshot");
+	run(s->source, "SET afterwards 1");
+	job_wait_number(s->job, "received_offset", server_offset(s->source));
+	assert_string_equal(job_text(s->job, "phase"), "snapshot");
+	assert_true(disk_used(s, "snapshot") > SNAPSHOT_LEN / 2);
+	server_thaw(s->target);
+}
+
+static void snapshot_scene_end(struct scene *s)
+{
+	job_wait_phase(s->job, "stream");
+	scene_end(s);
+	assert_true(counter(s, "snapshot_written_bytes") > SNAPSHOT_LEN / 2);
+	assert_int_equal(counter(s, "snapshot_disk_bytes"), 0);
+	assert_true(disk_used(s, "snapshot") < 100000);
+}
+
+static void frozen_target_does_not_hold_a_snapshot_back(struct world *w)
+{
+	struct scene s = snapshot_scene(w, "yes", "--snapshot-patience=0");
+	freeze_while_the_source_sends(&s);
+	snapshot_scene_end(&s);
+}
+
+static void target_is_waited_for_with_patience(struct world *w)
+{
+	struct scene s = snapshot_scene(w, "no", "--snapshot-patience=200ms");
+	freeze_while_the_source_sends(&s);
+	snapshot_scene_end(&s);
+}
+
+static void usual_snapshot_does_not_touch_the_disk(struct world *w)
+{
+	struct scene s = snapshot_scene(w, "yes", "--snapshot-patience=1m");
+	job_wait_phase(s.job, "stream");
+	scene_end(&s);
+	assert_int_equal(counter(&s, "snapshot_written_bytes"), 0);
+	assert_true(disk_used(&s, "snapshot") < 100000);
+}
+
+// What was on its way to the target when we died is of no use to the next life.
+static void crash_leaves_nothing_of_a_snapshot(struct world *w)
+{
+	struct scene s = snapshot_scene(w, "yes", "--snapshot-patience=0");
+	wait_until(source_saves, &s, "the source to save");
+	server_freeze(s.target);
+	wait_until(source_has_sent, &s, "the source to have sent its snapshot");
+	job_wait_phase(s.job, "snapshot");
+	pid_t daemon = job_daemon(s.job), dataplane = job_dataplane(s.job);
+	process_kill(s.job->process);
+	kill(daemon, SIGKILL);
+	kill(dataplane, SIGKILL);
+	assert_true(disk_used(&s, "snapshot") > SNAPSHOT_LEN / 2);
+	server_thaw(s.target);
+	s.job = job_start(w, "sync", s.source->url, s.target->url, "--json", "-v",
+			  "--state-dir", s.state_dir, NULL);
+	job_wait_phase(s.job, "stream");
+	job_wait_applied(s.job, s.source);
+	assert_true(disk_used(&s, "snapshot") < 100000);
+	assert_int_equal(job_drain(s.job), 0);
+	assert_same_data(s.source, s.target);
+	assert_non_null(strstr(process_stderr(s.job->process), "are removed"));
 }
 
 int main(int argc, char **argv)
@@ -101,6 +207,10 @@ int main(int argc, char **argv)
 		cmocka_set_test_filter(argv[1]);
 	const struct CMUnitTest tests[] = {
 		E2E_TEST(frozen_target_does_not_hold_the_source_back),
+		E2E_TEST(frozen_target_does_not_hold_a_snapshot_back),
+		E2E_TEST(target_is_waited_for_with_patience),
+		E2E_TEST(usual_snapshot_does_not_touch_the_disk),
+		E2E_TEST(crash_leaves_nothing_of_a_snapshot),
 	};
 	e2e_filter();
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,10 +3,9 @@
 // whatever dies, breaks, stalls or fills up on the way.
 //
 //   torture [--seed S[-S]] [--rounds N] [--long N] [--from N] [--minutes M] [--faults LIST]
-//           [--reprieves] [--keep] [--verbose]
+//           [--keep] [--verbose]
 //
 // Rounds are those of each seed. --long N: so many instead when FLYOVER_TEST_LONG is set.
-// --reprieves: keys about to expire are changed and given a longer life as well.
 //
 // main() -> torture_seed() -> torture_rounds() -> era_begin(), round_run(), era_end(). A seed and a
 // round number decide the choices of a round, whichever rounds ran before it. When one fails, the
@@ -90,13 +89,13 @@ static void link_change(struct torture *t)
 	if (change == CHANGE_FRESH)
 		link_forget(t);
 	t->link = t->plan.link;
+	gap_write(t);
 	link_start(t);
 }
 
 static void round_run(struct torture *t)
 {
 	t->plan = plan_of(t->seed, t->round, t->allowed_faults);
-	t->plan.habits |= t->habits;
 	t->writers = 0;
 	if (t->verbose)
 		plan_print(&t->plan, &t->era);
@@ -172,10 +171,10 @@ static void replay_print(const struct torture *t, const struct options *o)
 	if (first < o->from)
 		first = o->from;
 	printf("\nseed %llu failed in round %u; again: %s/tests/e2e/torture --seed %llu --from %u "
-	       "--rounds %u%s%s%s --verbose --keep\n",
+	       "--rounds %u%s%s --verbose --keep\n",
 	       (unsigned long long)t->seed, t->round, build_dir(), (unsigned long long)t->seed,
 	       first, t->round - first + 1, o->faults ? " --faults " : "",
-	       o->faults ? o->faults : "", t->habits ? " --reprieves" : "");
+	       o->faults ? o->faults : "");
 }
 
 // @return 0 when all rounds were right
@@ -236,7 +235,7 @@ static void usage_print(void)
 	const struct fault_kind *kinds = fault_kinds(&n);
 
 	fprintf(stderr, "usage: torture [--seed S[-S]] [--rounds N] [--long N] [--from N] "
-			"[--minutes M] [--faults LIST|none] [--reprieves] "
+			"[--minutes M] [--faults LIST|none] "
 			"[--keep] [--verbose]\nfaults:");
 	for (unsigned i = 0; i < n; i++)
 		fprintf(stderr, " %s", kinds[i].name);
@@ -250,7 +249,7 @@ static int options_parse(struct options *o, struct torture *t, int argc, char **
 		{"from", required_argument, NULL, 'f'},    {"faults", required_argument, NULL, 'F'},
 		{"minutes", required_argument, NULL, 'm'}, {"keep", no_argument, NULL, 'k'},
 		{"verbose", no_argument, NULL, 'v'},       {"long", required_argument, NULL, 'l'},
-		{"reprieves", no_argument, NULL, 'R'},     {0},
+		{0},
 	};
 	const char *is_long = getenv("FLYOVER_TEST_LONG");
 	char *end;
@@ -280,9 +279,6 @@ static int options_parse(struct options *o, struct torture *t, int argc, char **
 			break;
 		case 'k':
 			setenv("FLYOVER_TEST_KEEP", "1", 1);
-			break;
-		case 'R':
-			t->habits |= WRITES_REPRIEVES;
 			break;
 		case 'v':
 			t->verbose = true;

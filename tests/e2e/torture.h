@@ -97,7 +97,6 @@ struct torture {
 	bool verbose, passed;
 	bool may_mount;          // mount namespaces are permitted here
 	uint64_t allowed_faults; // bit by index of kind
-	unsigned habits;         // of the writer, in every round
 	struct tally tally;
 
 	// of an era
@@ -105,6 +104,7 @@ struct torture {
 	struct side source, target;
 	const char *state_dir, *socket;
 	bool mounted;
+	unsigned gaps;           // in which no link ran, so far
 
 	// of a link
 	struct link_plan link;
@@ -129,6 +129,9 @@ void side_follow(struct torture *t, struct side *s);
 
 // Now the replica is the server; the old one must have ended.
 void side_promote(struct torture *t, struct side *s);
+
+// No link runs: let the writer have a while in which it knows that.
+void gap_write(struct torture *t);
 
 void writer_begin(struct torture *t);
 void writer_end(struct torture *t);

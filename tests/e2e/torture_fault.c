@@ -60,6 +60,7 @@ static void link_begins(struct torture *t, const struct fault_plan *f)
 	t->link.at_least_once = at_least_once;
 	if (at_least_once)
 		t->link.extra_keys = "delete";
+	gap_write(t);
 	link_start(t);
 }
 

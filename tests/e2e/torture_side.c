@@ -2,6 +2,9 @@
 #include "tests/e2e/torture.h"
 
 #include <signal.h>
+#include <unistd.h>
+
+#define GAP_MS 400 // some of the expiries given in it pass, others do not
 
 static struct server *server_of(struct torture *t, const char *name, enum keeps keeps)
 {
@@ -70,6 +73,35 @@ static bool writer_is_ready(void *arg)
 	return ready;
 }
 
+static const char *gap_path(const struct torture *t)
+{
+	return text("%s/gap", t->world->dir);
+}
+
+// A link that is drained before it has caught up gives keys their own expiry; whether the target
+// still has them when the next one goes on is then left to chance.
+static bool round_drains(const struct torture *t)
+{
+	unsigned n;
+	const struct fault_kind *kinds = fault_kinds(&n);
+
+	for (unsigned i = 0; i < t->plan.n_faults; i++)
+		if (!strcmp(kinds[t->plan.faults[i].kind].name, "end"))
+			return true;
+	return false;
+}
+
+void gap_write(struct torture *t)
+{
+	if (round_drains(t))
+		return;
+	const char *number = text("%u", ++t->gaps);
+
+	file_write(gap_path(t), number, strlen(number));
+	bytes_wait(t, 1, GAP_MS);
+	unlink(gap_path(t));
+}
+
 void writer_begin(struct torture *t)
 {
 	const struct plan *p = &t->plan;
@@ -80,6 +112,7 @@ void writer_begin(struct torture *t)
 		text("%llu", (unsigned long long)p->writer_seed + t->writers++),
 		text("%u", p->connections),
 		text("%u", habits),
+		gap_path(t),
 		NULL,
 	};
 

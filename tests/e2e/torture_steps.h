@@ -15,6 +15,7 @@ struct client {
 	unsigned habits, port;
 	unsigned queued; // commands whose answer was not read yet
 	unsigned db;
+	unsigned gap;      // number of the time at hand in which no link runs, 0: one does
 	const char *bytes; // VALUE_MAX bytes at random: values are pieces of them
 };
 

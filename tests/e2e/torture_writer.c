@@ -103,6 +103,19 @@ static void burst_send(struct client *c)
 			client_close(c);
 }
 
+// The number in the file that says that no link runs; 0 without it.
+static unsigned gap_read(const char *path)
+{
+	unsigned gap = 0;
+	FILE *f = fopen(path, "re");
+
+	if (f && fscanf(f, "%u", &gap) != 1)
+		gap = 0;
+	if (f)
+		fclose(f);
+	return gap;
+}
+
 static void round_write(struct client *clients, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
@@ -123,7 +136,7 @@ int main(int argc, char **argv)
 	const struct timespec pause = {.tv_nsec = 4000000};
 	static struct client clients[CONNECTIONS_MAX];
 
-	if (argc != 5)
+	if (argc != 6)
 		return 2;
 	uint64_t seed = strtoull(argv[2], NULL, 10);
 	unsigned n = (unsigned)strtoul(argv[3], NULL, 10);
@@ -141,6 +154,9 @@ int main(int argc, char **argv)
 	puts("ready");
 	fflush(stdout);
 	while (!writer.stop_wanted) {
+		unsigned gap = gap_read(argv[5]);
+		for (unsigned i = 0; i < CONNECTIONS_MAX; i++)
+			clients[i].gap = gap;
 		round_write(clients, n < CONNECTIONS_MAX ? n : CONNECTIONS_MAX);
 		nanosleep(&pause, NULL);
 	}

@@ -7,6 +7,5 @@ enum writer_habit {
 	WRITES_GIANTS = 2,      // and now and then one of 4 MB comes
 	WRITES_IDEMPOTENT = 4,  // nothing that harms when it is done twice
 	WRITES_FLUSHES = 8,     // FLUSHDB, SWAPDB, MOVE, FLUSHALL
-	WRITES_REPRIEVES = 16,  // keys about to expire are changed and kept
 	WRITES_CALMLY = 32,     // a few commands, then a look around
 };

@@ -33,7 +33,10 @@ static uint64_t add_event(uint64_t sum, const struct rdb_event *ev)
 		return sum;
 	case RDB_HASH_ITEM:
 	case RDB_ZSET_ITEM:
+	case RDB_STREAM_IDMP_ENTRY:
 		return add(add(sum, ev->field), ev->value);
+	case RDB_SKIPPED:
+		return ev->key.p ? add(sum, ev->key) : sum;
 	case RDB_AUX:
 	case RDB_STRING:
 	case RDB_RAW:
@@ -41,15 +44,19 @@ static uint64_t add_event(uint64_t sum, const struct rdb_event *ev)
 	case RDB_STRING_BEGIN:
 	case RDB_BIG_BEGIN:
 		return add(sum, ev->key);
-	case RDB_STRING_PART:
 	case RDB_FUNCTION:
+		return add(add(add(sum, ev->key), ev->field), ev->value);
+	case RDB_STRING_PART:
+	case RDB_COMMAND:
 	case RDB_LIST_ITEM:
 	case RDB_SET_ITEM:
+	case RDB_ARRAY_ITEM:
 		return add(sum, ev->value);
 	case RDB_STREAM_CONSUMER:
 	case RDB_STREAM_PENDING:
 		return add(add(sum, ev->group), ev->consumer);
 	case RDB_STREAM_GROUP:
+	case RDB_STREAM_NACKED:
 		return add(sum, ev->group);
 	default:
 		return sum;
@@ -102,6 +109,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t len)
 		.big_len = big_lens[p[0] & 3],
 		.scratch_len = 1 << 17,
 		.elements = p[0] & 4,
+		.lenient = p[0] & 8,
+		.module_len = p[0] & 16 ? 1 : 0,
 	};
 	struct span file = {(const char *)p + 2, len - 2};
 	size_t slice = p[1] == 0 ? 1 : p[1] * 7u;

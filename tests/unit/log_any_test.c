@@ -17,7 +17,8 @@ static void config_any(struct rig *r)
 	c->disk_limit = 3 * (4096 + c->record_len) + 4096 * pick(r, 300);
 	c->sync = (enum setting_log_sync)pick(r, 3);
 	c->sync_interval_ms = 1 + pick(r, 200);
-	c->keep_len = pick(r, 3) ? 0 : 1 + pick(r, 500000);
+	c->passing = !pick(r, 4);
+	c->keep_len = c->passing || pick(r, 3) ? 0 : 1 + pick(r, 500000);
 	c->keep_ms = pick(r, 100000);
 	r->disk.slowness = (unsigned)pick(r, 8);
 	r->disk.eio_in = pick(r, 3) ? 0 : 20 + (unsigned)pick(r, 200);
@@ -97,7 +98,7 @@ static void crash(struct rig *r)
 	rig_open(r);
 	r->disk.eio_in = eio_in;
 	// What was called durable and is still needed is there.
-	if (durable > applied) {
+	if (durable > applied && !r->config.passing) {
 		assert_in_range(applied, log_oldest(&r->log), log_history(&r->log)->end);
 		assert_in_range(durable, log_oldest(&r->log), log_history(&r->log)->end);
 	}
@@ -134,10 +135,30 @@ static void seek_any(struct rig *r)
 		r->viewed = r->applied = to;
 }
 
+// A log that passes through the disk may do so from here on, or all of it has passed.
+static void pass_any(struct rig *r)
+{
+	uint64_t written = log_figures(&r->log).written_bytes;
+	char replid[LOG_REPLID_LEN + 1];
+	if (!r->config.passing)
+		return;
+	if (pick(r, 4)) {
+		log_disk_allow(&r->log);
+		return;
+	}
+	log_release_memory(&r->log);
+	assert_int_equal(log_figures(&r->log).disk_bytes, 0);
+	memcpy(replid, run_at(r, r->applied), sizeof(replid));
+	rig_begin(r, replid, r->applied);
+	for (unsigned i = (unsigned)pick(r, 5); i > 0; i--)
+		turn(r, 1);
+	assert_int_equal(log_figures(&r->log).written_bytes, written);
+}
+
 static void step(struct rig *r)
 {
 	uint64_t held = r->log.end - r->viewed;
-	switch (pick(r, 40)) {
+	switch (pick(r, 41)) {
 	case 0 ... 11:
 		receive(r, 1 + pick(r, 40000));
 		break;
@@ -167,6 +188,9 @@ static void step(struct rig *r)
 	case 39:
 		if (!pick(r, 10))
 			pick(r, 2) ? crash(r) : restart(r);
+		break;
+	case 40:
+		pass_any(r);
 		break;
 	}
 	assert_true(sim_disk_used(r->folder) <= r->config.disk_limit + 100);

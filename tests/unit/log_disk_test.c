@@ -94,6 +94,127 @@ static void waits_while_the_disk_is_full(void **state)
 	rig_free(r);
 }
 
+// ---- What only passes through
+
+static struct rig *rig_passing(uint64_t seed)
+{
+	struct rig *r = rig_new(seed);
+	r->config.passing = true;
+	r->config.sync = LOG_SYNC_NEVER;
+	rig_open(r);
+	rig_begin(r, "a", 0);
+	return r;
+}
+
+static void receive_slowly(struct rig *r, unsigned n_turns)
+{
+	for (unsigned i = 0; i < n_turns; i++) {
+		receive(r, 4096);
+		turn(r, 1);
+	}
+}
+
+static bool is_held_back(struct rig *r)
+{
+	size_t space;
+	log_space(&r->log, &space);
+	return !space;
+}
+
+static void passing_log_waits_to_be_allowed(void **state)
+{
+	struct rig *r = rig_passing(61);
+	uint64_t folder_len = sim_disk_used(r->folder);
+	receive_slowly(r, 100);
+	assert_true(is_held_back(r));
+	assert_int_equal(r->log.tail, log_capacity(&r->log));
+	assert_string_equal(log_trouble(&r->log), "");
+	assert_string_equal(log_disk_text(&r->log), "not used yet");
+	assert_int_equal(sim_disk_used(r->folder), folder_len);
+	// Like any log in memory it goes on as the target takes something.
+	view(r, 10000);
+	apply(r, 10000);
+	assert_int_equal(receive(r, 10001), 10000);
+	assert_true(log_disk_allow(&r->log));
+	assert_false(log_disk_allow(&r->log));
+	for (unsigned i = 0; i < 100; i++) {
+		assert_int_equal(receive(r, 4096), 4096);
+		turn(r, 1);
+	}
+	assert_true(log_figures(&r->log).disk_bytes > 0);
+	assert_true(log_figures(&r->log).written_bytes >= 100 * 4096 - log_capacity(&r->log));
+	drain(r);
+	rig_free(r);
+}
+
+static void passing_log_leaves_nothing_when_released(void **state)
+{
+	struct rig *r = rig_passing(62);
+	uint64_t folder_len = sim_disk_used(r->folder), writes;
+	for (unsigned i = 0; i < 3; i++) {
+		log_disk_allow(&r->log);
+		receive_slowly(r, 50);
+		assert_true(sim_disk_used(r->folder) > folder_len);
+		log_release_memory(&r->log);
+		assert_int_equal(sim_disk_used(r->folder), folder_len);
+		rig_begin(r, "a", 0);
+		for (unsigned j = 0; j < 100; j++) // what is on its way comes back
+			turn(r, 1);
+		assert_null(r->disk.queue);
+		writes = r->disk.n_writes;
+		receive_slowly(r, 50);
+		assert_true(is_held_back(r));
+		assert_int_equal(r->disk.n_writes, writes);
+	}
+	rig_free(r);
+}
+
+static void passing_log_goes_on_at_the_targets_pace_when_the_disk_is_full(void **state)
+{
+	struct rig *r = rig_passing(63);
+	r->disk.space = 300000;
+	log_disk_allow(&r->log);
+	receive_slowly(r, 400);
+	assert_true(is_held_back(r));
+	assert_non_null(strstr(log_trouble(&r->log), "is full"));
+	for (unsigned i = 0; r->log.tail < 3000000; i++) {
+		receive(r, 4096);
+		turn(r, 50);
+		view(r, r->log.end);
+		apply(r, r->log.end);
+		if (i > 100000)
+			fail_msg("it stands still at %" PRIu64 ": %s", r->log.tail,
+				 log_trouble(&r->log));
+	}
+	drain(r);
+	rig_free(r);
+}
+
+static void passing_log_removes_what_a_crash_left_and_says_so(void **state)
+{
+	struct rig *r = rig_passing(64);
+	char crashed[96], text[LOG_TEXT_LEN];
+	log_disk_allow(&r->log);
+	receive_slowly(r, 100);
+	snprintf(crashed, sizeof(crashed), "%s/1", r->root);
+	sim_disk_crash(&r->disk, r->folder, crashed, false);
+	log_fini(&r->log);
+	sim_disk_forget(&r->disk);
+	sim_disk_remove(r->folder);
+	memcpy(r->folder, crashed, sizeof(crashed));
+	assert_true(sim_disk_used(r->folder) > 100000);
+	rig_open(r);
+	assert_int_equal(log_history(&r->log)->n, 0);
+	assert_true(sim_disk_used(r->folder) < 1000);
+	assert_true(log_news(&r->log, text));
+	assert_non_null(strstr(text, "removed"));
+	rig_begin(r, "b", 0);
+	log_disk_allow(&r->log);
+	receive_slowly(r, 100);
+	drain(r);
+	rig_free(r);
+}
+
 // ---- Folders
 
 static void refuses_a_folder_that_is_not_ours(void **state)
@@ -218,6 +339,33 @@ static void keeps_the_chain_of_ids(void **state)
 	assert_int_equal(h->runs[1].first, 100000);
 	assert_int_equal(h->end, 200000);
 	assert_int_equal(log_seek(&r->log, 0), 0);
+	drain(r);
+	rig_free(r);
+}
+
+// The source is held back for the new id's sake; that must end when only history needs the disk.
+static void a_full_disk_does_not_hold_a_new_id_back(void **state)
+{
+	struct rig *r = rig_new(15);
+	r->config.keep_len = 1024 * 1024;
+	r->disk.space = 0;
+	rig_open(r);
+	rig_begin(r, "a", 0);
+	assert_int_equal(receive(r, 4096), 4096);
+	for (unsigned i = 0; i < 10; i++)
+		turn(r, 1);
+	view(r, r->log.end);
+	apply(r, r->log.end);
+	assert_non_null(strstr(log_trouble(&r->log), "is full"));
+	log_rename(&r->log, "b");
+	for (unsigned i = 0; i < 10; i++)
+		turn(r, 1);
+	assert_int_equal(receive(r, 4096), 4096);
+	r->disk.space = UINT64_MAX;
+	for (unsigned i = 0; i < 100; i++)
+		turn(r, 50);
+	assert_string_equal(log_trouble(&r->log), "");
+	spill(r, 100000);
 	drain(r);
 	rig_free(r);
 }
@@ -437,12 +585,17 @@ int main(int argc, char **argv)
 		cmocka_unit_test(does_not_touch_the_disk_while_nobody_lags),
 		cmocka_unit_test(holds_the_source_back_at_the_limit_and_goes_on),
 		cmocka_unit_test(waits_while_the_disk_is_full),
+		cmocka_unit_test(passing_log_waits_to_be_allowed),
+		cmocka_unit_test(passing_log_leaves_nothing_when_released),
+		cmocka_unit_test(passing_log_goes_on_at_the_targets_pace_when_the_disk_is_full),
+		cmocka_unit_test(passing_log_removes_what_a_crash_left_and_says_so),
 		cmocka_unit_test(refuses_a_folder_that_is_not_ours),
 		cmocka_unit_test(refuses_a_folder_that_is_in_use),
 		cmocka_unit_test(refuses_a_limit_that_holds_nothing),
 		cmocka_unit_test(goes_on_where_a_former_life_ended),
 		cmocka_unit_test(begins_anew_without_what_was_there),
 		cmocka_unit_test(keeps_the_chain_of_ids),
+		cmocka_unit_test(a_full_disk_does_not_hold_a_new_id_back),
 		cmocka_unit_test(names_a_flipped_bit_and_shows_nothing_of_it),
 		cmocka_unit_test(cuts_a_torn_tail_and_says_so),
 		cmocka_unit_test(memory_goes_though_a_cursor_stands_there),

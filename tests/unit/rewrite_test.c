@@ -220,6 +220,45 @@ static void expired_writes_become_deletes(void **state)
 	EXPECT_ALL(cases, &rules);
 }
 
+// Of a link that lags: expiries up to 1009000 become 2000000.
+static void expiries_of_keys_are_held(void **state)
+{
+	static const struct rewrite_rules holding = {.received_ms = RECEIVED_MS,
+						     .now_ms = NOW_MS,
+						     .hold_until_ms = 1009000,
+						     .hold_at_ms = 2000000};
+	static const struct rewrite_case cases[] = {
+		{"SET k v PXAT 1009000", "SET k v PXAT 2000000"},
+		{"SET k v PXAT 1009001", ""},
+		{"SET k v PXAT 1", "SET k v PXAT 2000000"}, // over, and yet it may be kept
+		{"SET k v EXAT 1008", "SET k v PXAT 2000000"},
+		{"SET k v NX PX 9000", "SET k v PXAT 2000000"},
+		{"SET k v KEEPTTL", ""},
+		{"SETEX k 9 v", "SET k v PXAT 2000000"},
+		{"PSETEX k 9001 v", "SET k v PXAT 1009001"},
+		{"EXPIRE k 9", "PEXPIREAT k 2000000"},
+		{"PEXPIREAT k 1000000", "PEXPIREAT k 2000000"},
+		{"EXPIREAT k 1009 GT", "PEXPIREAT k 2000000"},
+		{"EXPIREAT k 1010", ""},
+		{"PEXPIREAT k 0", "DEL k"},
+		{"GETEX k PXAT 1009000", "PEXPIREAT k 2000000"},
+		{"RESTORE k 0 payload REPLACE", ""},
+		{"RESTORE k 500 payload", "RESTORE k 2000000 payload REPLACE ABSTTL"},
+		{"RESTORE k 1000500 payload ABSTTL REPLACE",
+		 "RESTORE k 2000000 payload ABSTTL REPLACE"},
+		{"MSETEX 2 a 1 b 2 PXAT 1009000", "MSETEX 2 a 1 b 2 PXAT 2000000"},
+		{"HPEXPIREAT h 1009000 FIELDS 1 f", ""}, // fields are not held
+		{"HSETEX h PXAT 1009000 FIELDS 1 f v", ""},
+	};
+	struct words w;
+	struct outcome o;
+	expect_all(cases, sizeof(cases) / sizeof(cases[0]), &holding);
+	rewrite_line("SET k v PX 9000", &holding, &w, &o);
+	assert_int_equal(o.rewrite.held_ms, 1009000);
+	rewrite_line("SET k v PX 9001", &holding, &w, &o);
+	assert_int_equal(o.rewrite.held_ms, 0);
+}
+
 static void expired_writes_stay_without_a_clock(void **state)
 {
 	static const struct rewrite_case cases[] = {
@@ -429,6 +468,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(conditions_go),
 		cmocka_unit_test(relative_expiries_become_absolute),
 		cmocka_unit_test(expired_writes_become_deletes),
+		cmocka_unit_test(expiries_of_keys_are_held),
 		cmocka_unit_test(expired_writes_stay_without_a_clock),
 		cmocka_unit_test(relative_expiries_need_a_receive_time),
 		cmocka_unit_test(footers_are_replaced_where_the_hook_says_so),

@@ -323,6 +323,99 @@ static void reserved_keys_and_housekeeping_are_filtered(void **state)
 	rig_free(r);
 }
 
+// What the lane was given, a line an item; markers of SELECT included. Answers all of it.
+static const char *lane_takes(struct rig *r, char *out, size_t room)
+{
+	size_t at = 0;
+	out[0] = 0;
+	route_flush(&r->route, true);
+	for (struct batch *b; (b = rig_ready(r, 0)); rig_answer(r, 0))
+		for (unsigned i = 0; i < b->n_items; i++) {
+			char bytes[512];
+			size_t len = batch_item_bytes(b, i, bytes, sizeof(bytes));
+			for (size_t k = 0; k < len && at + 2 < room; k++) // its words only
+				if (bytes[k] == '$')
+					while (bytes[++k] != '\n')
+						;
+				else if (bytes[k] == '*')
+					while (bytes[++k] != '\n')
+						;
+				else if (bytes[k] != '\n')
+					out[at++] = bytes[k] == '\r' ? ' ' : bytes[k];
+			out[at++] = '|';
+			out[at] = 0;
+		}
+	rig_frontier(r);
+	return out;
+}
+
+static void line_routed(struct rig *r, const char *line, uint64_t now_ms)
+{
+	struct script *s = script_new();
+	script_line(s, line);
+	rig_receive(r, s->bytes, s->len);
+	assert_true(route_turn(&r->route, now_ms) >= 0);
+	script_free(s);
+}
+
+#define RECEIVED 1000 // by rig_receive()
+
+static void expiries_of_a_link_that_lags_are_held(void **state)
+{
+	struct rig *r = rig_new(1, 128);
+	char out[4096];
+	line_routed(r, "SET k v PXAT 1900", RECEIVED + HOLD_LAG_MS); // it does not lag
+	assert_string_equal(lane_takes(r, out, sizeof(out)), "SET k v PXAT 1900 |");
+	line_routed(r, "SET k v PXAT 1010", RECEIVED + HOLD_LAG_MS);
+	assert_string_equal(lane_takes(r, out, sizeof(out)), "DEL k |");
+	assert_false(holds_any(&r->route.holds));
+	line_routed(r, "SET k v PXAT 1010", RECEIVED + 100);
+	assert_string_equal(lane_takes(r, out, sizeof(out)), "SET k v PXAT 86401100 |");
+	line_routed(r, "PEXPIREAT far 6301", RECEIVED + 100); // beyond 5000 and twice the lag
+	assert_string_equal(lane_takes(r, out, sizeof(out)), "PEXPIREAT far 6301 |");
+	r->route.oldest_ms = 900; // what came before is not answered
+	line_routed(r, "PEXPIREAT near 6101", RECEIVED + 1);
+	assert_string_equal(lane_takes(r, out, sizeof(out)), "PEXPIREAT near 86401001 |");
+	r->route.oldest_ms = 0;
+	r->route.behind = true;
+	line_routed(r, "PEXPIREAT minutes 500000", RECEIVED);
+	assert_string_equal(lane_takes(r, out, sizeof(out)), "PEXPIREAT minutes 86401000 |");
+	assert_int_equal(r->route.holds.n_live, 3);
+	// Dead is what is over by 1010, near what expires by 6101.
+	assert_int_equal(route_release(&r->route, 1010, 6101), 1);
+	assert_string_equal(lane_takes(r, out, sizeof(out)),
+			    "PEXPIREAT k 1010 XX |PEXPIREAT minutes 500000 XX |");
+	line_routed(r, "PERSIST near", RECEIVED);
+	assert_string_equal(lane_takes(r, out, sizeof(out)), "PERSIST near |");
+	assert_int_equal(route_release(&r->route, INT64_MAX, 0), 1);
+	assert_string_equal(lane_takes(r, out, sizeof(out)), "");
+	rig_free(r);
+}
+
+// A transaction whose end is yet to come is read again: what it holds is held once, and until then
+// what was held before it stays so.
+static void holds_of_a_transaction_that_is_read_again(void **state)
+{
+	struct rig *r = rig_new(1, 128);
+	char out[4096];
+	line_routed(r, "SET a v PXAT 1500", RECEIVED + 100);
+	line_routed(r, "MULTI", RECEIVED + 100);
+	line_routed(r, "RENAME a b", RECEIVED + 100);
+	assert_false(r->route.in_frame); // it was put back, since `a` waits before it
+	assert_int_equal(r->route.holds.n_live, 1);
+	assert_string_equal(lane_takes(r, out, sizeof(out)), "SET a v PXAT 86401100 |");
+	line_routed(r, "SET c v PXAT 1600", RECEIVED + 200);
+	line_routed(r, "EXEC", RECEIVED + 200);
+	assert_int_equal(r->route.holds.n_live, 2);
+	lane_takes(r, out, sizeof(out));
+	assert_non_null(strstr(out, "RENAME a b |SET c v PXAT 86401200 |"));
+	assert_int_equal(route_release(&r->route, INT64_MAX, 0), 1);
+	assert_string_equal(lane_takes(r, out, sizeof(out)),
+			    "PEXPIREAT b 1500 XX |PEXPIREAT c 1600 XX |");
+	assert_false(holds_any(&r->route.holds));
+	rig_free(r);
+}
+
 static void transaction_that_is_cut_anywhere_stays_whole(void **state)
 {
 	for (unsigned n_lanes = 1; n_lanes <= 4; n_lanes += 3) {
@@ -560,6 +653,8 @@ int main(void)
 		cmocka_unit_test(deltas_make_a_batch_that_must_not_be_repeated),
 		cmocka_unit_test(databases_are_kept_per_command),
 		cmocka_unit_test(reserved_keys_and_housekeeping_are_filtered),
+		cmocka_unit_test(expiries_of_a_link_that_lags_are_held),
+		cmocka_unit_test(holds_of_a_transaction_that_is_read_again),
 		cmocka_unit_test(transaction_that_is_cut_anywhere_stays_whole),
 		cmocka_unit_test(one_byte_at_a_time_gives_the_same),
 		cmocka_unit_test(garbage_ends_the_route),

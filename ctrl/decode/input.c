@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "ctrl/decode/input.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define READ_LEN (512 * 1024)
+
+int input_open(struct input *in, const char *path, size_t cap_max)
+{
+	struct stat st;
+	*in = (struct input){.fd = -1, .cap = 2 * READ_LEN, .cap_max = cap_max};
+	in->fd = strcmp(path, "-") ? open(path, O_RDONLY | O_CLOEXEC) : dup(STDIN_FILENO);
+	if (in->fd < 0)
+		return -errno;
+	if (fstat(in->fd, &st) == 0 && S_ISDIR(st.st_mode))
+		return -EISDIR;
+	if (S_ISREG(st.st_mode)) {
+		in->total = (uint64_t)st.st_size;
+		posix_fadvise(in->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+	}
+	in->buf = malloc(in->cap);
+	return in->buf ? 0 : -ENOMEM;
+}
+
+void input_close(struct input *in)
+{
+	if (in->fd >= 0)
+		close(in->fd);
+	free(in->buf);
+	in->fd = -1;
+	in->buf = NULL;
+}
+
+// Room for READ_LEN bytes behind the window.
+static int room_make(struct input *in)
+{
+	if (in->cap - in->at - in->len >= READ_LEN)
+		return 0;
+	memmove(in->buf, in->buf + in->at, in->len);
+	in->at = 0;
+	if (in->cap - in->len >= READ_LEN)
+		return 0;
+	// By what has arrived, not by what the file promises.
+	char *more = realloc(in->buf, 2 * in->cap);
+	if (!more)
+		return -ENOMEM;
+	in->buf = more;
+	in->cap *= 2;
+	return 0;
+}
+
+int input_fill(struct input *in, size_t need)
+{
+	while (in->len < need && !in->ended) {
+		int rc = room_make(in);
+		if (rc)
+			return rc;
+		ssize_t n = read(in->fd, in->buf + in->at + in->len, READ_LEN);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		in->ended = n == 0;
+		in->len += (size_t)n;
+		in->n_read += (uint64_t)n;
+	}
+	return 0;
+}

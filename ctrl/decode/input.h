@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A file or a pipe, seen through a window of its bytes that have not been used yet.
+#pragma once
+
+#include "parsers/span.h"
+
+struct input {
+	int fd;
+	bool ended;
+	uint64_t n_read;   // bytes
+	uint64_t total;    // bytes of the file, 0: not known
+	char *buf;
+	size_t at, len, cap; // unread: buf + at, len bytes
+	size_t cap_max;
+};
+
+// @param path     "-": the standard input
+// @param cap_max  most bytes that the window ever holds
+//
+// @return 0 or -errno
+int input_open(struct input *in, const char *path, size_t cap_max);
+void input_close(struct input *in);
+
+static inline struct span input_window(const struct input *in)
+{
+	return (struct span){in->buf + in->at, in->len};
+}
+
+static inline void input_used(struct input *in, size_t n)
+{
+	in->at += n;
+	in->len -= n;
+}
+
+// Read on until the window holds `need` bytes, or the input ends. The window may move. Memory is
+// only taken as bytes arrive, whatever `need` says.
+//
+// @return 0 or -errno
+int input_fill(struct input *in, size_t need);
