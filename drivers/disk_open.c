@@ -66,7 +66,7 @@ static bool op_is_good(const struct disk *d, const struct disk_op *op)
 	if (!op->len || op->len % DISK_BLOCK || op->at % DISK_BLOCK ||
 	    op->at > (uint64_t)INT64_MAX - op->len)
 		return false;
-	if (op->kind == DISK_ALLOCATE || op->kind == DISK_RELEASE)
+	if (op->kind == DISK_ALLOCATE)
 		return true;
 	return (op->kind == DISK_WRITE || op->kind == DISK_READ) &&
 	       op->buffer < d->config.n_buffers && op->buffer_at % DISK_BLOCK == 0 &&

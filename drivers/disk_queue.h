@@ -2,8 +2,6 @@
 // What the drivers of the disk seam over the kernel's files share. Private to them.
 #pragma once
 
-#include <fcntl.h>
-
 #include "drivers/disk.h"
 
 // Operations in order.
@@ -36,12 +34,6 @@ static inline char *disk_op_bytes(const struct disk *d, const struct disk_op *op
 // @param n  bytes, 0 for a sync or an allocation, or -errno
 // @return true: it has ended and has its result; false: go on with it
 bool disk_op_advance(struct disk_op *op, int64_t n);
-
-// The mode of fallocate for DISK_ALLOCATE or DISK_RELEASE.
-static inline int disk_op_mode(const struct disk_op *op)
-{
-	return op->kind == DISK_RELEASE ? FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE : 0;
-}
 
 // DISK_ALLOCATE where the file system cannot: the length alone. @return 0, or -errno
 int disk_op_extend(const struct disk_op *op);

@@ -45,7 +45,7 @@ static int64_t op_call(const struct disk *d, const struct disk_op *op)
 	else if (op->kind == DISK_SYNC)
 		n = fdatasync(op->file);
 	else
-		n = fallocate(op->file, disk_op_mode(op), at, (off_t)len);
+		n = fallocate(op->file, 0, at, (off_t)len);
 	if (n >= 0)
 		return n;
 	return errno == EOPNOTSUPP && op->kind == DISK_ALLOCATE ? disk_op_extend(op) : -errno;

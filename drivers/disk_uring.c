@@ -41,7 +41,7 @@ static void op_prepare(struct uring_disk *q, struct disk_op *op, struct io_uring
 	else if (op->kind == DISK_SYNC)
 		io_uring_prep_fsync(sqe, op->file, IORING_FSYNC_DATASYNC);
 	else
-		io_uring_prep_fallocate(sqe, op->file, disk_op_mode(op), (off_t)at, (off_t)len);
+		io_uring_prep_fallocate(sqe, op->file, 0, (off_t)at, (off_t)len);
 	io_uring_sqe_set_data(sqe, op);
 }
 

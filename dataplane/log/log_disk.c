@@ -344,9 +344,6 @@ void disk_listen(struct log_disk *d)
 		case DISK_ALLOCATE:
 			segment_allocated(d, op);
 			break;
-		case DISK_RELEASE:
-			segment_released(d, op);
-			break;
 		}
 	}
 	records_retire(d);

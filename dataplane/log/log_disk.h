@@ -43,8 +43,7 @@ struct segment {
 	bool dead;            // removed; freed when nobody uses it any more
 	int file;             // -1: closed
 	unsigned n_users;     // operations, and buffers that hold its bytes
-	struct disk_op room; // its space: asked for, or given back
-	bool released;       // has been given back, or is on its way
+	struct disk_op allocate;
 	struct segment *next; // in the list of dead ones
 };
 
@@ -129,7 +128,6 @@ struct log_disk {
 	struct segment *ahead;      // made, not used yet
 	struct segment *dead;
 	unsigned n_dead;
-	bool releasing;             // one of them gives its space back: they do it one by one
 	uint64_t sequence;          // of the next one
 
 	struct record records[WRITE_SLOTS]; // ring
@@ -209,7 +207,6 @@ void segments_forget(struct log_disk *d, unsigned n);       // remove the oldest
 void segments_bury(struct log_disk *d);                     // free dead ones
 void segments_free(struct log_disk *d);                     // the structs; the files stay
 void segment_allocated(struct log_disk *d, struct disk_op *op);
-void segment_released(struct log_disk *d, struct disk_op *op);
 void segment_prepare(struct log_disk *d); // make one ahead, or try again
 // Use the one that was made ahead. @return NULL: there is none
 struct segment *segment_take(struct log_disk *d);

@@ -98,15 +98,8 @@ static int read_now(struct log_disk *d, struct segment *s, uint64_t at, uint32_t
 	rc = disk_submit(d->disk, &op);
 	if (rc)
 		return rc;
-	struct disk_op *came;
-	while ((came = disk_reap(d->disk)) != &op) {
-		if (!came) {
-			disk_wait(d->disk);
-			continue;
-		}
-		segment_released(d, came); // nothing else is on its way yet
-		segments_bury(d);
-	}
+	while (disk_reap(d->disk) != &op)
+		disk_wait(d->disk);
 	return (int)op.result;
 }
 

@@ -61,8 +61,6 @@ void segment_remove(struct log_disk *d, struct segment *s)
 {
 	char name[SEGMENT_NAME_LEN];
 	segment_name(name, s->sequence);
-	if (s->file < 0 && d->disk) // so that its space outlives its name
-		s->file = disk_file_open(d->disk, name, 0);
 	disk_folder_unlink(&d->folder, name);
 	records_drop(d, s);
 	s->dead = true;
@@ -72,40 +70,12 @@ void segment_remove(struct log_disk *d, struct segment *s)
 	segments_bury(d);
 }
 
-// A file system may take long to free a file, so the last close must not be what does it. @return
-// false: there is nothing to wait for
-static bool segment_release(struct log_disk *d, struct segment *s)
-{
-	if (s->file < 0 || s->released)
-		return false;
-	if (d->releasing)
-		return true;
-	s->room = (struct disk_op){
-		.kind = DISK_RELEASE, .file = s->file, .len = (uint32_t)d->segment_len, .user = s};
-	s->released = true;
-	if (disk_submit(d->disk, &s->room))
-		return false;
-	d->releasing = true;
-	s->n_users++;
-	return true;
-}
-
-// Whether it could or not: the file goes.
-void segment_released(struct log_disk *d, struct disk_op *op)
-{
-	struct segment *s = op->user;
-	s->n_users--;
-	d->releasing = false;
-	if (d->no_room)
-		trouble_over(d);
-}
-
 void segments_bury(struct log_disk *d)
 {
 	struct segment **at = &d->dead;
 	while (*at) {
 		struct segment *s = *at;
-		if (s->n_users || segment_release(d, s)) {
+		if (s->n_users) {
 			at = &s->next;
 			continue;
 		}
@@ -154,9 +124,9 @@ static int segment_make(struct log_disk *d, struct segment *s)
 		s->file = disk_file_open(d->disk, name, DISK_CREATE);
 	if (s->file < 0)
 		return s->file;
-	s->room = (struct disk_op){
+	s->allocate = (struct disk_op){
 		.kind = DISK_ALLOCATE, .file = s->file, .len = (uint32_t)d->segment_len, .user = s};
-	int rc = disk_submit(d->disk, &s->room);
+	int rc = disk_submit(d->disk, &s->allocate);
 	if (!rc) {
 		s->n_users++;
 		return 0;

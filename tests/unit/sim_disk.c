@@ -151,13 +151,6 @@ static int64_t op_do(struct queue *q, const struct disk_op *op, uint64_t synced_
 		return fails ? -EIO : 0;
 	case DISK_ALLOCATE:
 		return op_allocate(q, op);
-	case DISK_RELEASE: // some file systems cannot
-		if (random_below(&s->random, 2))
-			return -EOPNOTSUPP;
-		return fallocate(op->file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-				 (off_t)op->at, (off_t)op->len)
-			       ? -errno
-			       : 0;
 	}
 	return -EINVAL;
 }
