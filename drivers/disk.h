@@ -44,9 +44,6 @@ enum disk_op_kind {
 	DISK_SYNC,     // what was written is durable: fdatasync. at, len and buffer do not matter
 	DISK_ALLOCATE, // [at, at + len) has its space, and the file is at least that long; new
 		       // bytes are 0
-	DISK_RELEASE,  // [at, at + len) gives its space back; the file stays as long and reads as 0
-		       // there (-EOPNOTSUPP: not on this file system). For a file without a name: its
-		       // last disk_file_close() then has nothing to free, so it does not wait
 };
 
 // One operation. Owned by the caller, and not touched by him from disk_submit() until disk_reap()
