@@ -34,7 +34,12 @@ static enum link_phase phase_of(const struct daemon *d, unsigned i)
 
 enum link_phase link_phase(const struct daemon *d, unsigned i)
 {
-	return d->links.links[i].replaced ? PHASE_CONNECTING : phase_of(d, i);
+	const struct link *l = &d->links.links[i];
+	enum link_phase phase = phase_of(d, i);
+	if (l->replaced)
+		return PHASE_CONNECTING;
+	// That it was stopped is not yet how it ends.
+	return l->forbidden && phase == PHASE_DONE ? PHASE_DRAINING : phase;
 }
 
 bool link_ended(const struct daemon *d, unsigned i)
