@@ -220,8 +220,9 @@ static void round_any(uint64_t seed)
 static void anything_in_any_order_loses_nothing(void **state)
 {
 	struct random seeds = random_seeded("log_disk");
-	const char *rounds = getenv("FLYOVER_ROUNDS");
-	unsigned n = rounds ? (unsigned)strtoul(rounds, NULL, 10) : 2000;
+	const char *rounds = getenv("FLYOVER_ROUNDS"), *asked = getenv("FLYOVER_TEST_LONG");
+	bool is_long = asked && *asked;
+	unsigned n = rounds ? (unsigned)strtoul(rounds, NULL, 10) : is_long ? 20000 : 400;
 	for (unsigned i = 0; i < n; i++) {
 		uint64_t seed = seeds.state + i;
 		printf("\rFLYOVER_SEED=%" PRIu64, seed); // stays on the line when the round fails
