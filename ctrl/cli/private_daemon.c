@@ -80,7 +80,7 @@ int private_daemon_start(struct private_daemon *p, const char *state_dir, const 
 		else
 			session_close(&p->session);
 	}
-	return rc ? -1 : 0;
+	return rc;
 }
 
 void private_daemon_end(struct private_daemon *p)

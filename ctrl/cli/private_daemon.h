@@ -23,7 +23,7 @@ int private_state_dir(const char *name, char *out, size_t out_len, struct failur
 // @param cores    list, or NULL
 // @param io       word, or NULL
 // @param verbose  its log goes to our stderr
-// @return 0, or -1 with its own failure
+// @return 0, -1 with its own failure, or SESSION_GONE: it died before it had said why
 int private_daemon_start(struct private_daemon *p, const char *state_dir, const char *cores,
 			 const char *io, bool verbose, struct failure *f);
 

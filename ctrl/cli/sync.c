@@ -46,10 +46,17 @@ static int signals_take(struct sync *s)
 static int sync_begin(struct sync *s, struct failure *f)
 {
 	const struct options *o = s->options;
-	s->n_daemons++;
-	if (private_daemon_start(&s->daemon, s->state_dir, o->cores, o->io, o->verbose, f))
-		return -1;
-	return session_ask(&s->daemon.session, job_request(&s->config, true), NULL, f) ? -1 : 0;
+	int rc;
+	do { // it may die before it has said a word
+		s->n_daemons++;
+		rc = private_daemon_start(&s->daemon, s->state_dir, o->cores, o->io, o->verbose, f);
+		if (rc)
+			continue;
+		rc = session_ask(&s->daemon.session, job_request(&s->config, true), NULL, f);
+		if (rc == SESSION_GONE)
+			private_daemon_end(&s->daemon);
+	} while (rc == SESSION_GONE && s->n_daemons < DAEMONS_MAX);
+	return rc ? -1 : 0;
 }
 
 static json_t *request_of(const struct sync *s, const char *verb)
