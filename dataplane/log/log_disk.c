@@ -423,8 +423,7 @@ static bool disk_turn(struct log_disk *d, uint64_t *deadline_ns)
 	rename_give(d);
 	if (!d->writing)
 		return false;
-	struct segment *last = segment_last(d);
-	if (!last || !last->ready || 2 * last->at > d->segment_len || d->trouble[0])
+	if (segment_is_wanted(d))
 		segment_prepare(d);
 	if (l->end < l->tail && !d->seeking)
 		more |= reader_turn(d, TURN_BYTES);

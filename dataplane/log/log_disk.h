@@ -207,6 +207,8 @@ void segments_forget(struct log_disk *d, unsigned n);       // remove the oldest
 void segments_bury(struct log_disk *d);                     // free dead ones
 void segments_free(struct log_disk *d);                     // the structs; the files stay
 void segment_allocated(struct log_disk *d, struct disk_op *op);
+// Whether there is use for another file, or a segment still has none.
+bool segment_is_wanted(const struct log_disk *d);
 void segment_prepare(struct log_disk *d); // make one ahead, or try again
 // Use the one that was made ahead. @return NULL: there is none
 struct segment *segment_take(struct log_disk *d);

@@ -181,6 +181,13 @@ static struct segment *segment_without_file(const struct log_disk *d)
 	return NULL;
 }
 
+bool segment_is_wanted(const struct log_disk *d)
+{
+	const struct segment *last = segment_last(d);
+	bool ahead = !last || !last->ready || 2 * last->at > d->segment_len;
+	return ahead || d->trouble[0] || segment_without_file(d);
+}
+
 void segment_prepare(struct log_disk *d)
 {
 	if (!retry_is_due(d) || disk_need(d))
