@@ -198,7 +198,9 @@ static void crash_leaves_nothing_of_a_snapshot(struct world *w)
 	assert_true(disk_used(&s, "snapshot") < 100000);
 	assert_int_equal(job_drain(s.job), 0);
 	assert_same_data(s.source, s.target);
-	assert_non_null(strstr(process_stderr(s.job->process), "are removed"));
+	char *said = process_stderr(s.job->process);
+	assert_non_null(strstr(said, "are removed"));
+	free(said);
 }
 
 int main(int argc, char **argv)
