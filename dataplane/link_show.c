@@ -118,9 +118,9 @@ void link_publish(struct link *link)
 		phase_set(link, phase_now(link));
 	shared_text_set(&state->delivery, delivery_text(link));
 	shared_text_set(&state->replid, link->source.replid);
-	shared_text_set(&state->source_version, link->probe.version);
+	shared_text_set(&state->source_version, link->probe.version.text);
 	if (atomic_load_explicit(&link->lanes[0].state, memory_order_acquire) == LANE_READY)
-		shared_text_set(&state->target_version, link->lanes[0].version);
+		shared_text_set(&state->target_version, link->lanes[0].version.text);
 	uint64_t offset = link->probe.offset > link->log.tail ? link->probe.offset : link->log.tail;
 	counter_set(&state->counters.source_offset, offset);
 	counter_set(&state->counters.received_offset, link->log.tail);

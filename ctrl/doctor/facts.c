@@ -10,6 +10,7 @@
 
 #include "ctrl/check/tree.h"
 #include "parsers/info.h"
+#include "parsers/server_version.h"
 
 static void cli_words(const struct endpoint *e, char *out, size_t out_len)
 {
@@ -59,15 +60,12 @@ int64_t number_read(const char *text)
 
 static void version_take(struct server_facts *s, struct span info)
 {
-	char text[24] = "";
-	unsigned major = 0, minor = 0;
-	s->valkey = info_field(info, "valkey_version", text, sizeof(text));
-	if (!s->valkey)
-		info_field(info, "redis_version", text, sizeof(text));
-	if (sscanf(text, "%3u.%3u", &major, &minor) >= 1 && major < 256 && minor < 256)
-		s->version = major << 8 | minor;
-	snprintf(s->version_text, sizeof(s->version_text), "%s %s", s->valkey ? "valkey" : "redis",
-		 text[0] ? text : "?");
+	struct server_version v;
+	bool told = server_version_read(info, &v);
+	s->valkey = v.valkey;
+	if (v.at)
+		s->version = v.at;
+	snprintf(s->version_text, sizeof(s->version_text), "%s", told ? v.text : "redis ?");
 }
 
 // What follows the next line break. @return NULL at the end

@@ -6,9 +6,10 @@
 #include <strings.h>
 
 #include "ctrl/doctor/rows.h"
+#include "parsers/server_version.h"
 
-#define VERSION(major, minor) ((major) << 8 | (minor))
-#define SKEW_MAX_MS           1000
+#define RDB_VERSION_SHARED 11 // the last one that both families have
+#define SKEW_MAX_MS        1000
 
 static bool is_replica(const struct server_facts *s)
 {
@@ -108,10 +109,10 @@ void row_source_age(const struct facts *k, struct findings *f)
 	const struct server_facts *s = &k->source;
 	if (!s->version)
 		return;
-	if (s->version < VERSION(2, 8))
+	if (s->version < SERVER_VERSION(2, 8))
 		finding_put(f, SEVERITY_ERROR, NULL, "the source is %s, which knows no PSYNC",
 			    s->version_text);
-	if (s->version >= (s->valkey ? VERSION(9, 2) : VERSION(8, 6)))
+	if (s->version >= (s->valkey ? SERVER_VERSION(9, 2) : SERVER_VERSION(8, 6)))
 		finding_put(f, SEVERITY_WARNING, NULL,
 			    "the source is %s: values that only this version has end the link",
 			    s->version_text);
@@ -120,16 +121,9 @@ void row_source_age(const struct facts *k, struct findings *f)
 // The RDB version up to which both families agree, as far as a server restores it.
 static unsigned rdb_version(const struct server_facts *s)
 {
-	static const struct {
-		unsigned since, rdb;
-	} rows[] = {
-		{VERSION(7, 2), 11}, {VERSION(7, 0), 10}, {VERSION(5, 0), 9},
-		{VERSION(4, 0), 8},  {VERSION(3, 2), 7},  {0, 6},
-	};
-	unsigned i = 0;
-	while (s->version < rows[i].since)
-		i++;
-	return rows[i].rdb;
+	struct server_version v = {.valkey = s->valkey, .at = (uint16_t)s->version};
+	unsigned version = server_rdb_version(&v);
+	return version < RDB_VERSION_SHARED ? version : RDB_VERSION_SHARED;
 }
 
 void row_target_age(const struct facts *k, struct findings *f)
@@ -138,7 +132,7 @@ void row_target_age(const struct facts *k, struct findings *f)
 	if (!s->version || !t->version)
 		return;
 	unsigned from = rdb_version(s), to = rdb_version(t);
-	if (t->version < VERSION(6, 2))
+	if (t->version < SERVER_VERSION(6, 2))
 		finding_put(f, SEVERITY_ERROR, NULL,
 			    "the target is %s: absolute expiries, which a link writes, need 6.2 or "
 			    "later",
@@ -154,7 +148,8 @@ void row_target_age(const struct facts *k, struct findings *f)
 
 void row_functions(const struct facts *k, struct findings *f)
 {
-	if (k->source.libraries > 0 && k->target.version && k->target.version < VERSION(7, 0))
+	if (k->source.libraries > 0 && k->target.version &&
+	    k->target.version < SERVER_VERSION(7, 0))
 		finding_put(f, SEVERITY_ERROR, NULL,
 			    "the source has %lld function libraries, the target (%s) knows no "
 			    "functions",
@@ -165,7 +160,7 @@ static bool takes_field_expiry(const struct server_facts *s, const struct server
 {
 	if (s->valkey != t->valkey)
 		return false; // the forms in which they are dumped differ
-	return t->version >= (t->valkey ? VERSION(9, 0) : VERSION(7, 4));
+	return t->version >= (t->valkey ? SERVER_VERSION(9, 0) : SERVER_VERSION(7, 4));
 }
 
 void row_field_expiry(const struct facts *k, struct findings *f)
@@ -230,7 +225,7 @@ void row_modules(const struct facts *k, struct findings *f)
 {
 	const struct server_facts *s = &k->source, *t = &k->target;
 	// Redis 8 brings modules along that nobody need have used.
-	bool bundled = !s->valkey && s->version >= VERSION(8, 0);
+	bool bundled = !s->valkey && s->version >= SERVER_VERSION(8, 0);
 	struct mend m;
 	for (unsigned i = 0; t->modules_known && i < s->n_modules; i++) {
 		const struct module *a = &s->modules[i], *b = module_find(t, a->name);

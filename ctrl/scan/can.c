@@ -32,21 +32,13 @@ static int cluster_refused(const struct client *c, struct failure *f)
 static int server_read(struct can *can, struct pair *p, enum side side, struct failure *f)
 {
 	struct client *c = &p->client[side];
-	char number[32] = "", name[16] = "redis", policy[32], role[16] = "", cluster[4] = "0";
+	char policy[32], role[16] = "", cluster[4] = "0";
 	client_ask(c, "INFO");
 	const struct resp_value *v = client_next(c, NULL);
 	if (!v)
 		return pair_failed(p, f);
-	can->version[side][0] = 0;
 	if (v->type != RESP_STRING)
 		return 0; // not permitted: what can be done shows itself
-	if (info_field(v->text, "valkey_version", number, sizeof(number)))
-		snprintf(name, sizeof(name), "valkey");
-	else
-		info_field(v->text, "redis_version", number, sizeof(number));
-	if (number[0])
-		snprintf(can->version[side], sizeof(can->version[side]), "%.7s %.20s", name,
-			 number);
 	info_field(v->text, "cluster_enabled", cluster, sizeof(cluster));
 	if (!strcmp(cluster, "1"))
 		return cluster_refused(c, f);

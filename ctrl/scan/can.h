@@ -15,7 +15,6 @@ struct can {
 	bool target_is_replica;
 	int64_t source_ahead_ms; // the source's clock beside ours
 	char run_id[48];         // of the source; "" unknown
-	char version[2][32];     // "redis 7.0.15"; "" unknown
 };
 
 // Ask. Clusters are refused.

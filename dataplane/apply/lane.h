@@ -21,6 +21,7 @@
 #include "dataplane/core/ring.h"
 #include "parsers/reply.h"
 #include "parsers/resp.h"
+#include "parsers/server_version.h"
 
 #define LANE_BATCHES    64 // batches of one lane; a power of two
 #define LANE_REPLY_LEN  (64 * 1024)
@@ -102,7 +103,7 @@ struct lane {
 	_Atomic uint64_t found_server;   // lane 0: the process in which they were found
 	_Atomic uint64_t
 		epoch; // lane 0: of this life, read by the others; 0 when the target does not tell
-	char version[32];                // "redis 7.0.15"
+	struct server_version version;   // of the server at hand
 	uint64_t n_keys;                 // keys in the target at the first READY of the wish
 
 	// The lane's core only.

@@ -229,16 +229,13 @@ static void not_redis(struct lane *l)
 static void info_take(struct lane *l, const struct resp_value *v)
 {
 	struct span info = v->text;
-	char run_id[LANE_RUN_ID_LEN] = "", version[24] = "?", role[16] = "", mode[16] = "";
+	char run_id[LANE_RUN_ID_LEN] = "", role[16] = "", mode[16] = "";
 	if (v->type != RESP_STRING || !info_field(info, "run_id", run_id, sizeof(run_id))) {
 		not_redis(l);
 		return;
 	}
 	int32_t db = l->config->target.db;
-	bool valkey = info_field(info, "valkey_version", version, sizeof(version));
-	if (!valkey)
-		info_field(info, "redis_version", version, sizeof(version));
-	snprintf(l->version, sizeof(l->version), "%s %s", valkey ? "valkey" : "redis", version);
+	server_version_read(info, &l->version);
 	info_field(info, "role", role, sizeof(role));
 	info_field(info, "redis_mode", mode, sizeof(mode));
 	l->is_replica = !strcmp(role, "slave");

@@ -79,10 +79,7 @@ static void probe_ask(struct probe *p, const struct clock_reading *now)
 static void info_take(struct probe *p, struct span info)
 {
 	char text[32];
-	bool valkey = info_field(info, "valkey_version", text, sizeof(text));
-	if (valkey || info_field(info, "redis_version", text, sizeof(text)))
-		snprintf(p->version, sizeof(p->version), "%s %.20s", valkey ? "valkey" : "redis",
-			 text);
+	server_version_read(info, &p->version);
 	if (info_field(info, "master_repl_offset", text, sizeof(text)))
 		p->offset = strtoull(text, NULL, 10);
 	p->answers++;

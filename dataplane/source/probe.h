@@ -8,6 +8,7 @@
 
 #include "dataplane/core/core.h"
 #include "parsers/resp.h"
+#include "parsers/server_version.h"
 
 struct probe {
 	struct core *core;
@@ -22,7 +23,7 @@ struct probe {
 	uint64_t asked_ns;
 	uint64_t answers;     // INFO answered so far
 	uint64_t offset;      // master_repl_offset as last answered
-	char version[32];     // "redis 7.0.15", "" unknown
+	struct server_version version;
 };
 
 void probe_init(struct probe *p, struct core *core, const struct endpoint *endpoint);

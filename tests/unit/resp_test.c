@@ -4,6 +4,7 @@
 #include "parsers/reply.h"
 #include "parsers/resp.h"
 #include "parsers/resp_skim.h"
+#include "parsers/server_version.h"
 #include "tests/unit/random.h"
 #include "tests/unit/test.h"
 
@@ -378,6 +379,37 @@ static void info_fields_are_found_by_their_whole_name(void **state)
 	assert_false(info_field((struct span){"", 0}, "last", out, sizeof(out)));
 }
 
+static void versions_are_read_and_say_what_restore_takes(void **state)
+{
+	static const struct {
+		const char *info, *text;
+		bool valkey;
+		uint16_t at, rdb;
+	} rows[] = {
+		{"redis_version:2.8.24\r\n", "redis 2.8.24", false, SERVER_VERSION(2, 8), 6},
+		{"redis_version:6.2.14\r\n", "redis 6.2.14", false, SERVER_VERSION(6, 2), 9},
+		{"redis_version:7.0.15\r\n", "redis 7.0.15", false, SERVER_VERSION(7, 0), 10},
+		{"redis_version:8.4.0\r\n", "redis 8.4.0", false, SERVER_VERSION(8, 4), 12},
+		{"redis_version:9.0.0\r\n", "redis 9.0.0", false, SERVER_VERSION(9, 0), 15},
+		{"redis_version:7.2.4\r\nvalkey_version:8.1.1\r\n", "valkey 8.1.1", true,
+		 SERVER_VERSION(8, 1), 11},
+		{"redis_version:7.2.4\r\nvalkey_version:9.0.4\r\n", "valkey 9.0.4", true,
+		 SERVER_VERSION(9, 0), 80},
+		{"redis_version:unstable\r\n", "redis unstable", false, 0, 0},
+	};
+	struct server_version v;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct span info = {rows[i].info, strlen(rows[i].info)};
+		assert_true(server_version_read(info, &v));
+		assert_string_equal(v.text, rows[i].text);
+		assert_int_equal(v.valkey, rows[i].valkey);
+		assert_int_equal(v.at, rows[i].at);
+		assert_int_equal(server_rdb_version(&v), rows[i].rdb);
+	}
+	assert_false(server_version_read(SPAN_LIT("run_id:1\r\n"), &v));
+	assert_int_equal(server_rdb_version(&v), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -392,6 +424,7 @@ int main(void)
 		cmocka_unit_test(scan_refuses_what_is_not_resp),
 		cmocka_unit_test(scan_of_a_line_stops_before_the_elements),
 		cmocka_unit_test(info_fields_are_found_by_their_whole_name),
+		cmocka_unit_test(versions_are_read_and_say_what_restore_takes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
