@@ -163,8 +163,8 @@ int rdb_module_look(struct rdb_reader *r, struct rdb_cursor *c, const uint8_t *p
 	return RDB_AGAIN;
 }
 
-// A value that is not wanted, or a module's that the window cannot hold: nobody can send it on then,
-// and nobody can take it apart.
+// A value that is not wanted, or a module's that the window cannot hold: nobody can send it on
+// then, and nobody can take it apart.
 static int value_skip_step(struct rdb_reader *r, struct rdb_cursor *c, struct rdb_event *ev)
 {
 	const uint8_t *p;

@@ -240,7 +240,7 @@ int verb_sync(const struct options *o, struct failure *f)
 	struct options watched = *o;
 	watched.watched = true;
 	struct sync s = {.options = &watched, .signal_fd = -1, .daemon = {.session = {.fd = -1}}};
-	progress_init(&s.progress, o->json, mono_ms());
+	progress_init(&s.progress, o->json, stdout, mono_ms());
 	int rc = sync_prepare(&s, &watched, f);
 	rc = rc ? rc : sync_begin(&s, f);
 	rc = rc ? rc : sync_watch(&s, f);

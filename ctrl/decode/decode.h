@@ -2,19 +2,11 @@
 // From a file to what is shown: input -> reader -> filter -> printer and report.
 #pragma once
 
+#include "ctrl/decode/filter.h"
 #include "ctrl/decode/printer.h"
 #include "ctrl/failure.h"
 
 struct report;
-
-// Which keys are shown. Zero shows all.
-struct decode_filter {
-	bool one_db;
-	uint64_t db;
-	const char *match; // glob as KEYS has it, or NULL
-	const char *type;  // "zset", "module", a module's name, or NULL
-	uint64_t limit;    // keys, 0: all
-};
 
 struct decode {
 	const char *path;         // "-": the standard input
@@ -41,6 +33,3 @@ struct decode {
 //
 // @return 0, or -1 with f
 int decode_run(struct decode *d, struct failure *f);
-
-// Glob as Redis's KEYS: * ? [a-z] [^a-z] \x.
-bool glob_matches(struct span pattern, struct span text);

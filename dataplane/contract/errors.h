@@ -40,7 +40,9 @@
 	X(FILE, 3, "give a file that exists, or - for the standard input")                         \
 	X(FILE_RIGHTS, 4, "give yourself the right to it")                                         \
 	X(FILE_DAMAGED, 1, "what stands before is decoded; take the file from its server again")   \
-	X(OUTPUT, 1, "free space, or name another place with -o")
+	X(OUTPUT, 1, "free space, or name another place with -o")                                  \
+	X(OUTPUT_EXISTS, 3, "name another file with -o")                                           \
+	X(CUT_SHORT, 1, "nothing was kept; start the same command again")
 
 enum error_id {
 #define X(name, exit_code, advice) ERROR_##name,
