@@ -16,6 +16,14 @@ static const char retry_notes[] =
 	"that must not be repeated (INCR, RPUSH) and whose answer got lost is told as `unsure`.\n"
 	"Exit code 0: all were applied.\n";
 
+static const char dump_notes[] =
+	"The source makes a snapshot as for a replica, and the file is that, byte for byte. With\n"
+	"a /db in the URL, --db, --match or --type it holds the keys that fit, and no place in\n"
+	"the source's stream. Where the source refuses PSYNC, or with --by-scan, SCAN and DUMP\n"
+	"are used, and the file is of no one moment. It is checked on its way, and nothing is\n"
+	"left of one that was not finished. Rights: +ping +info +replconf +psync, or else +ping\n"
+	"+info +select +scan +dump +pexpiretime +memory|usage +function|dump.\n";
+
 static const struct verb verbs[] = {
 	{"sync", "SOURCE TARGET",
 	 "keep TARGET in step with SOURCE until Ctrl-C, or --until=caught-up",
@@ -23,6 +31,9 @@ static const struct verb verbs[] = {
 	{"scan", "SOURCE TARGET", "copy a source that gives no right to replicate, by SCAN",
 	 OPTIONS_JSON | OPTIONS_STATE | OPTIONS_PASSWORD | OPTIONS_SCAN | OPTIONS_PACE, 2, 2,
 	 verb_scan},
+	{"dump", "SOURCE -o FILE.rdb",
+	 "take an RDB file of a live server, from anywhere", OPTIONS_JSON | OPTIONS_DUMP, 1, 1,
+	 verb_dump, dump_notes},
 	{"check", "SOURCE TARGET", "compare two servers: 0 equal, 1 different",
 	 OPTIONS_JSON | OPTIONS_PASSWORD | OPTIONS_CHECK | OPTIONS_PACE, 2, 2, verb_check},
 	{"decode", "FILE", "print what an RDB file holds; - is the standard input", OPTIONS_DECODE,

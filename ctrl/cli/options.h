@@ -28,6 +28,7 @@ enum option_group {
 	OPTIONS_SCAN = 16384,  // --follow and the like
 	OPTIONS_PACE = 32768,  // --max-keys-per-s, --max-bytes-per-s
 	OPTIONS_STATE = 65536, // --state-dir
+	OPTIONS_DUMP = 131072, // --out, --force, --by-scan, what is dumped and how fast
 };
 
 struct option_setting {
@@ -47,6 +48,7 @@ struct options {
 	bool follow, trust_notifications, by_type, keep_idle, repair, repair_extra, continuous;
 	const char *max_keys_per_s, *max_bytes_per_s, *big_value, *wait_timeout, *extra_keys;
 	const char *interval;
+	bool force, by_scan;
 	unsigned n_settings;
 	struct option_setting settings[SETTINGS_MAX]; // by the names of LINK_SETTINGS
 	unsigned n_args;
