@@ -46,16 +46,12 @@ static enum reply_part line_take(struct replies *r, struct span in, struct reply
 	bool is_number = number_read(ev->text, &ev->number);
 	if (in.p[0] == '$')
 		return is_number ? string_begin(r, in, head, ev, used) : REPLY_BAD;
-	*used = head;
-	switch (in.p[0]) {
-	case ':':
-		return is_number ? REPLY_NUMBER : REPLY_BAD;
-	case '+':
-		return REPLY_STATUS;
-	case '-':
-		return REPLY_ERROR;
-	}
-	return REPLY_BAD;
+	enum reply_part part = in.p[0] == ':' && is_number ? REPLY_NUMBER
+			       : in.p[0] == '+'             ? REPLY_STATUS
+			       : in.p[0] == '-'             ? REPLY_ERROR
+			                             : REPLY_BAD;
+	*used = part == REPLY_BAD ? 0 : head;
+	return part;
 }
 
 enum reply_part replies_next(struct replies *r, struct span in, struct reply_event *ev,
@@ -75,7 +71,9 @@ enum reply_part replies_next(struct replies *r, struct span in, struct reply_eve
 	}
 	if (in.len < 2)
 		return REPLY_MORE;
+	if (memcmp(in.p, "\r\n", 2))
+		return REPLY_BAD;
 	*used = 2;
 	r->at = REPLIES_LINE;
-	return memcmp(in.p, "\r\n", 2) ? REPLY_BAD : REPLY_STRING_END;
+	return REPLY_STRING_END;
 }
