@@ -121,6 +121,17 @@ static int ways_try(struct dump *d)
 	return dump_by_scan(d);
 }
 
+// A source that goes away or falls silent in the middle did let us connect.
+static int broken_off(const struct dump_progress *p, struct failure *f)
+{
+	bool begun = !strcmp(p->phase, "snapshot");
+	if (begun && (f->id == ERROR_CONNECT || f->id == ERROR_DEADLINE)) {
+		failure_prefix(f, "the snapshot broke off");
+		f->id = ERROR_CUT_SHORT;
+	}
+	return -1;
+}
+
 int dump_run(const struct endpoint *source, const struct dump_options *o, struct dump_progress *p,
 	     struct failure *f)
 {
@@ -128,7 +139,7 @@ int dump_run(const struct endpoint *source, const struct dump_options *o, struct
 	*p = (struct dump_progress){.phase = "connecting", .by_scan = o->by_scan};
 	if (fresh_file_open(&d.file, o->path, o->force, f))
 		return -1;
-	int rc = ways_try(&d);
+	int rc = ways_try(&d) ? broken_off(p, f) : 0;
 	p->waiting[0] = 0;
 	rc = rc ? rc : fresh_file_keep(&d.file, f);
 	p->written = d.file.len;

@@ -155,19 +155,6 @@ static void progress_take(struct replica *r, size_t used)
 	p->magic = r->sieve.reader.magic;
 }
 
-// A connection that ends now ends too early.
-static int bytes_await(struct replica *r)
-{
-	struct failure *f = r->d->failure;
-	if (intake_turn(&r->in, SHORT_WAIT_MS, f) >= 0)
-		return 0;
-	if (f->id == ERROR_CONNECT || f->id == ERROR_DEADLINE) {
-		failure_prefix(f, "the snapshot broke off");
-		f->id = ERROR_CUT_SHORT;
-	}
-	return -1;
-}
-
 static int snapshot_pass(struct replica *r)
 {
 	r->d->progress->phase = "snapshot";
@@ -183,7 +170,7 @@ static int snapshot_pass(struct replica *r)
 			return -1;
 		if (r->frame.ended)
 			return passed(r, sieve_end(&r->sieve, view.len - used));
-		if (bytes_await(r))
+		if (intake_turn(&r->in, SHORT_WAIT_MS, r->d->failure) < 0)
 			return -1;
 	}
 }

@@ -46,10 +46,11 @@ static enum reply_part line_take(struct replies *r, struct span in, struct reply
 	bool is_number = number_read(ev->text, &ev->number);
 	if (in.p[0] == '$')
 		return is_number ? string_begin(r, in, head, ev, used) : REPLY_BAD;
-	enum reply_part part = in.p[0] == ':' && is_number ? REPLY_NUMBER
-			       : in.p[0] == '+'             ? REPLY_STATUS
-			       : in.p[0] == '-'             ? REPLY_ERROR
-			                             : REPLY_BAD;
+	enum reply_part part = REPLY_BAD;
+	if (in.p[0] == ':' && is_number)
+		part = REPLY_NUMBER;
+	else if (in.p[0] == '+' || in.p[0] == '-')
+		part = in.p[0] == '+' ? REPLY_STATUS : REPLY_ERROR;
 	*used = part == REPLY_BAD ? 0 : head;
 	return part;
 }
