@@ -110,6 +110,11 @@ static int both_open(struct harvest *h)
 		return failure_set(d->failure, ERROR_NOPERM,
 				   "the source %s gives neither the right to replicate nor DUMP",
 				   naming->url);
+	client_ask(&h->values, "CLIENT NO-TOUCH ON"); // 7.2: our reading keeps nothing warm
+	if (client_skip(&h->values)) {
+		*d->failure = h->values.failure;
+		return -1;
+	}
 	h->names = (struct names){.client = naming,
 				  .measures = h->can.memory_usage,
 				  .match = d->options->filter.match};

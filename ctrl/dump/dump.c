@@ -121,10 +121,12 @@ static int ways_try(struct dump *d)
 	return dump_by_scan(d);
 }
 
-// A source that goes away or falls silent in the middle did let us connect.
-static int broken_off(const struct dump_progress *p, struct failure *f)
+// A source that goes away or falls silent in the middle did let us connect; and there is no target.
+static int failed(const struct dump_progress *p, struct failure *f)
 {
 	bool begun = !strcmp(p->phase, "snapshot");
+	if (f->id == ERROR_TARGET_REFUSES)
+		f->id = ERROR_SOURCE_REFUSES;
 	if (begun && (f->id == ERROR_CONNECT || f->id == ERROR_DEADLINE)) {
 		failure_prefix(f, "the snapshot broke off");
 		f->id = ERROR_CUT_SHORT;
@@ -139,7 +141,7 @@ int dump_run(const struct endpoint *source, const struct dump_options *o, struct
 	*p = (struct dump_progress){.phase = "connecting", .by_scan = o->by_scan};
 	if (fresh_file_open(&d.file, o->path, o->force, f))
 		return -1;
-	int rc = ways_try(&d) ? broken_off(p, f) : 0;
+	int rc = ways_try(&d) ? failed(p, f) : 0;
 	p->waiting[0] = 0;
 	rc = rc ? rc : fresh_file_keep(&d.file, f);
 	p->written = d.file.len;

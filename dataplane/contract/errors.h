@@ -42,7 +42,8 @@
 	X(FILE_DAMAGED, 1, "what stands before is decoded; take the file from its server again")   \
 	X(OUTPUT, 1, "free space, or name another place with -o")                                  \
 	X(OUTPUT_EXISTS, 3, "name another file with -o")                                           \
-	X(CUT_SHORT, 1, "nothing was kept; start the same command again")
+	X(CUT_SHORT, 1, "nothing was kept; start the same command again")                          \
+	X(SOURCE_REFUSES, 1, "compare what was asked for with what this source is and has")
 
 enum error_id {
 #define X(name, exit_code, advice) ERROR_##name,

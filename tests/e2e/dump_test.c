@@ -2,6 +2,7 @@
 // `flyover dump` of real servers: the file loads in a fresh server and holds the same, by either
 // way, however the source saves, under live writes, and what a filter leaves of it.
 #include <signal.h>
+#include <sys/resource.h>
 
 #include "tests/e2e/dump_rig.h"
 
@@ -238,9 +239,39 @@ static void limit_of_bytes_is_kept(struct world *w)
 	}
 }
 
+// More than the memory that a dump may take, in two values, all of which is in the file.
+#ifdef __SANITIZE_ADDRESS__
+#define MEMORY_MAX_KB 65536
+#else
+#define MEMORY_MAX_KB 16384
+#endif
+
+// First, before any server of the other tests has been waited for: it is the greatest child.
+static void huge_values_take_little_memory(struct world *w)
+{
+	static const char *const ways[] = {NULL, "--match=*", "--by-scan"};
+	struct server *source = server_start(w, "source", "--rdbcompression", "no", NULL);
+	struct rusage usage;
+
+	dump_dir_make(w);
+	run(source, "SETRANGE string 60000000 x");
+	run(source, "EVAL %s 1 list",
+	    "for i = 1, 30 do redis.call('RPUSH', KEYS[1], string.rep('x', 1000000)) end");
+	for (int i = 0; i < 3; i++) {
+		struct job *j = dump_start(w, source->url, "--force", ways[i], NULL);
+		dump_done(w, j);
+		assert_true(job_number(j, "written") > 90000000);
+		assert_int_equal(getrusage(RUSAGE_CHILDREN, &usage), 0);
+		if (usage.ru_maxrss > MEMORY_MAX_KB)
+			fail_msg("way %d: %ld KB of memory", i, usage.ru_maxrss);
+	}
+	assert_same_data(source, server_loaded(w, "fresh", dump_file(w)));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		E2E_TEST(huge_values_take_little_memory),
 		E2E_TEST(dump_holds_every_type_and_encoding),
 		E2E_TEST(dump_of_a_source_that_saves_to_its_disk),
 		E2E_TEST(dump_under_live_writes_is_of_one_moment),
