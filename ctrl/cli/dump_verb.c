@@ -186,7 +186,8 @@ int verb_dump(const struct options *o, struct failure *f)
 	struct dump_progress p = {.phase = "connecting"};
 	struct link_config link;
 	bool data_on_stdout = o->out && !strcmp(o->out, "-");
-	progress_init(&shown.progress, o->json, data_on_stdout ? stderr : stdout, mono_ms());
+	progress_init(&shown.progress, o->json, data_on_stdout ? stderr : stdout, 0,
+		      mono_ms());
 	int rc = request_read(o, &d, &link, f);
 	if (rc == 0 && data_on_stdout && isatty(STDOUT_FILENO))
 		rc = failure_set(f, ERROR_USAGE, "an RDB is nothing for a terminal: redirect the "

@@ -19,6 +19,7 @@ struct progress {
 	FILE *out;
 	bool line_open; // a live line stands without its end
 	char phase[16]; // as last shown
+	uint64_t interval_ms;
 	uint64_t started_ms, shown_ms;
 	struct progress_sample last; // about a second old
 	double keys_s, bytes_s, commands_s;
@@ -26,8 +27,9 @@ struct progress {
 
 // Choose the style: JSON when asked for, else by whether the output is a terminal.
 //
-// @param out  stdout, or stderr where stdout takes the data
-void progress_init(struct progress *p, bool json, FILE *out, uint64_t now_ms);
+// @param out          stdout, or stderr where stdout takes the data
+// @param interval_ms  how often to show something; 0: as fits the style
+void progress_init(struct progress *p, bool json, FILE *out, uint64_t interval_ms, uint64_t now_ms);
 
 // Show a link's status when it is time to, or when its phase has changed.
 void progress_show(struct progress *p, const json_t *link, uint64_t now_ms);
