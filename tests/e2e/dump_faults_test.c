@@ -226,7 +226,13 @@ static void full_disk_leaves_no_file(struct world *w)
 	assert_int_equal(umount(dump_dir(w)), 0);
 }
 
-// ---- A scan that names keys twice
+// ---- A scan of a server that says odd things
+
+// How often it was asked: what is odd is said at first.
+struct oddities {
+	const char *info;
+	atomic_uint n_scans, n_busy_dumps, n_expiries_of_3;
+};
 
 static int bulk_say(int fd, const void *bytes, size_t len)
 {
@@ -236,69 +242,106 @@ static int bulk_say(int fd, const void *bytes, size_t len)
 	return fake_say(fd, head) || fake_write(fd, bytes, len) || fake_say(fd, "\r\n") ? -1 : 0;
 }
 
-static int dump_say(int fd)
+// A script runs while key:1 is asked for; key:4 is gone.
+static int dump_say(struct oddities *o, int fd, const struct fake_command *c)
 {
 	char payload[32] = "\0\x05value";
 	struct span body = {payload + 1, 6};
 	size_t n = rdb_restore_footer(0, 10, body, (uint8_t *)payload + 7);
 
+	if (!strcmp(c->argv[1], "key:1") && atomic_fetch_add(&o->n_busy_dumps, 1) == 0)
+		return fake_say(fd, "-BUSY Redis is busy running a script\r\n");
+	if (!strcmp(c->argv[1], "key:4"))
+		return fake_say(fd, "$-1\r\n");
 	return bulk_say(fd, payload, 7 + n);
 }
 
-// Two steps of SCAN, with a key in both.
-static int scan_say(int fd, const struct fake_command *c)
+// key:3 is made anew between its expiry and its value.
+static int expiry_say(struct oddities *o, int fd, const struct fake_command *c)
 {
-	return fake_say(fd, !strcmp(c->argv[1], "0")
-				    ? "*2\r\n$1\r\n9\r\n*2\r\n$5\r\nkey:1\r\n$5\r\nkey:2\r\n"
-				    : "*2\r\n$1\r\n0\r\n*2\r\n$5\r\nkey:2\r\n$5\r\nkey:3\r\n");
+	bool anew = !strcmp(c->argv[1], "key:3") && atomic_fetch_add(&o->n_expiries_of_3, 1) == 0;
+
+	return fake_say(fd, anew ? ":-2\r\n" : ":-1\r\n");
 }
 
-static int twice_answer(int fd, const struct fake_command *c)
+// A script runs at first; then two steps, with a key in both.
+static int scan_say(struct oddities *o, int fd, const struct fake_command *c)
 {
-	static const char info[] = "redis_version:7.0.15\r\nrole:master\r\n"
-				   "db0:keys=3,expires=0,avg_ttl=0\r\n";
+	if (atomic_fetch_add(&o->n_scans, 1) == 0)
+		return fake_say(fd, "-BUSY Redis is busy running a script\r\n");
+	return fake_say(fd, !strcmp(c->argv[1], "0")
+				    ? "*2\r\n$1\r\n9\r\n*2\r\n$5\r\nkey:1\r\n$5\r\nkey:2\r\n"
+				    : "*2\r\n$1\r\n0\r\n*3\r\n$5\r\nkey:2\r\n$5\r\nkey:3\r\n"
+				      "$5\r\nkey:4\r\n");
+}
+
+// As cloud services do, it does not know PSYNC either.
+static int odd_answer(struct oddities *o, int fd, const struct fake_command *c)
+{
 	const char *verb = c->argv[0];
 
 	if (!strcasecmp(verb, "info"))
-		return bulk_say(fd, info, strlen(info));
+		return bulk_say(fd, o->info, strlen(o->info));
 	if (!strcasecmp(verb, "scan"))
-		return scan_say(fd, c);
+		return scan_say(o, fd, c);
 	if (!strcasecmp(verb, "dump"))
-		return dump_say(fd);
+		return dump_say(o, fd, c);
 	if (!strcasecmp(verb, "pexpiretime"))
-		return fake_say(fd, ":-1\r\n");
-	if (!strcasecmp(verb, "psync") || !strcasecmp(verb, "replconf"))
-		return fake_say(fd, "-ERR unknown command 'PSYNC'\r\n");
+		return expiry_say(o, fd, c);
 	if (!strcasecmp(verb, "ping") || !strcasecmp(verb, "select"))
 		return fake_say(fd, "+OK\r\n");
 	return fake_say(fd, "-ERR unknown command\r\n");
 }
 
-static void twice_named(struct fake *f, int fd)
+static void odd_server(struct fake *f, int fd)
 {
 	struct fake_command c;
 
 	while (!fake_read_command(fd, &c)) {
-		int rc = twice_answer(fd, &c);
+		int rc = odd_answer((struct oddities *)f->arg, fd, &c);
 		fake_command_clear(&c);
 		if (rc)
 			return;
 	}
 }
 
-// As cloud services do, it does not know PSYNC either.
-static void key_that_is_named_twice_is_in_the_file_once(struct world *w)
+static void scan_makes_each_key_stand_in_the_file_once(struct world *w)
 {
-	struct fake *f = fake_start(w, twice_named, NULL);
+	static struct oddities o = {.info = "redis_version:7.0.15\r\nrole:master\r\n"
+					    "db0:keys=4,expires=0,avg_ttl=0\r\n"};
+	struct fake *f = fake_start(w, odd_server, &o);
 
 	dump_dir_make(w);
 	struct job *j = dump_start(w, f->url, NULL);
 	dump_done(w, j);
 	assert_string_equal(job_text(j, "way"), "scan");
 	assert_int_equal(job_number(j, "kept"), 3);
+	assert_int_equal(job_number(j, "gone"), 1);
+	assert_int_equal(o.n_busy_dumps, 2);
+	assert_int_equal(o.n_expiries_of_3, 2);
 	struct server *fresh = server_loaded(w, "fresh", dump_file(w));
 	assert_int_equal(keys_count(fresh, 0), 3);
-	assert_string_equal(ask_text(fresh, "GET key:2"), "value");
+	for (int i = 1; i <= 3; i++)
+		assert_string_equal(ask_text(fresh, "GET key:%d", i), "value");
+}
+
+// Its RDB versions and magic are its own; RESP and payloads are not.
+static void scan_of_a_valkey_makes_a_file_of_its_kind(struct world *w)
+{
+	static struct oddities o = {.info = "redis_version:7.2.4\r\nvalkey_version:9.0.1\r\n"
+					    "db0:keys=4,expires=0,avg_ttl=0\r\n"};
+	struct fake *f = fake_start(w, odd_server, &o);
+
+	dump_dir_make(w);
+	dump_done(w, dump_start(w, f->url, NULL));
+	char *file = file_read(dump_file(w), NULL);
+	assert_memory_equal(file, "VALKEY080", 9);
+	free(file);
+	struct job *j = job_start(w, "decode", dump_file(w), "--match=*", NULL);
+	assert_int_equal(process_wait(j->process), 0);
+	char *keys = process_stdout(j->process);
+	assert_non_null(strstr(keys, "\"key\":\"key:3\",\"type\":\"string\",\"value\":\"value\""));
+	free(keys);
 }
 
 int main(void)
@@ -311,7 +354,8 @@ int main(void)
 		E2E_TEST(wrong_command_lines_are_refused),
 		E2E_TEST(signal_leaves_no_file),
 		E2E_TEST(full_disk_leaves_no_file),
-		E2E_TEST(key_that_is_named_twice_is_in_the_file_once),
+		E2E_TEST(scan_makes_each_key_stand_in_the_file_once),
+		E2E_TEST(scan_of_a_valkey_makes_a_file_of_its_kind),
 	};
 	e2e_filter();
 	return cmocka_run_group_tests(tests, NULL, NULL);

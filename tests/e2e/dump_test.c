@@ -124,7 +124,6 @@ static void source_that_refuses_replication_is_scanned(struct world *w)
 
 	dump_dir_make(w);
 	dataset_load(source);
-	dataset_load_big(source);
 	user_make(source, "+ping +info +select +scan +dump +pexpiretime +memory|usage "
 			  "+function|dump");
 	struct job *j = dump_start(w, worker_url(source), NULL);
@@ -239,9 +238,9 @@ static void limit_of_bytes_is_kept(struct world *w)
 	}
 }
 
-// More than the memory that a dump may take, in two values, all of which is in the file.
+// Two values take more than a dump may.
 #ifdef __SANITIZE_ADDRESS__
-#define MEMORY_MAX_KB 65536
+#define MEMORY_MAX_KB 50000
 #else
 #define MEMORY_MAX_KB 16384
 #endif
@@ -254,18 +253,19 @@ static void huge_values_take_little_memory(struct world *w)
 	struct rusage usage;
 
 	dump_dir_make(w);
-	run(source, "SETRANGE string 60000000 x");
+	run(source, "SETRANGE string 40000000 x");
 	run(source, "EVAL %s 1 list",
-	    "for i = 1, 30 do redis.call('RPUSH', KEYS[1], string.rep('x', 1000000)) end");
+	    "for i = 1, 25 do redis.call('RPUSH', KEYS[1], string.rep('x', 1000000)) end");
 	for (int i = 0; i < 3; i++) {
 		struct job *j = dump_start(w, source->url, "--force", ways[i], NULL);
 		dump_done(w, j);
-		assert_true(job_number(j, "written") > 90000000);
+		assert_true(job_number(j, "written") > 65000000);
 		assert_int_equal(getrusage(RUSAGE_CHILDREN, &usage), 0);
 		if (usage.ru_maxrss > MEMORY_MAX_KB)
 			fail_msg("way %d: %ld KB of memory", i, usage.ru_maxrss);
 	}
-	assert_same_data(source, server_loaded(w, "fresh", dump_file(w)));
+	assert_string_equal(ask_text(server_loaded(w, "fresh", dump_file(w)), "DEBUG DIGEST"),
+			    ask_text(source, "DEBUG DIGEST"));
 }
 
 int main(void)
