@@ -141,8 +141,19 @@ static void shown_update(void *arg, const struct dump_progress *p)
 static void note_print(void *arg, const char *sentence)
 {
 	struct shown *s = arg;
+	FILE *out = s->progress.style == PROGRESS_JSON ? s->progress.out : stderr;
 	progress_clear(&s->progress);
-	fprintf(stderr, "flyover: note: %s\n", sentence);
+	if (s->progress.style == PROGRESS_JSON) {
+		json_t *o = json_pack("{s:s, s:s}", "phase",
+				      s->progress.phase[0] ? s->progress.phase : "connecting",
+				      "note", sentence);
+		json_dumpf(o, out, JSON_COMPACT);
+		json_decref(o);
+	} else {
+		fprintf(out, "flyover: note: %s", sentence);
+	}
+	fputc('\n', out);
+	fflush(out);
 }
 
 static void summary_print(const struct shown *s, const struct dump_progress *p)

@@ -25,9 +25,10 @@ int dump_goes_on(struct dump *d);
 
 void dump_note(struct dump *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-// Wait a little for a source that cannot yet. @param why  its words, without a failure's
+// Wait a little for a source that cannot yet.
 //
-// @return 0 try again, -1 it took too long: DEADLINE, or nobody wants to wait
+// @param why  its words
+// @return 0 try again, -1 it took too long: DEADLINE, or nobody wants to wait: CUT_SHORT
 int dump_wait(struct dump *d, struct span why);
 
 // Connect and log in, waiting for a source that loads its data.

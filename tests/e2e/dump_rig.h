@@ -74,13 +74,14 @@ static inline void dump_failed(struct world *w, struct job *j, int code, const c
 	assert_int_equal(files_in(dump_dir(w)), 0);
 }
 
-// Whether stderr holds a note with this word.
+// Whether something was told with this word.
 static inline bool dump_noted(struct job *j, const char *word)
 {
-	char *said = process_stderr(j->process);
-	bool noted = strstr(said, word) != NULL;
+	char *out = process_stdout(j->process), *err = process_stderr(j->process);
+	bool noted = strstr(out, word) || strstr(err, word);
 
-	free(said);
+	free(out);
+	free(err);
 	return noted;
 }
 
