@@ -71,6 +71,12 @@ static int error_took(struct harvest *h, struct span text)
 	return 0;
 }
 
+static int strange(struct harvest *h)
+{
+	return failure_set(h->d->failure, ERROR_NOT_REDIS,
+			   "the source %s does not answer as a Redis does", h->values.url);
+}
+
 static int expiry_took(struct harvest *h, enum reply_part part, const struct reply_event *ev)
 {
 	struct copy_item *item = h->asked[h->head];
@@ -78,7 +84,9 @@ static int expiry_took(struct harvest *h, enum reply_part part, const struct rep
 	item->expiry_ms = part == REPLY_NUMBER ? ev->number : -2;
 	if (!h->can.expire_time && item->expiry_ms >= 0)
 		item->expiry_ms += (int64_t)wall_ms() + h->can.source_ahead_ms;
-	return part == REPLY_ERROR ? error_took(h, ev->text) : 0;
+	if (part == REPLY_ERROR)
+		return error_took(h, ev->text);
+	return part == REPLY_NUMBER ? 0 : strange(h);
 }
 
 static int verdict_judge(struct harvest *h, enum payload_verdict verdict)
@@ -122,7 +130,7 @@ static int value_end(struct harvest *h)
 		p->kept += h->payload.kept;
 	}
 	item_done(h);
-	return h->w.error ? dump_not_written(h->d, h->w.error) : 0;
+	return 0;
 }
 
 static int value_gone(struct harvest *h)
@@ -138,8 +146,7 @@ static int value_gone(struct harvest *h)
 static int part_take(struct harvest *h, enum reply_part part, const struct reply_event *ev)
 {
 	if (part == REPLY_BAD || h->n_asked == 0)
-		return failure_set(h->d->failure, ERROR_NOT_REDIS,
-				   "the source %s does not answer as a Redis does", h->values.url);
+		return strange(h);
 	if (!h->expiry_came)
 		return expiry_took(h, part, ev);
 	switch (part) {
@@ -159,8 +166,7 @@ static int part_take(struct harvest *h, enum reply_part part, const struct reply
 		item_done(h);
 		return 0;
 	default:
-		return key_failed(h, ERROR_NOT_REDIS, "is answered to DUMP in a way of its own",
-				  (struct span){"", 0});
+		return strange(h);
 	}
 }
 
@@ -177,6 +183,8 @@ static int values_take(struct harvest *h)
 			return any;
 		if (part_take(h, part, &ev))
 			return -1;
+		if (h->w.error)
+			return dump_not_written(h->d, h->w.error);
 		input_used(&h->in.input, used);
 		any = true;
 	}
