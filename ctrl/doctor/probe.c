@@ -332,7 +332,7 @@ int probe_run(const struct link_config *c, const struct probe_options *o, struct
 			client_close(&p->pair.client[i]);
 	if (wrote)
 		r->leftovers = probe_clean_all(c, &r->names, p->db) != 0;
-	if (r->n)
+	if (r->n || r->leftovers)
 		probe_report_tell(r, p->facts.source.version_text, p->facts.target.version_text, f);
 	free(p);
 	return rc;

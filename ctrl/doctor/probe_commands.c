@@ -130,21 +130,28 @@ static bool keys_agree(const struct entry *e, bool old)
 	return e->last == c->last && (e->step == c->step || e->first == 0);
 }
 
+// A link leaves these out of what it forwards.
+static bool is_left_out(const struct command *c)
+{
+	return (c->flags & COMMAND_NEVER) && !(c->flags & COMMAND_CONTAINER);
+}
+
 static void row_compare(struct judging *j, const struct entry *e)
 {
 	const struct command *c = e->row;
+	bool left_out = is_left_out(c) && !(c->flags & COMMAND_WRITE); // knowingly, where it writes
+	bool elsewhere = !is_left_out(c) && !keys_agree(e, j->old);
 	char keys[80];
-	if (!e->writes || (keys_agree(e, j->old) && (c->flags & COMMAND_WRITE)) ||
-	    (c->flags & COMMAND_NEVER) || j->n_keys++ >= TOLD_MAX)
+	if (!e->writes || (!left_out && !elsewhere) || j->n_keys++ >= TOLD_MAX)
 		return;
 	keys_text(e, keys, sizeof(keys));
 	j->findings->check = "probe-keys";
-	if (!(c->flags & (COMMAND_WRITE | COMMAND_CONTAINER)))
-		finding_put(j->findings, SEVERITY_WARNING, NULL,
-			    "the source writes by %s, which Flyover takes for one that does not: "
-			    "compare by `flyover check` after a sync, and report it",
+	if (left_out)
+		finding_put(j->findings, SEVERITY_ERROR, NULL,
+			    "the source writes by %s, which Flyover takes for a command that does "
+			    "not, and leaves out: keep its clients from using it, and report it",
 			    e->words);
-	else if (!keys_agree(e, j->old))
+	else
 		finding_put(j->findings, SEVERITY_WARNING, NULL,
 			    "the source says that %s has %s, Flyover has them at %d..%d/%d: use "
 			    "one lane (the default), where that does not matter, and report it",

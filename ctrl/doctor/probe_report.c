@@ -101,13 +101,14 @@ void probe_report_tell(const struct probe_report *r, const char *source, const c
 	unsigned skipped = probe_report_count(r, PROBE_SKIPPED);
 	for (unsigned i = 0; i < sizeof(tellers) / sizeof(tellers[0]); i++)
 		kind_tell(r, i, f);
-	f->check = "probe";
+	f->check = "probe-leftovers";
 	if (r->leftovers)
 		finding_put(f, SEVERITY_WARNING, NULL,
 			    "keys that begin with %s may be left on either side, which could not "
 			    "be reached to delete them: look for them by `redis-cli --scan "
 			    "--pattern '" PROBE_PREFIX "*'`",
 			    r->names.prefix);
+	f->check = "probe";
 	finding_put(f, SEVERITY_INFO, NULL,
 		    "%u commands were tried on scratch keys (%s*%s), in database %d of the source "
 		    "(%s) and on the target (%s), by %s: %u as expected, %u skipped for want of "
