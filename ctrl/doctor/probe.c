@@ -13,6 +13,7 @@
 #include "ctrl/doctor/gather.h"
 #include "ctrl/doctor/probe_clean.h"
 #include "ctrl/doctor/probe_commands.h"
+#include "ctrl/doctor/probe_keys.h"
 #include "ctrl/doctor/probe_link.h"
 #include "ctrl/doctor/probe_match.h"
 #include "ctrl/doctor/probe_since.h"
@@ -133,6 +134,8 @@ static int commands_ask(struct probe *p)
 		return -1;
 	}
 	probe_commands_judge(v, n, p->facts.source.version, p->findings);
+	if (probe_keys_judge(source, &p->report->names, p->findings, p->failure))
+		return -1;
 	pair_ask(&p->pair, "PEXPIRETIME %b", span_of(p->report->names.prefix));
 	if (pair_next_any(&p->pair, &r, p->failure))
 		return -1;

@@ -99,6 +99,11 @@ void probe_report_tell(const struct probe_report *r, const char *source, const c
 		       struct findings *f)
 {
 	unsigned skipped = probe_report_count(r, PROBE_SKIPPED);
+	char databases[60];
+	int n = snprintf(databases, sizeof(databases), "database %d", r->db);
+	if (r->names.other_db >= 0)
+		snprintf(databases + n, sizeof(databases) - (size_t)n, " (MOVE and COPY also %d)",
+			 r->names.other_db);
 	for (unsigned i = 0; i < sizeof(tellers) / sizeof(tellers[0]); i++)
 		kind_tell(r, i, f);
 	f->check = "probe-leftovers";
@@ -110,10 +115,10 @@ void probe_report_tell(const struct probe_report *r, const char *source, const c
 			    r->names.prefix);
 	f->check = "probe";
 	finding_put(f, SEVERITY_INFO, NULL,
-		    "%u commands were tried on scratch keys (%s*%s), in database %d of the source "
-		    "(%s) and on the target (%s), by %s: %u as expected, %u skipped for want of "
-		    "them, %u not as expected",
-		    r->n, r->names.prefix, r->leftovers ? "" : ", deleted again", r->db, source,
+		    "%u commands were tried on scratch keys (%s*%s), in %s of the source (%s) and "
+		    "on the target (%s), by %s: %u as expected, %u skipped for want of them, %u "
+		    "not as expected",
+		    r->n, r->names.prefix, r->leftovers ? "" : ", deleted again", databases, source,
 		    target,
 		    r->full ? "a full sync (BGSAVE)" : "a link from the source's backlog",
 		    probe_report_count(r, PROBE_OK), skipped,
@@ -125,8 +130,9 @@ void probe_report_tell(const struct probe_report *r, const char *source, const c
 json_t *probe_report_json(const struct probe_report *r)
 {
 	json_t *list = json_array();
-	json_t *o = json_pack("{s:i, s:s, s:s, s:i}", "database", r->db, "prefix", r->names.prefix,
-			      "way", r->full ? "full" : "backlog", "cases", (int)r->n);
+	json_t *o = json_pack("{s:i, s:i, s:s, s:s, s:i}", "database", r->db, "other_database",
+			      r->names.other_db, "prefix", r->names.prefix, "way",
+			      r->full ? "full" : "backlog", "cases", (int)r->n);
 	for (unsigned v = 0; v < PROBE_VERDICT_COUNT; v++)
 		json_object_set_new(o, words[v],
 				    json_integer(probe_report_count(r, (enum probe_verdict)v)));

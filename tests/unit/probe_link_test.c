@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A probe's link to its source, over a socket pair: snapshots of every framing are got over, in
-// pieces of any size, and of a stream only what is ours is taken.
+// pieces of any size, and of a stream only what is ours is taken. And what a source answers about
+// keys.
 #include "tests/unit/test.h"
 
 #include <fcntl.h>
@@ -8,8 +9,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "ctrl/doctor/probe_cases.h"
+#include "ctrl/doctor/probe_keys.h"
 #include "ctrl/doctor/probe_link.h"
 #include "ctrl/doctor/probe_snapshot.h"
+#include "parsers/commands.h"
 
 #define MARK "0123456789abcdefghij0123456789abcdefghij"
 
@@ -276,6 +280,79 @@ static void a_stream_of_something_else_is_refused(void **state)
 	}
 }
 
+// ---- Keys -------------------------------------------------------------------------------------
+
+static char *keys_text(char *at, const struct probe_command *c, const struct command *row,
+		       unsigned n_left_out)
+{
+	int index[PROBE_ARGS_MAX];
+	int n = command_keys(row, c->argv, (int)c->argc, index, PROBE_ARGS_MAX);
+	assert_true(n > (int)n_left_out);
+	at += sprintf(at, "*%d\r\n", n - (int)n_left_out);
+	for (int i = n - 1; i >= (int)n_left_out; i--) // in another order than ours
+		at += sprintf(at, "$%zu\r\n%.*s\r\n", c->argv[index[i]].len,
+			      (int)c->argv[index[i]].len, c->argv[index[i]].p);
+	return at;
+}
+
+// The answers to COMMAND GETKEYS of a server that has a verb's keys elsewhere, lacks another, and
+// has no keys for a third. NULL: it has all as our table does.
+static char *answers_make(const struct probe_names *names, const char *elsewhere,
+			  const char *lacks, const char *keyless)
+{
+	char *out = calloc(1, 60000), *at = out;
+	unsigned n;
+	const struct probe_case *rows = probe_cases(&n);
+	for (unsigned i = 0; i < n; i++) {
+		struct probe_list l;
+		assert_int_equal(probe_list_read(&l, span_of(rows[i].command), names), 0);
+		struct probe_command *c = &l.list[0];
+		const struct command *row =
+			command_find(c->argv[0], c->argc > 1 ? c->argv[1] : (struct span){"", 0});
+		if (l.n > 1 || row->class == CLASS_MSG)
+			continue;
+		if (lacks && !strcmp(row->name, lacks))
+			at += sprintf(at, "-ERR Invalid command specified\r\n");
+		else if (row->keyspec == KEYS_NONE || (keyless && !strcmp(row->name, keyless)))
+			at += sprintf(at, "-ERR The command has no key arguments\r\n");
+		else
+			at = keys_text(at, c, row, elsewhere && !strcmp(row->name, elsewhere));
+	}
+	return out;
+}
+
+static void keys_judge(const char *elsewhere, const char *lacks, const char *keyless,
+		       struct findings *found)
+{
+	struct failure f = {0};
+	struct probe_names names;
+	probe_names_init(&names, 7);
+	struct rig *r = rig_new(answers_make(&names, elsewhere, lacks, keyless), 1000);
+	memset(found, 0, sizeof(*found));
+	assert_int_equal(probe_keys_judge(&r->client, &names, found, &f), 0);
+	rig_write(r, false);
+	free((char *)r->text);
+	rig_free(r);
+}
+
+static void keys_that_a_source_has_elsewhere_are_told(void **state)
+{
+	struct findings *found = malloc(sizeof(*found));
+	keys_judge(NULL, NULL, NULL, found);
+	assert_int_equal(found->n, 0);
+	keys_judge(NULL, "GETDEL", NULL, found);
+	assert_int_equal(found->n, 0);
+	keys_judge("ZINTERSTORE", "GETDEL", NULL, found);
+	assert_int_equal(found->n, 1);
+	assert_string_equal(found->list[0].check, "probe-keys");
+	assert_non_null(strstr(found->list[0].sentence,
+			       "`ZINTERSTORE @out 2 @top @low` are: @low @top;"));
+	keys_judge(NULL, NULL, "HSETNX", found);
+	assert_int_equal(found->n, 1); // of its two cases
+	assert_non_null(strstr(found->list[0].sentence, "are: nothing;"));
+	free(found);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -287,6 +364,7 @@ int main(void)
 		cmocka_unit_test(long_transactions_of_others_leave_no_trace),
 		cmocka_unit_test(a_stream_that_ends_has_its_sentence),
 		cmocka_unit_test(a_stream_of_something_else_is_refused),
+		cmocka_unit_test(keys_that_a_source_has_elsewhere_are_told),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
