@@ -5,23 +5,21 @@
 #include "ctrl/doctor/probe_snapshot.h"
 
 #include <errno.h>
-#include <poll.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 
 #include "ctrl/clock.h"
+#include "parsers/psync.h"
 
-#define TURN_MS  100
-#define MARK_LEN 40
+#define TURN_MS 100
 
 struct skip {
 	struct client *c;
 	enum { ANSWER, HEADER, BODY, OVER } at;
 	char line[256]; // without its end
 	size_t line_len;
-	char mark[MARK_LEN]; // ends the data when left is 0
-	char tail[MARK_LEN]; // the last bytes of the data
-	uint64_t left;
+	struct psync_header header;
+	uint64_t left;           // of a known length
+	char tail[EOF_MARK_LEN]; // the last bytes of the data
 	bool (*go_on)(void *arg);
 	void *arg;
 };
@@ -81,8 +79,9 @@ static int line_take(struct skip *s)
 
 static int answer_judge(struct skip *s, struct failure *f)
 {
+	struct psync_place place;
 	s->at = HEADER;
-	if (!strncmp(s->line, "+FULLRESYNC ", 12))
+	if (psync_fullresync_read(span_of(s->line), &place))
 		return 0;
 	return failure_set(f, ERROR_PSYNC_REFUSED, "%s %s answers PSYNC with %.120s", s->c->who,
 			   s->c->url, s->line);
@@ -90,41 +89,37 @@ static int answer_judge(struct skip *s, struct failure *f)
 
 static int header_read(struct skip *s, struct failure *f)
 {
-	if (!strncmp(s->line, "$EOF:", 5) && strlen(s->line) == 5 + MARK_LEN) {
-		memcpy(s->mark, s->line + 5, MARK_LEN);
-		s->at = BODY;
-		return 0;
-	}
-	char *end = s->line;
-	if (s->line[0] == '$')
-		s->left = strtoull(s->line + 1, &end, 10);
-	s->at = s->left ? BODY : OVER;
-	if (end > s->line + 1 && !*end)
-		return 0;
-	return failure_set(f, ERROR_NOT_REDIS, "%s %s sends %.40s where a snapshot should begin",
-			   s->c->who, s->c->url, s->line);
+	s->at = BODY;
+	if (!psync_header_read(span_of(s->line), &s->header))
+		return failure_set(f, ERROR_NOT_REDIS,
+				   "%s %s sends %.40s where a snapshot should begin", s->c->who,
+				   s->c->url, s->line);
+	s->left = s->header.len;
+	return 0;
 }
 
-// Keep the last MARK_LEN bytes; nothing follows the mark until we have acknowledged.
+// Keep the last bytes; nothing follows the mark until we have acknowledged.
 static void tail_keep(struct skip *s, const char *p, size_t len)
 {
-	size_t keep = len < MARK_LEN ? MARK_LEN - len : 0;
-	memmove(s->tail, s->tail + MARK_LEN - keep, keep);
-	memcpy(s->tail + keep, p + len - (MARK_LEN - keep), MARK_LEN - keep);
+	size_t keep = len < EOF_MARK_LEN ? EOF_MARK_LEN - len : 0, fresh = EOF_MARK_LEN - keep;
+	memmove(s->tail, s->tail + fresh, keep);
+	memcpy(s->tail + keep, p + len - fresh, fresh);
 }
 
 static void body_drop(struct skip *s)
 {
 	struct client *c = s->c;
 	size_t len = c->in_len - c->in_fed;
-	if (s->left) {
+	bool over;
+	if (s->header.len) {
 		len = s->left < len ? (size_t)s->left : len;
 		s->left -= len;
-		s->at = s->left ? BODY : OVER;
+		over = s->left == 0;
 	} else {
 		tail_keep(s, c->in + c->in_fed, len);
-		s->at = memcmp(s->tail, s->mark, MARK_LEN) ? BODY : OVER;
+		over = !memcmp(s->tail, s->header.mark, EOF_MARK_LEN);
 	}
+	s->at = over ? OVER : BODY;
 	c->in_fed += len;
 }
 

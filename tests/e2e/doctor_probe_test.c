@@ -3,7 +3,7 @@
 // it, what differs is told, and nothing is left behind, whatever ends it.
 #include <signal.h>
 
-#include "tests/e2e/harness.h"
+#include "tests/e2e/findings.h"
 
 struct two {
 	struct world *world;
@@ -45,12 +45,6 @@ static long long count(const json_t *o, const char *verdict)
 	return json_integer_value(json_object_get(json_object_get(o, "probe"), verdict));
 }
 
-static const char *word(const json_t *o, const char *field)
-{
-	const char *z = json_string_value(json_object_get(o, field));
-	return z ? z : "";
-}
-
 // The first of the cases that are not ok, with that result.
 static const json_t *case_of(const json_t *o, const char *result)
 {
@@ -60,16 +54,6 @@ static const json_t *case_of(const json_t *o, const char *result)
 		if (!strcmp(word(one, "result"), result))
 			return one;
 	fail_msg("none is %s: %s", result, json_dumps(o, 0));
-	return NULL;
-}
-
-static const json_t *finding(const json_t *o, const char *check)
-{
-	const json_t *list = json_object_get(o, "findings"), *one;
-	size_t i;
-	json_array_foreach((json_t *)list, i, one)
-		if (!strcmp(word(one, "check"), check))
-			return one;
 	return NULL;
 }
 

@@ -16,6 +16,7 @@
 #include "parsers/commands.h"
 
 #define MARK "0123456789abcdefghij0123456789abcdefghij"
+#define FULLRESYNC "+FULLRESYNC 0123456789abcdef0123456789abcdef01234567 7\r\n"
 
 struct rig {
 	int ours, theirs;
@@ -102,9 +103,8 @@ static void a_snapshot_of_known_length_is_got_over(void **state)
 {
 	for (size_t piece = 1; piece < 80; piece++)
 		skip_and_read_on(
-			"\n+FULLRESYNC 0123 7\r\n\n\n\n$25\r\nREDIS0009\r\n+OK\r\n*1\r\n$4\r\nx",
+			"\n" FULLRESYNC "\n\n\n$25\r\nREDIS0009\r\n+OK\r\n*1\r\n$4\r\nx",
 			piece);
-	skip_and_read_on("+FULLRESYNC 0123 7\r\n$0\r\n", 3);
 }
 
 // Nothing follows the mark before an acknowledgement, so the data are all that comes.
@@ -112,7 +112,7 @@ static void a_snapshot_that_ends_with_a_mark_is_got_over(void **state)
 {
 	struct failure f;
 	for (size_t piece = 1; piece < 130; piece++) {
-		struct rig *r = rig_new("+FULLRESYNC 0123 7\r\n\n$EOF:" MARK "\r\nREDIS\n0009"
+		struct rig *r = rig_new(FULLRESYNC "\n$EOF:" MARK "\r\nREDIS\n0009"
 					"0123456789abcdefghij0123456789" MARK,
 					piece);
 		assert_int_equal(probe_snapshot_skip(&r->client, goes_on, r, &f), 0);
@@ -132,10 +132,12 @@ static void refusals_and_ends_have_their_sentence(void **state)
 	} rows[] = {
 		{"-NOMASTERLINK Can't SYNC\r\n", ERROR_PSYNC_REFUSED, "NOMASTERLINK"},
 		{"+CONTINUE\r\n", ERROR_PSYNC_REFUSED, "+CONTINUE"},
-		{"+FULLRESYNC 0123 7\r\n-ERR no\r\n", ERROR_NOT_REDIS, "-ERR no"},
-		{"+FULLRESYNC 0123 7\r\n$12x\r\n", ERROR_NOT_REDIS, "$12x"},
-		{"+FULLRESYNC 0123 7\r\n$EOF:short\r\n", ERROR_NOT_REDIS, "$EOF:short"},
-		{"+FULLRESYNC 0123 7\r\n$12\r\nshort", ERROR_CONNECT, "was lost"},
+		{FULLRESYNC "-ERR no\r\n", ERROR_NOT_REDIS, "-ERR no"},
+		{FULLRESYNC "$12x\r\n", ERROR_NOT_REDIS, "$12x"},
+		{FULLRESYNC "$EOF:short\r\n", ERROR_NOT_REDIS, "$EOF:short"},
+		{FULLRESYNC "$0\r\n", ERROR_NOT_REDIS, "$0"},
+		{"+FULLRESYNC 0123 7\r\n", ERROR_PSYNC_REFUSED, "+FULLRESYNC 0123 7"},
+		{FULLRESYNC "$12\r\nshort", ERROR_CONNECT, "was lost"},
 		{"", ERROR_CONNECT, "was lost"},
 	};
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -153,7 +155,7 @@ static void refusals_and_ends_have_their_sentence(void **state)
 static void a_wait_for_a_snapshot_can_be_ended(void **state)
 {
 	struct failure f = {0};
-	struct rig *r = rig_new("+FULLRESYNC 0123 7\r\n\n\n", 100);
+	struct rig *r = rig_new(FULLRESYNC "\n\n", 100);
 	r->goes_on = false;
 	assert_int_equal(probe_snapshot_skip(&r->client, goes_on, r, &f), -1);
 	assert_int_equal(f.id, ERROR_LINK_STATE);
