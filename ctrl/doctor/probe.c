@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// probe_run() -> facts_ask() -> connections_open() -> databases_choose(), payload_take() ->
-// commands_ask() -> cases_run() -> case_run() -> case_put(), case_replies() -> case_judge()
-//                -> scratch_clean()
+// probe_run() -> probe_begin(), cases_run() -> case_run() -> case_play() -> fence_put(),
+// replies_take() ; case_judge() -> value_judge()
 #include "ctrl/doctor/probe.h"
 
 #include <stdio.h>
@@ -10,145 +9,11 @@
 #include <unistd.h>
 
 #include "ctrl/clock.h"
-#include "ctrl/doctor/gather.h"
 #include "ctrl/doctor/probe_clean.h"
-#include "ctrl/doctor/probe_commands.h"
-#include "ctrl/doctor/probe_keys.h"
-#include "ctrl/doctor/probe_link.h"
 #include "ctrl/doctor/probe_match.h"
+#include "ctrl/doctor/probe_priv.h"
 #include "ctrl/doctor/probe_since.h"
 #include "ctrl/doctor/probe_target.h"
-
-#define TTL_SLACK_MS 2000
-
-struct probe {
-	const struct link_config *config;
-	const struct probe_options *options;
-	struct probe_report *report;
-	struct findings *findings;
-	struct failure *failure;
-	struct facts facts;
-	struct pair pair;
-	struct compare compare;
-	struct probe_link link;
-	unsigned fence;
-	int db[2];
-	struct probe_list setup, command; // of the case at hand, as it is asked for
-	struct probe_list came_setup, came;
-};
-
-// ---- Before -----------------------------------------------------------------------------------
-
-static int facts_ask(struct probe *p)
-{
-	struct gather *g = malloc(sizeof(*g));
-	if (!g)
-		return failure_set(p->failure, ERROR_MEMORY, "no memory for a probe");
-	facts_init(&p->facts, p->config);
-	int rc = gather_open(g, p->config, &p->facts, p->failure);
-	gather_close(g);
-	free(g);
-	return rc;
-}
-
-static int side_judge(const struct server_facts *s, struct failure *f)
-{
-	if (!strcmp(s->role, "slave"))
-		return failure_set(f, ERROR_TARGET_READONLY,
-				   "%s is a replica of %s:%s, and a probe writes", s->who,
-				   s->master_host, s->master_port);
-	if (s->mode[0] && strcmp(s->mode, "standalone"))
-		return failure_set(f, ERROR_LINK_STATE,
-				   "%s is in %s mode, in which a probe cannot write its keys",
-				   s->who, s->mode);
-	return 0;
-}
-
-static int connections_open(struct probe *p)
-{
-	struct failure *f = p->failure;
-	if (side_judge(&p->facts.source, f) || side_judge(&p->facts.target, f))
-		return -1;
-	if (client_open(&p->pair.client[SOURCE], &p->config->source, "the source", f) ||
-	    client_open(&p->pair.client[TARGET], &p->config->target, "the target", f))
-		return -1;
-	p->link.names = &p->report->names;
-	p->link.go_on = p->options->go_on;
-	p->link.arg = p->options->arg;
-	p->report->full = p->options->full;
-	return probe_link_open(&p->link, &p->config->source, &p->facts.source, p->report->full, f);
-}
-
-// The databases that a link would sync; with all of them, a second one for MOVE.
-static int databases_choose(struct probe *p)
-{
-	struct pair_reply r;
-	int from = p->config->source.db, to = p->facts.target.db, other = 1;
-	if (from < 0) {
-		for (int i = 0; i < 2; i++)
-			client_ask(&p->pair.client[i], "SELECT %d", (long long)other);
-		if (pair_next_any(&p->pair, &r, p->failure))
-			return -1;
-		bool both = r.v[SOURCE]->type == RESP_STATUS && r.v[TARGET]->type == RESP_STATUS;
-		p->report->names.other_db = both && to < 0 ? other : -1;
-	}
-	p->db[SOURCE] = from < 0 ? 0 : from;
-	p->db[TARGET] = to < 0 ? p->db[SOURCE] : to;
-	p->report->db = p->db[SOURCE];
-	return pair_select(&p->pair, p->db, p->failure);
-}
-
-// What a source would have one RESTORE: its own dump of a string.
-static int payload_take(struct probe *p)
-{
-	struct client *source = &p->pair.client[SOURCE];
-	struct probe_names *names = &p->report->names;
-	char key[PROBE_PREFIX_LEN + 8];
-	snprintf(key, sizeof(key), "%sfence", names->prefix);
-	client_ask(source, "SET %b 0", span_of(key));
-	client_ask(source, "DUMP %b", span_of(key));
-	const struct resp_value *v = client_next(source, NULL);
-	if (v && v->type == RESP_ERROR)
-		return client_refused(source, "a write", v->text, p->failure);
-	v = v ? client_next(source, NULL) : NULL;
-	if (!v) {
-		*p->failure = source->failure;
-		return -1;
-	}
-	if (v->type == RESP_STRING && v->text.len <= PROBE_DUMP_MAX) {
-		names->dump_len = v->text.len;
-		memcpy(names->dump, v->text.p, v->text.len);
-	}
-	return 0;
-}
-
-static int commands_ask(struct probe *p)
-{
-	struct client *source = &p->pair.client[SOURCE];
-	struct pair_reply r;
-	unsigned n;
-	client_ask(source, "COMMAND");
-	const struct resp_value *v = client_next(source, &n);
-	if (!v) {
-		*p->failure = source->failure;
-		return -1;
-	}
-	probe_commands_judge(v, n, p->facts.source.version, p->findings);
-	if (probe_keys_judge(source, &p->report->names, p->findings, p->failure))
-		return -1;
-	pair_ask(&p->pair, "PEXPIRETIME %b", span_of(p->report->names.prefix));
-	if (pair_next_any(&p->pair, &r, p->failure))
-		return -1;
-	p->compare = (struct compare){
-		.pair = &p->pair,
-		.mode = CHECK_FULL,
-		.ttl_slack_ms = TTL_SLACK_MS,
-		.failure = p->failure,
-		.absolute_expiry =
-			r.v[SOURCE]->type == RESP_INTEGER && r.v[TARGET]->type == RESP_INTEGER,
-	};
-	return 0;
-}
 
 // ---- A case -----------------------------------------------------------------------------------
 
@@ -262,12 +127,19 @@ static int case_judge(struct probe *p, struct probe_found *one, const char *erro
 	return 0;
 }
 
+// There may be one database only, and DUMP may be refused.
+static bool can_be_asked(const struct probe_case *row, const struct probe_names *names)
+{
+	return (names->other_db >= 0 || !strchr(row->command, '&')) &&
+	       (names->dump_len || !strstr(row->command, "<dump>"));
+}
+
 static int case_run(struct probe *p, const struct probe_case *row)
 {
 	const struct probe_names *names = &p->report->names;
 	char error[PROBE_TEXT_LEN] = "";
-	if (strchr(row->command, '&') && names->other_db < 0)
-		return 0; // there is one database
+	if (!can_be_asked(row, names))
+		return 0;
 	if (probe_list_read(&p->setup, span_of(row->setup), names) ||
 	    probe_list_read(&p->command, span_of(row->command), names))
 		return failure_set(p->failure, ERROR_INTERNAL, "too long: %s", row->command);
@@ -295,19 +167,13 @@ static int cases_run(struct probe *p)
 
 // ---- The whole --------------------------------------------------------------------------------
 
-static int probe_steps(struct probe *p)
-{
-	if (facts_ask(p) || connections_open(p))
-		return -1;
-	if (databases_choose(p) || payload_take(p) || commands_ask(p) || cases_run(p))
-		return -1;
-	return 0;
-}
-
-static void rights_tell(const struct probe *p)
+// The advice for a link does not fit a probe.
+static void advice_tell(const struct probe *p)
 {
 	struct failure *f = p->failure;
 	size_t len = strlen(f->sentence);
+	if (f->id == ERROR_TARGET_REFUSES)
+		f->id = ERROR_LINK_STATE;
 	if (f->id == ERROR_NOPERM)
 		snprintf(f->sentence + len, sizeof(f->sentence) - len,
 			 "; on the source a probe wants `ACL SETUSER %.64s " PROBE_RIGHTS "`",
@@ -325,9 +191,9 @@ int probe_run(const struct link_config *c, const struct probe_options *o, struct
 			    .failure = failure};
 	p->pair.client[SOURCE].fd = p->pair.client[TARGET].fd = p->link.client.fd = -1;
 	probe_names_init(&r->names, wall_ms() ^ (uint64_t)getpid() << 40);
-	int rc = probe_steps(p);
+	int rc = probe_begin(p) || cases_run(p) ? -1 : 0;
 	if (rc)
-		rights_tell(p);
+		advice_tell(p);
 	bool wrote = p->pair.client[TARGET].replies != NULL;
 	probe_link_close(&p->link);
 	for (int i = 0; i < 2; i++)

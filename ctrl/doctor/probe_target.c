@@ -61,6 +61,12 @@ static unsigned batch_put(struct client *target, const struct probe_names *names
 	return n;
 }
 
+static void refusal_put(struct span error, enum probe_verdict *verdict, char *why)
+{
+	*verdict = PROBE_TARGET_REFUSES;
+	why_put(why, error);
+}
+
 // A failure of a command inside the transaction, which the others do not mind.
 static void exec_judge(const struct resp_value *v, unsigned n, enum probe_verdict *verdict,
 		       char *why)
@@ -68,17 +74,27 @@ static void exec_judge(const struct resp_value *v, unsigned n, enum probe_verdic
 	for (unsigned i = 1; i < n; i = tree_skip(v, n, i)) {
 		if (v[i].type != RESP_ERROR)
 			continue;
-		*verdict = PROBE_TARGET_REFUSES;
-		why_put(why, v[i].text);
+		refusal_put(v[i].text, verdict, why);
 		return;
 	}
+}
+
+// Whether a target is in a state in which it takes no writes, whatever they are.
+static bool is_a_state(struct span error)
+{
+	static const char *const words[] = {"OOM ",       "MISCONF ", "READONLY ",
+					    "NOREPLICAS ", "LOADING ", "BUSY "};
+	for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (error.len > strlen(words[i]) && !memcmp(error.p, words[i], strlen(words[i])))
+			return true;
+	return false;
 }
 
 // What MULTI, the commands, the marker and EXEC were answered.
 static int batch_judge(struct client *target, unsigned n_commands, enum probe_verdict *verdict,
 		       char *why, struct failure *f)
 {
-	bool refused = false, marker_refused = false;
+	bool refused = false, fails = false;
 	char error[200] = "";
 	for (unsigned i = 0; i < n_commands + 3; i++) {
 		unsigned n;
@@ -88,19 +104,19 @@ static int batch_judge(struct client *target, unsigned n_commands, enum probe_ve
 			return -1;
 		}
 		bool of_command = i > 0 && i <= n_commands;
-		if (v->type == RESP_ERROR && of_command && !refused) {
-			refused = true;
-			*verdict = PROBE_TARGET_REFUSES;
-			why_put(why, v->text);
-		} else if (v->type == RESP_ERROR && !of_command && !refused && !marker_refused) {
-			marker_refused = true;
+		if (v->type == RESP_ARRAY && i == n_commands + 2)
+			exec_judge(v, n, verdict, why);
+		if (v->type != RESP_ERROR || refused || fails)
+			continue; // the first one is what it is about
+		fails = !of_command || is_a_state(v->text);
+		refused = !fails;
+		if (fails)
 			snprintf(error, sizeof(error), "%.*s",
 				 (int)(v->text.len < 199 ? v->text.len : 199), v->text.p);
-		} else if (v->type == RESP_ARRAY && i == n_commands + 2) {
-			exec_judge(v, n, verdict, why);
-		}
+		else
+			refusal_put(v->text, verdict, why);
 	}
-	return marker_refused ? client_refused(target, "a transaction", span_of(error), f) : 0;
+	return fails ? client_refused(target, "a transaction", span_of(error), f) : 0;
 }
 
 int probe_target_send(struct client *target, const struct probe_names *names,

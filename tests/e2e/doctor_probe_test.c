@@ -228,6 +228,19 @@ static void a_target_that_goes_away_leaves_nothing_in_the_source(struct world *w
 	assert_clean(t.source, 0);
 }
 
+// That says nothing of verbs.
+static void a_target_that_takes_no_writes_ends_the_probe(struct world *w)
+{
+	struct two t = two_start(w);
+	run(t.target, "CONFIG SET maxmemory 1");
+	struct job *j = probe_start(w, t.source->url, t.target->url, "--probe=full");
+	json_t *o = probe_end(j, 1);
+	assert_one_sentence(j, "OOM");
+	assert_int_equal(count(o, "target-refuses"), 0);
+	json_decref(o);
+	assert_clean(t.source, 0);
+}
+
 static bool follows(void *arg)
 {
 	return !strcmp(info_text(arg, "replication", "master_link_status"), "up");
@@ -295,6 +308,7 @@ int main(int argc, char **argv)
 		E2E_TEST(writes_of_others_do_not_disturb),
 		E2E_TEST(one_that_is_interrupted_leaves_nothing),
 		E2E_TEST(a_target_that_goes_away_leaves_nothing_in_the_source),
+		E2E_TEST(a_target_that_takes_no_writes_ends_the_probe),
 		E2E_TEST(a_replica_is_not_written_to),
 		E2E_TEST(missing_rights_are_named),
 		E2E_TEST(a_probe_needs_two_servers_and_a_known_way),
