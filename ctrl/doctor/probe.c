@@ -174,9 +174,9 @@ static void advice_tell(const struct probe *p)
 	size_t len = strlen(f->sentence);
 	if (f->id == ERROR_TARGET_REFUSES)
 		f->id = ERROR_LINK_STATE;
-	if (f->id == ERROR_NOPERM)
+	if (f->id == ERROR_NOPERM && !strncmp(f->sentence, "the source ", 11))
 		snprintf(f->sentence + len, sizeof(f->sentence) - len,
-			 "; on the source a probe wants `ACL SETUSER %.64s " PROBE_RIGHTS "`",
+			 "; a probe wants `ACL SETUSER %.64s " PROBE_RIGHTS "`",
 			 p->facts.source.user);
 }
 
@@ -187,8 +187,11 @@ int probe_run(const struct link_config *c, const struct probe_options *o, struct
 	memset(r, 0, sizeof(*r));
 	if (!p)
 		return failure_set(failure, ERROR_MEMORY, "no memory for a probe");
-	*p = (struct probe){.config = c, .options = o, .report = r, .findings = f,
-			    .failure = failure};
+	p->config = c;
+	p->options = o;
+	p->report = r;
+	p->findings = f;
+	p->failure = failure;
 	p->pair.client[SOURCE].fd = p->pair.client[TARGET].fd = p->link.client.fd = -1;
 	probe_names_init(&r->names, wall_ms() ^ (uint64_t)getpid() << 40);
 	int rc = probe_begin(p) || cases_run(p) ? -1 : 0;
