@@ -14,6 +14,7 @@ static void config_any(struct rig *r)
 	struct log_config *c = &r->config;
 	c->record_len = (uint32_t)(8192 + 4096 * pick(r, 7));
 	c->window_len = 32768 + 4096 * pick(r, 30);
+	c->small_len = pick(r, 2) ? 0 : 4096 * (1 + pick(r, c->window_len / 16384));
 	c->disk_limit = 3 * (4096 + c->record_len) + 4096 * pick(r, 300);
 	c->sync = (enum setting_log_sync)pick(r, 3);
 	c->sync_interval_ms = 1 + pick(r, 200);
