@@ -123,13 +123,19 @@ static void move_to_large(struct log *l)
 	l->active = LOG_RING_LARGE;
 }
 
+void log_front_widen(struct log *l)
+{
+	if (l->active == LOG_RING_SMALL)
+		move_to_large(l);
+}
+
 void log_settle(struct log *l, uint64_t whole)
 {
 	size_t small = l->rings[LOG_RING_SMALL].size;
 	if (l->active != LOG_RING_LARGE || !small)
 		return;
-	if (l->end - l->head >= small / 4 || l->end < l->tail || l->head < l->lent_until ||
-	    whole < l->head)
+	if (l->end - l->head >= small / 4 || log_disk_is_seeking(l->disk) ||
+	    l->head < l->lent_until || whole < l->head)
 		return;
 	memcpy(place_of(l, LOG_RING_SMALL, whole), place_of(l, LOG_RING_LARGE, whole),
 	       l->end - whole);

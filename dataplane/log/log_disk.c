@@ -434,7 +434,7 @@ static bool disk_turn(struct log_disk *d, uint64_t *deadline_ns)
 	if (segment_is_wanted(d))
 		segment_prepare(d);
 	if (l->end < l->tail && !d->seeking)
-		more |= reader_turn(d, TURN_BYTES);
+		more |= reader_turn(d, TURN_BYTES, deadline_ns);
 	sync_turn(d, deadline_ns);
 	records_submit(d);
 	segments_trim(d);

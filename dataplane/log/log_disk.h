@@ -14,14 +14,15 @@
 #include "drivers/disk_folder.h"
 
 #define WRITE_SLOTS     24   // buffers for records that are filled or written
-#define READ_SLOTS      8    // buffers for what is read ahead
+#define READ_SLOTS      16   // buffers for what is read ahead
 #define DISK_RETRY_NS   1000000000ull
 #define READ_TRIES_MAX  30   // a second apart
 #define TURN_BYTES      (2u * 1024 * 1024) // copied per turn, each way
 #define SEGMENT_RECORDS_MAX 255 // of full length in one file: 64 MB
 #define SEGMENT_NAME_LEN    28
 #define IDS_MAX             64
-#define REMOVAL_PAUSE       16 // times what the last one took, while something is read back
+#define SMALL_PATIENCE_NS   1000000ull // with a full small ring, while something is read back
+#define REMOVAL_PAUSE       32 // times what the last one took, while something is read back
 
 // One segment file. The struct lives while somebody uses it, though the file may be gone already.
 struct segment {
@@ -89,6 +90,8 @@ struct reader {
 	uint64_t at;            // in that file
 	uint64_t offset;        // of the stream there
 	bool whole;             // the record at `at` is in memory and has been verified
+	uint64_t full_head;     // where the head was when the small ring was found full
+	uint64_t full_ns;       // since when it has been, with the head there
 };
 
 // From an offset on the stream has this id.
@@ -161,6 +164,7 @@ struct log_disk {
 // ---- log.c: the front
 
 size_t log_front_room(const struct log *l);
+void log_front_widen(struct log *l); // go over to the large ring
 uint64_t log_front_oldest(const struct log *l); // first byte that memory still has, head or before
 // As log_view(), but for bytes that are not viewable as well: up to tail, before head.
 const char *log_front_raw(const struct log *l, uint64_t offset, size_t *len);
@@ -272,7 +276,8 @@ void sync_came_back(struct log_disk *d, struct disk_op *op);
 void reader_stop(struct log_disk *d);
 // Read on from a place of a file, where a record begins that begins at this offset.
 void reader_begin(struct log_disk *d, struct segment *s, uint64_t at, uint64_t offset);
-bool reader_turn(struct log_disk *d, size_t budget); // true: there is more to do at once
+// @return whether there is more to do at once
+bool reader_turn(struct log_disk *d, size_t budget, uint64_t *deadline_ns);
 void chunk_came_back(struct log_disk *d, struct disk_op *op);
 void damage_set(struct log_disk *d, const struct segment *s, uint64_t at, uint64_t offset,
 		const char *what);

@@ -92,6 +92,30 @@ static void waits_while_the_disk_is_full(void **state)
 	rig_free(r);
 }
 
+// A command that the small ring does not hold: nothing leaves it before all of it has come back.
+static void brings_back_more_than_the_small_ring_holds_in_one_piece(void **state)
+{
+	struct rig *r = rig_new(65);
+	size_t len = 0;
+	r->config.window_len = 256 * 1024;
+	r->config.small_len = 16 * 1024;
+	rig_open(r);
+	rig_begin(r, "a", 0);
+	for (unsigned i = 0; i < 150; i++) {
+		assert_int_equal(receive(r, 4096), 4096);
+		turn(r, 1);
+	}
+	rig_restart(r);
+	assert_int_equal(log_seek(&r->log, 0), 0);
+	for (unsigned i = 0; i < 1000 && len < 200000; i++) {
+		turn(r, 1);
+		log_view(&r->log, 0, &len);
+	}
+	assert_in_range(len, 200000, 256 * 1024);
+	drain(r);
+	rig_free(r);
+}
+
 // ---- What only passes through
 
 static struct rig *rig_passing(uint64_t seed)
@@ -584,6 +608,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(does_not_touch_the_disk_while_nobody_lags),
 		cmocka_unit_test(holds_the_source_back_at_the_limit_and_goes_on),
 		cmocka_unit_test(waits_while_the_disk_is_full),
+		cmocka_unit_test(brings_back_more_than_the_small_ring_holds_in_one_piece),
 		cmocka_unit_test(passing_log_waits_to_be_allowed),
 		cmocka_unit_test(passing_log_leaves_nothing_when_released),
 		cmocka_unit_test(passing_log_goes_on_at_the_targets_pace_when_the_disk_is_full),
