@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A streaming reader of append-only files: bytes -> events, pulled by the caller, as parsers/rdb.h
-// does it for RDB files. Format: aof.c of Redis 2.x to 8.x and Valkey 7.2 to 9. One reader reads one
-// file; how the files of a directory belong together says parsers/aof_manifest.h.
+// does it for RDB files. Format: aof.c of Redis 2.x to 8.x and Valkey 7.2 to 9. One reader reads
+// one file; how the files of a directory belong together says parsers/aof_manifest.h.
 //
 //   aof_reader_init -> aof_next, aof_next, ... until there are no more bytes -> aof_end -> _fini
 //
@@ -54,7 +54,8 @@ struct aof_event {
 	uint64_t begin, end; // offsets in the file, of the whole command or annotation
 	uint64_t db;         // selected where the command runs; a SELECT itself has the former one
 	int64_t at_s;        // unix time of the last AOF_TIMESTAMP, -1: there was none
-	bool in_multi;       // between MULTI and EXEC; false for these two
+	bool in_multi;       // between MULTI and EXEC; false for these two, as far as it is known:
+	                     // of a long command that is with AOF_BIG_END
 
 	const struct span *argv;
 	uint32_t argc;
@@ -69,7 +70,8 @@ struct aof_event {
 enum aof_ending {
 	AOF_WHOLE,      // behind a command
 	AOF_CUT,        // within a command or an annotation
-	AOF_OPEN_MULTI, // within a transaction whose EXEC is missing, perhaps within a command of it
+	AOF_OPEN_MULTI, // within a transaction whose EXEC is missing, perhaps within a command of
+			// it
 	AOF_EMPTY,      // there was not one byte
 };
 
@@ -91,16 +93,12 @@ struct aof_reader {
 	struct resp_stream *resp; // holds a copy of the command at hand, at most big_len bytes
 	struct span *argv;
 	uint32_t argv_max;
+	uint64_t begin;           // of the command at hand
 	struct resp_skim skim;    // of the long command at hand
-	uint64_t big_begin;
-	bool in_word;
-	uint64_t word_at;
-	char head[16];            // how the long command's name and its database begin
-	size_t head_len;
-	uint64_t db_before_multi;
+	uint64_t word_at;         // bytes of its word at hand that were given
 };
 
-// @param big_len  commands above this come word by word; at least AOF_LINE_MAX. A caller's window
+// @param big_len  commands above this come word by word; at least RESP_SLICE. A caller's window
 //                 must be able to hold big_len + AOF_LINE_MAX bytes
 //
 // @return 0, -EINVAL when big_len is too small, or -ENOMEM

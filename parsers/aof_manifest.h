@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The manifest of a multi-part AOF (Redis 7.0 on): which files of the directory belong to it, and in
-// which order. Format: aof.c of Redis 7.0 to 8.x and Valkey 7.2 to 9.
+// The manifest of a multi-part AOF (Redis 7.0 on): which files of the directory belong to it, and
+// in which order. Format: aof.c of Redis 7.0 to 8.x and Valkey 7.2 to 9.
 //
 //   file appendonly.aof.2.base.rdb seq 2 type b
 //   file "name with spaces" seq 1 type h
