@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// `flyover decode` of append-only files: what is shown of commands, and what is not, since it is
+// not whole, too late, or not wanted.
+#include "tests/unit/aof_rig.h"
+
+#define SELECT_0 "*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n"
+#define DEL_K    "*2\r\n$3\r\nDEL\r\n$1\r\nk\r\n"
+#define DISCARD  "*1\r\n$7\r\nDISCARD\r\n"
+
+static void commands_show_in_every_format(void **state)
+{
+	struct span file =
+		SPAN_LIT("#TS:1700000000\r\n" SELECT_3 "*3\r\n$3\r\nSET\r\n$1\r\n\xff\r\n"
+			 "$2\r\n\r\n\r\n" MULTI INCR_N EXEC DEL_K);
+	shows(file, "jsonl",
+	      "{\"type\":\"command\",\"db\":0,\"offset\":16,\"at_ms\":1700000000000,"
+	      "\"args\":[\"SELECT\",\"3\"]}\n"
+	      "{\"type\":\"command\",\"db\":3,\"offset\":39,\"at_ms\":1700000000000,"
+	      "\"args\":[\"SET\",{\"base64\":\"/w==\"},\"\\r\\n\"]}\n"
+	      "{\"type\":\"command\",\"db\":3,\"offset\":67,\"at_ms\":1700000000000,"
+	      "\"args\":[\"MULTI\"]}\n"
+	      "{\"type\":\"command\",\"db\":3,\"offset\":82,\"at_ms\":1700000000000,"
+	      "\"args\":[\"INCR\",\"n\"]}\n"
+	      "{\"type\":\"command\",\"db\":3,\"offset\":103,\"at_ms\":1700000000000,"
+	      "\"args\":[\"EXEC\"]}\n"
+	      "{\"type\":\"command\",\"db\":3,\"offset\":117,\"at_ms\":1700000000000,"
+	      "\"args\":[\"DEL\",\"k\"]}\n");
+	shows(file, "keys", "\\xff\nn\nk\n");
+	shows(file, "resp",
+	      SELECT_3 "*3\r\n$3\r\nSET\r\n$1\r\n\xff\r\n$2\r\n\r\n\r\n" MULTI INCR_N EXEC DEL_K);
+	shows(SPAN_LIT(SET_K_V), "json",
+	      "[\n{\"type\":\"command\",\"db\":0,\"offset\":0,\"args\":[\"SET\",\"k\",\"v\"]}\n]"
+	      "\n");
+}
+
+// An RDB of one key, and how far it goes.
+static struct span preamble(const char *ctime)
+{
+	file_begin("REDIS0011");
+	if (ctime)
+		rdb_write_aux(&w, SPAN_LIT("ctime"), span_of(ctime));
+	rdb_write_selectdb(&w, 5);
+	key(0, "first");
+	STR("one");
+	struct span file = file_end();
+	return file;
+}
+
+static struct span with_commands(struct span file, const char *text)
+{
+	memcpy(rdb + file.len, text, strlen(text));
+	return (struct span){rdb, file.len + strlen(text)};
+}
+
+static void preamble_is_shown_before_the_commands(void **state)
+{
+	struct span base = preamble(NULL);
+	size_t at = base.len;
+	char expected[512];
+	struct span file = with_commands(base, SET_K_V);
+	snprintf(expected, sizeof(expected),
+		 "{\"db\":5,\"key\":\"first\",\"type\":\"string\",\"value\":\"one\"}\n"
+		 "{\"type\":\"command\",\"db\":0,\"offset\":%zu,\"args\":[\"SET\",\"k\",\"v\"]}\n",
+		 at);
+	shows(file, "jsonl", expected);
+	shows(file, "keys", "first\nk\n");
+	shows(file, "resp",
+	      "*2\r\n$6\r\nSELECT\r\n$1\r\n5\r\n*3\r\n$3\r\nSET\r\n$5\r\nfirst\r\n$3\r\none\r\n"
+	      SELECT_0 SET_K_V);
+	// A rewrite that has just ended: a preamble, and no command yet.
+	shows(preamble(NULL), "keys", "first\n");
+	refuses(with_commands(preamble(NULL), SET_K_V "oops"), "neither a command");
+}
+
+static struct shown folder_decode(const struct folder *d, const char *format,
+				  const struct decode *as)
+{
+	struct decode settings = *as;
+	settings.path = d->path;
+	return decode_as(&settings, format);
+}
+
+static void parts_of_a_folder_follow_each_other(void **state)
+{
+	struct folder d = folder_make();
+	folder_text(&d, "a.manifest", "file b seq 1 type b\nfile i1 seq 1 type i\n"
+				      "file i2 seq 2 type i\nfile i3 seq 3 type i\n");
+	folder_write(&d, "b", preamble(NULL));
+	folder_text(&d, "i1", SELECT_3 SET_K_V);
+	folder_text(&d, "i2", "");
+	folder_text(&d, "i3", INCR_N);
+	struct shown s = folder_decode(&d, "jsonl", &(struct decode){0});
+	assert_int_equal(s.rc, 0);
+	assert_string_equal(
+		s.text,
+		"{\"db\":5,\"key\":\"first\",\"type\":\"string\",\"value\":\"one\"}\n"
+		"{\"type\":\"command\",\"db\":0,\"offset\":0,\"file\":\"i1\","
+		"\"args\":[\"SELECT\",\"3\"]}\n"
+		"{\"type\":\"command\",\"db\":3,\"offset\":23,\"file\":\"i1\","
+		"\"args\":[\"SET\",\"k\",\"v\"]}\n"
+		"{\"type\":\"command\",\"db\":0,\"offset\":0,\"file\":\"i3\","
+		"\"args\":[\"INCR\",\"n\"]}\n");
+	assert_int_equal(s.d.n_bytes, s.d.total);
+	free(s.text);
+	folder_text(&d, "i1", SET_K_V MULTI INCR_N);
+	s = folder_decode(&d, "resp", &(struct decode){0});
+	assert_int_equal(s.rc, -1); // only the last one may end early
+	says(s.f.sentence, "i1: the transaction that begins at byte 27 has no EXEC");
+	says(s.text, SET_K_V MULTI INCR_N DISCARD);
+	free(s.text);
+	folder_text(&d, "i1", SET_K_V "REDIS0011");
+	s = folder_decode(&d, "resp", &(struct decode){0});
+	assert_int_equal(s.rc, -1);
+	says(s.f.sentence, "i1: neither a command nor an annotation begins (at byte 27");
+	free(s.text);
+	folder_remove(&d);
+}
+
+// ---- Ends
+
+static void file_that_ends_early_is_shown_as_far_as_it_is_good(void **state)
+{
+	static const char file[] = SET_K_V MULTI INCR_N EXEC DEL_K;
+	static const size_t good[] = {0, 27, 77, 97};
+	struct folder d = folder_make();
+	for (size_t len = 0, at = 0; len < sizeof(file); len++) {
+		at += at < 3 && good[at + 1] == len;
+		folder_write(&d, "x.aof", (struct span){file, len});
+		struct decode as = {.path = folder_file(&d, "x.aof")};
+		struct shown s = decode_as(&as, "resp");
+		assert_int_equal(s.rc, 0);
+		// A SELECT stands before the first.
+		assert_int_equal(s.len, good[at] ? good[at] + strlen(SELECT_0) : 0);
+		assert_int_equal(s.d.note[0] == 0, good[at] == len);
+		free(s.text);
+		as.strict = true;
+		s = decode_as(&as, "resp");
+		assert_int_equal(s.rc, good[at] == len ? 0 : -1);
+		assert_int_equal(s.f.id, s.rc ? ERROR_FILE_DAMAGED : 0);
+		free(s.text);
+	}
+	folder_remove(&d);
+}
+
+// What a pipe brings.
+static struct shown pipe_decode(const char *text, const char *format, const struct decode *as)
+{
+	struct decode settings = *as;
+	char path[64];
+	int ends[2];
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(write(ends[1], text, strlen(text)), strlen(text));
+	close(ends[1]);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", ends[0]);
+	settings.path = path;
+	struct shown s = decode_as(&settings, format);
+	close(ends[0]);
+	return s;
+}
+
+static void pipe_is_shown_as_it_comes(void **state)
+{
+	const struct decode plain = {0}, strict = {.strict = true};
+	struct shown s = pipe_decode(SET_K_V MULTI INCR_N "*2\r\n", "resp", &plain);
+	assert_int_equal(s.rc, 0);
+	assert_string_equal(s.text, SELECT_0 SET_K_V MULTI INCR_N DISCARD);
+	says(s.d.note, "no EXEC: the file ends 40 bytes behind its last good point");
+	says(s.d.note, "the whole commands among them were shown");
+	free(s.text);
+	s = pipe_decode(SET_K_V "*2\r\n", "resp", &plain);
+	assert_int_equal(s.rc, 0);
+	says(s.d.note, "were left out");
+	free(s.text);
+	s = pipe_decode(SET_K_V "*2\r\n", "resp", &strict);
+	assert_int_equal(s.rc, -1);
+	free(s.text);
+	s = pipe_decode("#TS:5\r\n" SET_K_V "#TS:7\r\n" INCR_N, "resp",
+			&(struct decode){.has_until = true, .until_s = 6});
+	assert_int_equal(s.rc, 0);
+	assert_string_equal(s.text, SELECT_0 SET_K_V);
+	free(s.text);
+}
+
+// ---- Long commands
+
+#define LONG_LEN (9 * 1024 * 1024)
+
+// SET (in a transaction) of a value above what is shown in one piece.
+static struct span long_set(char *out)
+{
+	size_t n = (size_t)sprintf(out, SELECT_0 MULTI "*3\r\n$3\r\nSET\r\n$4\r\nlong\r\n$%d\r\n",
+				   LONG_LEN);
+	memset(out + n, 'x', LONG_LEN);
+	n += LONG_LEN;
+	n += (size_t)sprintf(out + n, "\r\n" EXEC INCR_N);
+	return (struct span){out, n};
+}
+
+static void long_commands_pass_in_pieces(void **state)
+{
+	char *bytes = malloc(LONG_LEN + 1000);
+	struct span file = long_set(bytes);
+	struct shown s = decode(file, "resp", NULL);
+	assert_int_equal(s.rc, 0);
+	assert_int_equal(s.len, file.len);
+	assert_memory_equal(s.text, file.p, file.len);
+	free(s.text);
+	s = decode(file, "jsonl", NULL);
+	assert_int_equal(s.rc, 0);
+	json_t *o = json_loads(strchr(strchr(s.text, '\n') + 1, '\n') + 1, JSON_DISABLE_EOF_CHECK,
+			       NULL);
+	const char *value = json_string_value(
+		json_object_get(json_array_get(json_object_get(o, "args"), 2), "base64"));
+	assert_int_equal(strlen(value), LONG_LEN / 3 * 4);
+	assert_int_equal(strspn(value, "eHh4"), LONG_LEN / 3 * 4);
+	json_decref(o);
+	free(s.text);
+	s = decode(file, "keys", NULL);
+	assert_string_equal(s.text, "long\nn\n");
+	free(s.text);
+	s = decode(file, "keys", &(struct decode_filter){.match = "lo*"});
+	assert_string_equal(s.text, "long\n");
+	free(s.text);
+	s = decode(file, "keys", &(struct decode_filter){.match = "n"});
+	assert_string_equal(s.text, "n\n");
+	free(s.text);
+	free(bytes);
+}
+
+// One that is cut is not begun when the file can be looked at before; from a pipe it is damage.
+static void long_command_that_is_cut_is_never_half_written(void **state)
+{
+	char *bytes = malloc(LONG_LEN + 1000);
+	struct span file = long_set(bytes);
+	struct folder d = folder_make();
+	char cat[440];
+	file.len = LONG_LEN;
+	folder_write(&d, "x.aof", file);
+	struct decode as = {.path = folder_file(&d, "x.aof")};
+	struct shown s = decode_as(&as, "resp");
+	assert_int_equal(s.rc, 0);
+	assert_string_equal(s.text, "");
+	says(s.d.note, "the transaction that begins at byte 23 has no EXEC");
+	free(s.text);
+	snprintf(cat, sizeof(cat), "tail -c +39 %s", folder_file(&d, "x.aof")); // without MULTI
+	FILE *pipe = popen(cat, "r");
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fileno(pipe));
+	as.path = path;
+	s = decode_as(&as, "jsonl");
+	pclose(pipe);
+	assert_int_equal(s.rc, -1);
+	says(s.f.sentence, "the file ends within what begins at byte 0");
+	json_t *o = json_loads(s.text, 0, NULL);
+	assert_true(json_is_true(json_object_get(o, "truncated")));
+	assert_int_equal(json_array_size(json_object_get(o, "args")), 3);
+	json_decref(o);
+	free(s.text);
+	folder_remove(&d);
+	free(bytes);
+}
+
+static void keys_of_long_commands_are_found(void **state)
+{
+	static const char *const expected[] = {"a\nb\n", "dest\n", "x\n", ""};
+	static const char *const heads[] = {
+		"*5\r\n$4\r\nMSET\r\n$1\r\na\r\n$1\r\n1\r\n$1\r\nb\r\n",
+		"*5\r\n$11\r\nZUNIONSTORE\r\n$4\r\ndest\r\n$1\r\n2\r\n$1\r\na\r\n",
+		"*3\r\n$8\r\nX.INVENT\r\n$1\r\nx\r\n", "*2\r\n$4\r\nPING\r\n"};
+	char *bytes = malloc(LONG_LEN + 1000);
+	for (size_t i = 0; i < 4; i++) {
+		size_t n = (size_t)sprintf(bytes, "%s$%d\r\n", heads[i], LONG_LEN);
+		memset(bytes + n, 'y', LONG_LEN);
+		n += LONG_LEN + (size_t)sprintf(bytes + n + LONG_LEN, "\r\n");
+		shows((struct span){bytes, n}, "keys", expected[i]);
+	}
+	free(bytes);
+}
+
+// ---- Filters
+
+static void filter_shows(const struct decode_filter *filter, const char *format,
+			 const char *expected)
+{
+	static const char file[] =
+		SET_K_V "*3\r\n$6\r\nRENAME\r\n$1\r\nk\r\n$2\r\nk2\r\n"
+			"*2\r\n$8\r\nX.INVENT\r\n$2\r\nk3\r\n" SELECT_3 MULTI INCR_N EXEC
+			"*1\r\n$8\r\nFLUSHALL\r\n";
+	struct span base = preamble(NULL);
+	struct shown s = decode(with_commands(base, file), format, filter);
+	if (s.rc)
+		fail_msg("%s", s.f.sentence);
+	assert_string_equal(s.text, expected);
+	free(s.text);
+}
+
+static void filters_choose_commands(void **state)
+{
+	filter_shows(&(struct decode_filter){0}, "keys", "first\nk\nk\nk2\nk3\nn\n");
+	filter_shows(&(struct decode_filter){.match = "k?"}, "keys", "k\nk2\nk3\n");
+	filter_shows(&(struct decode_filter){.match = "f*"}, "keys", "first\n");
+	filter_shows(&(struct decode_filter){.type = "string"}, "keys", "first\n");
+	filter_shows(&(struct decode_filter){.type = "command"}, "keys", "k\nk\nk2\nk3\nn\n");
+	filter_shows(&(struct decode_filter){.limit = 2}, "keys", "first\nk\n");
+	filter_shows(&(struct decode_filter){.one_db = true, .db = 3}, "resp",
+		     SELECT_3 MULTI INCR_N EXEC "*1\r\n$8\r\nFLUSHALL\r\n");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(commands_show_in_every_format),
+		cmocka_unit_test(preamble_is_shown_before_the_commands),
+		cmocka_unit_test(parts_of_a_folder_follow_each_other),
+		cmocka_unit_test(file_that_ends_early_is_shown_as_far_as_it_is_good),
+		cmocka_unit_test(pipe_is_shown_as_it_comes),
+		cmocka_unit_test(long_commands_pass_in_pieces),
+		cmocka_unit_test(long_command_that_is_cut_is_never_half_written),
+		cmocka_unit_test(keys_of_long_commands_are_found),
+		cmocka_unit_test(filters_choose_commands),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
