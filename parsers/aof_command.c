@@ -126,17 +126,19 @@ static enum aof_result big_begin(struct aof_reader *r, struct span in, struct ao
 	return aof_take(r, ev, len, used);
 }
 
-// A word is announced that makes the command long. Once its header is there as a whole, the command
-// goes on word by word; until then hiredis has not judged it either.
+// The command is long, or a word is announced that makes it long. Once the header of this word is
+// there as a whole, the command goes on word by word; until then hiredis has not judged it either.
+// What hiredis does not look at is looked at first, so that it does not matter when it was noticed
+// how long the command is.
 //
 // @return AOF_EVENT, AOF_BAD, or AOF_MORE: feed on
-static enum aof_result long_word_step(struct aof_reader *r, struct span in, size_t fed,
+static enum aof_result long_step(struct aof_reader *r, struct span in, size_t fed,
 				      struct aof_event *ev, size_t *used)
 {
 	struct resp_skim s;
 	if (command_skim(&s, (struct span){in.p, fed}) == SKIM_BAD)
 		return command_fail(r, in);
-	return s.in_body ? big_begin(r, in, ev, used) : AOF_MORE;
+	return s.in_body || fed >= r->big_len ? big_begin(r, in, ev, used) : AOF_MORE;
 }
 
 enum aof_result aof_command_step(struct aof_reader *r, struct span in, struct aof_event *ev,
@@ -153,10 +155,8 @@ enum aof_result aof_command_step(struct aof_reader *r, struct span in, struct ao
 			return command_fail(r, in);
 		uint64_t least = resp_stream_frame_least(r->resp);
 		size_t fed = (size_t)(resp_stream_fed(r->resp) - r->pos);
-		if (fed >= r->big_len)
-			return big_begin(r, in, ev, used);
-		enum aof_result result = least > r->big_len
-						 ? long_word_step(r, in, fed, ev, used)
+		enum aof_result result = least > r->big_len || fed >= r->big_len
+						 ? long_step(r, in, fed, ev, used)
 						 : AOF_MORE;
 		if (result != AOF_MORE)
 			return result;
