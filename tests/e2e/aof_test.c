@@ -2,6 +2,7 @@
 // `flyover decode` of what a real server wrote as its append-only file: piped into an empty server,
 // it makes the same data, whatever the form of the file; and a file that is cut or damaged is taken
 // as far as the server itself would take it.
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -117,6 +118,40 @@ static void file_with_a_preamble_makes_the_same_data(struct world *w)
 	shell(w, text("cd '%s/" FOLDER "' && cat *.base.rdb *.incr.aof > '%s'", source->dir, file));
 	pipe_into(w, file, target);
 	assert_same_data(source, target);
+}
+
+// ---- Memory
+
+#define VALUE_MB 64
+#if defined(__SANITIZE_ADDRESS__)
+#define MEMORY_MAX_KB (400 * 1024)
+#else
+#define MEMORY_MAX_KB (32 * 1024)
+#endif
+
+// First, before any server of the other tests has been waited for: it is the greatest child.
+static void large_value_takes_little_memory(struct world *w)
+{
+	const char *file = text("%s/large.aof", w->dir), *out = text("%s/out", w->dir);
+	char *bytes = calloc(1, 1 << 20);
+	FILE *to = fopen(file, "w");
+	struct rusage usage;
+	struct stat st, out_st;
+
+	fprintf(to, "*3\r\n$3\r\nSET\r\n$5\r\nlarge\r\n$%d\r\n", VALUE_MB << 20);
+	for (int i = 0; i < VALUE_MB; i++)
+		fwrite(bytes, 1, 1 << 20, to);
+	fprintf(to, "\r\n");
+	assert_int_equal(fclose(to), 0);
+	free(bytes);
+	decode(w, file, 0, "-o", out, "--format=resp", NULL);
+	assert_int_equal(stat(file, &st), 0);
+	assert_int_equal(stat(out, &out_st), 0);
+	assert_int_equal(out_st.st_size,
+			 st.st_size + (off_t)strlen("*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n"));
+	assert_int_equal(getrusage(RUSAGE_CHILDREN, &usage), 0);
+	if (usage.ru_maxrss > MEMORY_MAX_KB)
+		fail_msg("%ld KB of memory", usage.ru_maxrss);
 }
 
 // ---- Points in time
@@ -284,6 +319,7 @@ static void part_that_is_missing_is_told(struct world *w)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
+		E2E_TEST(large_value_takes_little_memory),
 		E2E_TEST(folder_with_an_rdb_makes_the_same_data),
 		E2E_TEST(folder_of_commands_makes_the_same_data),
 		E2E_TEST(file_with_a_preamble_makes_the_same_data),
