@@ -183,23 +183,31 @@ static void pipe_is_shown_as_it_comes(void **state)
 
 // ---- Long commands
 
-#define LONG_LEN (9 * 1024 * 1024)
+#define LONG_LEN 9437184 // 9 MB; stands in the headers below
 
-// SET (in a transaction) of a value above what is shown in one piece.
-static struct span long_set(char *out)
+// A value above what is shown in one piece, between what stands before and behind it.
+static struct span long_file(const char *before, const char *behind)
 {
-	size_t n = (size_t)sprintf(out, SELECT_0 MULTI "*3\r\n$3\r\nSET\r\n$4\r\nlong\r\n$%d\r\n",
-				   LONG_LEN);
-	memset(out + n, 'x', LONG_LEN);
-	n += LONG_LEN;
-	n += (size_t)sprintf(out + n, "\r\n" EXEC INCR_N);
-	return (struct span){out, n};
+	size_t head = strlen(before), tail = strlen(behind), len = head + LONG_LEN + tail;
+	char *bytes = malloc(len);
+	if (!bytes)
+		abort();
+	memset(bytes, 'x', len);
+	memcpy(bytes, before, head);
+	memcpy(bytes + head + LONG_LEN, behind, tail);
+	return (struct span){bytes, len};
+}
+
+// SET of it in a transaction.
+static struct span long_set(void)
+{
+	return long_file(SELECT_0 MULTI "*3\r\n$3\r\nSET\r\n$4\r\nlong\r\n$9437184\r\n",
+			 "\r\n" EXEC INCR_N);
 }
 
 static void long_commands_pass_in_pieces(void **state)
 {
-	char *bytes = malloc(LONG_LEN + 1000);
-	struct span file = long_set(bytes);
+	struct span file = long_set();
 	struct shown s = decode(file, "resp", NULL);
 	assert_int_equal(s.rc, 0);
 	assert_int_equal(s.len, file.len);
@@ -224,14 +232,13 @@ static void long_commands_pass_in_pieces(void **state)
 	s = decode(file, "keys", &(struct decode_filter){.match = "n"});
 	assert_string_equal(s.text, "n\n");
 	free(s.text);
-	free(bytes);
+	free((char *)file.p);
 }
 
 // One that is cut is not begun when the file can be looked at before; from a pipe it is damage.
 static void long_command_that_is_cut_is_never_half_written(void **state)
 {
-	char *bytes = malloc(LONG_LEN + 1000);
-	struct span file = long_set(bytes);
+	struct span file = long_set();
 	struct folder d = folder_make();
 	char cat[440];
 	file.len = LONG_LEN;
@@ -257,24 +264,22 @@ static void long_command_that_is_cut_is_never_half_written(void **state)
 	json_decref(o);
 	free(s.text);
 	folder_remove(&d);
-	free(bytes);
+	free((char *)file.p);
 }
 
 static void keys_of_long_commands_are_found(void **state)
 {
 	static const char *const expected[] = {"a\nb\n", "dest\n", "x\n", ""};
 	static const char *const heads[] = {
-		"*5\r\n$4\r\nMSET\r\n$1\r\na\r\n$1\r\n1\r\n$1\r\nb\r\n",
-		"*5\r\n$11\r\nZUNIONSTORE\r\n$4\r\ndest\r\n$1\r\n2\r\n$1\r\na\r\n",
-		"*3\r\n$8\r\nX.INVENT\r\n$1\r\nx\r\n", "*2\r\n$4\r\nPING\r\n"};
-	char *bytes = malloc(LONG_LEN + 1000);
+		"*5\r\n$4\r\nMSET\r\n$1\r\na\r\n$1\r\n1\r\n$1\r\nb\r\n$9437184\r\n",
+		"*5\r\n$11\r\nZUNIONSTORE\r\n$4\r\ndest\r\n$1\r\n2\r\n$1\r\na\r\n$9437184\r\n",
+		"*3\r\n$8\r\nX.INVENT\r\n$1\r\nx\r\n$9437184\r\n",
+		"*2\r\n$4\r\nPING\r\n$9437184\r\n"};
 	for (size_t i = 0; i < 4; i++) {
-		size_t n = (size_t)sprintf(bytes, "%s$%d\r\n", heads[i], LONG_LEN);
-		memset(bytes + n, 'y', LONG_LEN);
-		n += LONG_LEN + (size_t)sprintf(bytes + n + LONG_LEN, "\r\n");
-		shows((struct span){bytes, n}, "keys", expected[i]);
+		struct span file = long_file(heads[i], "\r\n");
+		shows(file, "keys", expected[i]);
+		free((char *)file.p);
 	}
-	free(bytes);
 }
 
 // ---- Filters
