@@ -1,16 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A folder of append-only files made here, and commands to fill them with.
+// A folder of append-only files made here.
 #pragma once
 
 #include <dirent.h>
 
+#include "tests/unit/aof_bytes.h"
 #include "tests/unit/decode_rig.h"
-
-#define SELECT_3 "*2\r\n$6\r\nSELECT\r\n$1\r\n3\r\n"
-#define SET_K_V  "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n"
-#define INCR_N   "*2\r\n$4\r\nINCR\r\n$1\r\nn\r\n"
-#define MULTI    "*1\r\n$5\r\nMULTI\r\n"
-#define EXEC     "*1\r\n$4\r\nEXEC\r\n"
 
 struct folder {
 	char path[64];
@@ -53,10 +48,4 @@ static inline void folder_remove(const struct folder *d)
 			assert_int_equal(remove(folder_file(d, e->d_name)), 0);
 	closedir(all);
 	assert_int_equal(rmdir(d->path), 0);
-}
-
-static inline void says(const char *text, const char *part)
-{
-	if (!strstr(text, part))
-		fail_msg("'%s' is not in: %s", part, text);
 }
