@@ -111,7 +111,6 @@ static void file_with_a_preamble_makes_the_same_data(struct world *w)
 	const char *file = text("%s/appendonly.aof", w->dir);
 
 	dataset_load(source);
-	dataset_load_big(source);
 	deleted_pending_acknowledge(source);
 	rewrite(source);
 	writes_after(source);
