@@ -67,6 +67,11 @@ static void preamble_is_shown_before_the_commands(void **state)
 	shows(file, "resp",
 	      "*2\r\n$6\r\nSELECT\r\n$1\r\n5\r\n*3\r\n$3\r\nSET\r\n$5\r\nfirst\r\n$3\r\none\r\n"
 	      SELECT_0 SET_K_V);
+	struct shown s = decode(with_commands(preamble(NULL), "oops" SET_K_V), "keys", NULL);
+	assert_int_equal(s.rc, 0);
+	assert_string_equal(s.text, "first\n");
+	says(s.d.note, "is no AOF and was left out");
+	free(s.text);
 	// A rewrite that has just ended: a preamble, and no command yet.
 	shows(preamble(NULL), "keys", "first\n");
 	refuses(with_commands(preamble(NULL), SET_K_V "oops"), "neither a command");
@@ -235,12 +240,25 @@ static void long_commands_pass_in_pieces(void **state)
 	free((char *)file.p);
 }
 
+// The file from its n-th byte on, through a pipe.
+static struct shown tail_decode(const struct folder *d, int n, const char *format)
+{
+	char tail[440], path[64];
+	snprintf(tail, sizeof(tail), "tail -c +%d %s", n, folder_file(d, "x.aof"));
+	FILE *in = popen(tail, "r");
+	assert_non_null(in);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fileno(in));
+	const struct decode as = {.path = path};
+	struct shown s = decode_as(&as, format);
+	pclose(in);
+	return s;
+}
+
 // One that is cut is not begun when the file can be looked at before; from a pipe it is damage.
 static void long_command_that_is_cut_is_never_half_written(void **state)
 {
 	struct span file = long_set();
 	struct folder d = folder_make();
-	char cat[440];
 	file.len = LONG_LEN;
 	folder_write(&d, "x.aof", file);
 	struct decode as = {.path = folder_file(&d, "x.aof")};
@@ -249,13 +267,11 @@ static void long_command_that_is_cut_is_never_half_written(void **state)
 	assert_string_equal(s.text, "");
 	says(s.d.note, "the transaction that begins at byte 23 has no EXEC");
 	free(s.text);
-	snprintf(cat, sizeof(cat), "tail -c +39 %s", folder_file(&d, "x.aof")); // without MULTI
-	FILE *pipe = popen(cat, "r");
-	char path[64];
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fileno(pipe));
-	as.path = path;
-	s = decode_as(&as, "jsonl");
-	pclose(pipe);
+	s = tail_decode(&d, 1, "resp");
+	assert_int_equal(s.rc, -1);
+	says(s.f.sentence, "the transaction that begins at byte 23 has no EXEC");
+	free(s.text);
+	s = tail_decode(&d, 39, "jsonl"); // without MULTI
 	assert_int_equal(s.rc, -1);
 	says(s.f.sentence, "the file ends within what begins at byte 0");
 	json_t *o = json_loads(s.text, 0, NULL);
