@@ -327,6 +327,63 @@ static void filters_choose_commands(void **state)
 		     SELECT_3 MULTI INCR_N EXEC "*1\r\n$8\r\nFLUSHALL\r\n");
 }
 
+// ---- Report
+
+static char *report_of(const char *path, struct report *r, bool html)
+{
+	struct failure f = {0};
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+	assert_int_equal(report_init(r, 1700000000000), 0);
+	struct decode d = {.path = path, .report = r};
+	if (decode_run(&d, &f))
+		fail_msg("%s", f.sentence);
+	const struct report_file file = {
+		.path = path, .magic = d.magic, .version = d.version, .bytes = d.n_bytes};
+	if (html)
+		report_html(r, &file, out);
+	else
+		report_text(r, &file, out);
+	fclose(out);
+	return text;
+}
+
+static void report_counts_commands_keys_and_time(void **state)
+{
+	struct folder d = folder_make();
+	struct report r;
+	FILE *out = fopen(folder_file(&d, "x.aof"), "w");
+	fputs("#TS:1700000000\r\n", out);
+	for (int i = 1000; i < 4000; i++)
+		fprintf(out, "*3\r\n$3\r\nset\r\n$4\r\n%d\r\n$1\r\nv\r\n" INCR_N, i);
+	fputs("#TS:1700000060\r\n" SELECT_3 INCR_N, out);
+	for (int i = 10; i < 40; i++)
+		fprintf(out, "*2\r\n$9\r\nX.INVEN%d\r\n$1\r\nk\r\n", i);
+	fclose(out);
+	char *text = report_of(folder_file(&d, "x.aof"), &r, false);
+	assert_int_equal(r.commands.n, 6032);
+	assert_int_equal(r.commands.n_keys, 6031);
+	assert_in_range(report_keys_different(&r), 2850, 3150); // 3003
+	assert_int_equal(r.commands.unknown[REPORT_UNKNOWN].n, 30 - REPORT_UNKNOWN);
+	says(text, ": AOF, ");
+	says(text, "6,032 commands, 6,031 keys named, about ");
+	says(text, "from 2023-11-14T22:13:20Z to 2023-11-14T22:14:20Z");
+	says(text, "  INCR                                  3,001  49.8%");
+	says(text, "  SET                                   3,000  49.7%");
+	says(text, "  (others)                                 14   0.2%");
+	says(text, "  SELECT                                    1   0.0%       23 B   0.0%");
+	free(text);
+	report_fini(&r);
+	text = report_of(folder_file(&d, "x.aof"), &r, true);
+	says(text, "<h2>Commands</h2>");
+	says(text, "<td>INCR</td><td>3,001</td>");
+	says(text, "last time<b>2023-11-14T22:14:20Z</b>");
+	free(text);
+	report_fini(&r);
+	folder_remove(&d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -339,6 +396,7 @@ int main(void)
 		cmocka_unit_test(long_command_that_is_cut_is_never_half_written),
 		cmocka_unit_test(keys_of_long_commands_are_found),
 		cmocka_unit_test(filters_choose_commands),
+		cmocka_unit_test(report_counts_commands_keys_and_time),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
