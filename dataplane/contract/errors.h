@@ -41,6 +41,9 @@
 	X(FILE_RIGHTS, 4, "give yourself the right to it")                                         \
 	X(FILE_DAMAGED, 1, "what stands before is decoded; take the file from its server again")   \
 	X(OUTPUT, 1, "free space, or name another place with -o")                                  \
+	X(AOF_PARTS, 1,                                                                            \
+	  "give the folder as its server keeps it: one manifest, and every file it names")         \
+	X(UNTIL_TIME, 1, "name a later time, or take an older backup")                             \
 	X(OUTPUT_EXISTS, 3, "name another file with -o")                                           \
 	X(CUT_SHORT, 1, "nothing was kept; start the same command again")                          \
 	X(SOURCE_REFUSES, 1, "compare what was asked for with what this source is and has")
