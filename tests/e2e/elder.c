@@ -290,12 +290,11 @@ static void elder_serve(struct fake *f, int fd)
 	free(w.to_client.p);
 }
 
-struct elder *elder_start(struct world *w, const char *version, int upstream_port)
+void elder_becomes(struct elder *e, const char *version)
 {
-	struct elder *e = calloc(1, sizeof(*e));
 	unsigned major = 0, minor = 0;
 	const char *number = strchr(version, ' ');
-	assert_true(e && number && sscanf(number, "%u.%u", &major, &minor) == 2);
+	assert_true(number && sscanf(number, "%u.%u", &major, &minor) == 2);
 	bool valkey = !strncmp(version, "valkey ", 7);
 	e->at = valkey ? SERVER_VERSION(7, 2) : SERVER_VERSION(major, minor);
 	if (valkey)
@@ -304,6 +303,13 @@ struct elder *elder_start(struct world *w, const char *version, int upstream_por
 			 number + 1);
 	else
 		snprintf(e->info, sizeof(e->info), "redis_version:%s\r\n", number + 1);
+}
+
+struct elder *elder_start(struct world *w, const char *version, int upstream_port)
+{
+	struct elder *e = calloc(1, sizeof(*e));
+	assert_non_null(e);
+	elder_becomes(e, version);
 	e->upstream_port = upstream_port;
 	struct fake *f = fake_start(w, elder_serve, e);
 	e->port = f->port;

@@ -29,6 +29,9 @@ struct elder {
 // @param upstream_port  of the loopback
 struct elder *elder_start(struct world *w, const char *version, int upstream_port);
 
+// Be another release from now on, for connections that come later: end the others first.
+void elder_becomes(struct elder *e, const char *version);
+
 // Commands that it refused so far.
 unsigned elder_refused(const struct elder *e);
 
