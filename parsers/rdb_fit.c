@@ -79,12 +79,6 @@ enum rdb_fit rdb_fit_of(const struct server_version *server, enum rdb_magic magi
 	}
 }
 
-bool rdb_type_has_field_ttl(enum rdb_magic magic, uint8_t type)
-{
-	const struct rdb_type *t = rdb_type_find(magic, type);
-	return t && t->field_ttl;
-}
-
 int rdb_fit_reason(const struct server_version *server, enum rdb_magic magic, uint8_t type,
 		   char *out, size_t out_len)
 {

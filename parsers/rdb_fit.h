@@ -39,9 +39,6 @@ void rdb_verbs_of(const struct server_version *server, struct rdb_verbs *verbs);
 enum rdb_fit rdb_fit_of(const struct server_version *server, enum rdb_magic magic, uint8_t type,
 			bool drops_ttl);
 
-// Whether values of the type carry expiries of hash fields.
-bool rdb_type_has_field_ttl(enum rdb_magic magic, uint8_t type);
-
 // The type that RDB_FIT_OLDER means; 0: there is none.
 uint8_t rdb_fit_stream_type(const struct server_version *server);
 

@@ -244,7 +244,7 @@ static int item_run(struct work *w, const struct item *item, struct failure *f)
 	}
 	if (!len) {
 		free(command);
-		answer(w, item->id, RETRY_SKIPPED,
+		answer(w, item->id, RETRY_REFUSED,
 		       SPAN_LIT("only its name is kept, since the value is large; `flyover check "
 				"--repair` copies it once the target can hold it"));
 		return 0;

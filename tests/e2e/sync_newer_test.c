@@ -223,6 +223,44 @@ static void a_2_8_holds_all_but_streams_and_functions(struct world *w)
 	into_an_elder(w, "redis 2.8.24", false, NULL);
 }
 
+// Once the target has been upgraded: the server that stood behind the elder.
+static void what_was_parked_is_taken_by_a_newer_target(struct world *w)
+{
+	struct scene s = {.w = w,
+			  .source = server_start(w, "source", NULL),
+			  .target = server_start(w, "target", NULL)};
+	struct elder *e = elder_start(w, "redis 4.0.14", s.target->port);
+	char noise[6000];
+	uint32_t seed = 1;
+	run(s.source, "FUNCTION LOAD %s", function_library);
+	run(s.source, "XADD stream 1-1 a b");
+	run(s.source, "XGROUP CREATE stream group 0");
+	run(s.source, "XREADGROUP GROUP group me STREAMS stream >");
+	select_db(s.source, 3);
+	run(s.source, "XADD expires 1-1 a b");
+	run(s.source, "EXPIREAT expires 4102444800");
+	for (unsigned i = 0; i < sizeof(noise); i++) { // does not pack
+		seed = seed * 1664525 + 1013904223;
+		noise[i] = (char)(seed >> 24);
+	}
+	run(s.source, "XADD large 1-1 a %b", noise, sizeof(noise));
+	sync_to(&s, s.source->url, e->url, "--big-value=4KB");
+	assert_int_equal(json_array_size(s.parked), 4);
+	const char *arguments[] = {
+		text("%s/flyover", build_dir()), "link", "parked", "retry", "--all", "--state-dir",
+		s.state, "--target", s.target->url, NULL};
+	struct process *p = process_start(w, "retry", arguments, NULL);
+	assert_int_equal(process_wait(p), 1);
+	char *said = process_stdout(p);
+	if (!strstr(said, "only its name is kept"))
+		fail_msg("nothing is said of the large one: %s", said);
+	free(said);
+	check_run(&s);
+	assert_int_equal(json_array_size(s.found), 1);
+	assert_string_equal(field(json_array_get(s.found, 0), "key"), "large");
+	scene_end(&s);
+}
+
 static void a_4_0_holds_all_but_streams_and_functions_by_pieces(struct world *w)
 {
 	into_an_elder(w, "redis 4.0.14", false, "--big-value=4KB");
@@ -340,6 +378,7 @@ int main(int argc, char **argv)
 		cmocka_set_test_filter(argv[1]);
 	const struct CMUnitTest tests[] = {
 		E2E_TEST(a_2_8_holds_all_but_streams_and_functions),
+		E2E_TEST(what_was_parked_is_taken_by_a_newer_target),
 		E2E_TEST(a_4_0_holds_all_but_streams_and_functions_by_pieces),
 		E2E_TEST(a_5_0_holds_all_but_functions_by_pieces),
 		E2E_TEST(a_6_2_holds_all_but_functions),
