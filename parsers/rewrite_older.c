@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "parsers/commands_number.h"
+#include "parsers/rewrite.h"
 
 enum instead {
 	INSTEAD_KNOWN,
@@ -341,6 +341,29 @@ enum older_result older_apply(
 		return OLDER_SAME;
 	cuts_put(f, &in);
 	return OLDER_FORM;
+}
+
+// The safe form of some commands has another name.
+static bool is_renamed(const struct command *c)
+{
+	return c->rewrite >= REWRITE_TO_SET || c->rewrite == REWRITE_GETEX ||
+	       c->rewrite == REWRITE_HGETDEL;
+}
+
+bool older_reaches(const struct older *o, const struct command *c)
+{
+	size_t index = (size_t)(c - command_rows);
+	if (!lacks(o, c->since_redis, c->since_valkey) || is_renamed(c))
+		return true;
+	for (int i = 0; i < older_index[index].n; i++) {
+		const struct older_row *r = &older_rows[older_index[index].first + i];
+		if (r->option || r->more_than || r->instead == INSTEAD_KNOWN)
+			continue;
+		if (r->instead == INSTEAD_FIELD_TTL && o->field_ttl_drop)
+			continue;
+		return r->instead != INSTEAD_PARK && r->instead != INSTEAD_FIELD_TTL;
+	}
+	return false;
 }
 
 void older_reason(

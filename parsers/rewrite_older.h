@@ -75,6 +75,9 @@ enum older_result older_apply(
 	const struct older *o, const struct command *c, const struct span *argv, int argc,
 	struct older_form *form);
 
+// Whether calls of a command without newer options reach the target, in whatever words.
+bool older_reaches(const struct older *o, const struct command *c);
+
 // One command as its only form; what the command was before is the caller's to know.
 void older_form_of(struct older_form *form, const struct span *argv, int argc);
 

@@ -289,6 +289,34 @@ static void reasons_name_command_release_and_target(void **state)
 	}
 }
 
+static void what_reaches_a_target_is_known_beforehand(void **state)
+{
+	static const struct {
+		const char *name, *target;
+		bool reaches, reaches_dropped;
+	} cases[] = {
+		{"SET", "2.8", true, true},           {"UNLINK", "2.8", true, true},
+		{"GETDEL", "2.8", true, true},        {"GETEX", "2.8", true, true},
+		{"HGETDEL", "2.8", true, true},       {"MSETEX", "7.0", true, true},
+		{"XADD", "4.0", false, false},        {"VADD", "7.0", false, false},
+		{"HPEXPIREAT", "7.0", false, true},   {"HSETEX", "7.0", true, true},
+		{"SWAPDB", "3.2", true, true},        {"BITFIELD", "2.8", false, false},
+		{"GEOSEARCHSTORE", "6.0", true, true}, {"LMPOP", "6.2", false, false},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct server_version v = version_of(cases[i].target);
+		const struct command *c =
+			command_find(span_of(cases[i].name), (struct span){"", 0});
+		struct older o;
+		older_init(&o, &v, false);
+		if (older_reaches(&o, c) != cases[i].reaches)
+			fail_msg("%s, %s", cases[i].name, cases[i].target);
+		older_init(&o, &v, true);
+		if (older_reaches(&o, c) != cases[i].reaches_dropped)
+			fail_msg("%s, %s, dropped", cases[i].name, cases[i].target);
+	}
+}
+
 // ---- All that sources say, to all targets
 
 // Told once more, apart from the table that is tested.
@@ -458,6 +486,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(what_has_no_older_form_is_never_silent),
 		cmocka_unit_test(expiries_of_fields_go_by_the_setting),
 		cmocka_unit_test(reasons_name_command_release_and_target),
+		cmocka_unit_test(what_reaches_a_target_is_known_beforehand),
 		cmocka_unit_test(captured_forms_are_said_to_every_target),
 		cmocka_unit_test(newest_targets_cost_nothing),
 		cmocka_unit_test(random_calls_stay_within_their_room),
