@@ -388,8 +388,11 @@ static void keys_hold(struct route *r, const struct rewrite *w, int64_t set_at_m
 static int form_place(struct route *r, const struct form *f, int64_t set_at_ms)
 {
 	int rc;
-	if (f->fate == FORM_RESYNC)
-		return resync_want(r, "a command that the target's release does not have");
+	if (f->fate == FORM_RESYNC) {
+		snprintf(r->text, sizeof(r->text),
+			 "%s came, which the target's release does not have", f->command->name);
+		return resync_want(r, r->text);
+	}
 	if (f->fate == FORM_FILTERED)
 		rc = command_filter(r);
 	else

@@ -66,7 +66,7 @@ struct route {
 	bool frame_held;         // so is the transaction at hand
 
 	enum error_id error;     // why route_turn() said -1
-	char text[TEXT_LEN];
+	char text[TEXT_LEN];     // or of `resync`
 };
 
 // @return 0, or -ENOMEM

@@ -167,11 +167,11 @@ static void assert_same_log(struct pair *p)
 	run(p->source, "DEL log");
 }
 
-static void every_write_command_reaches(struct world *w, const char *release)
+static void every_write_command_reaches(struct world *w, const char *release, const char *lanes)
 {
 	struct pair p = pair_start(w, release);
 
-	pair_sync(&p, NULL, NULL);
+	pair_sync(&p, "--lanes", lanes);
 	PLAY(p.source, write_commands);
 	run(p.source, "DEL x y made z7"); // streams are another test's
 	job_wait_applied(p.sync, p.source);
@@ -184,12 +184,12 @@ static void every_write_command_reaches(struct world *w, const char *release)
 
 static void every_write_command_reaches_a_6_0(struct world *w)
 {
-	every_write_command_reaches(w, "redis 6.0.16");
+	every_write_command_reaches(w, "redis 6.0.16", "1");
 }
 
 static void every_write_command_reaches_a_5_0(struct world *w)
 {
-	every_write_command_reaches(w, "redis 5.0.14");
+	every_write_command_reaches(w, "redis 5.0.14", "4");
 }
 
 // Streams have no older form: each of their commands is parked, all else is equal.
@@ -240,6 +240,35 @@ static void a_2_8_gets_its_own_words(struct world *w)
 	assert_int_equal(parked_lines(&p, "BITFIELD came with Redis 3.2"), 1);
 	run(p.source, "DEL bits");
 	assert_done(&p, 1);
+}
+
+static bool data_are_the_same(void *arg)
+{
+	struct pair *p = arg;
+	return !data_differences(p->source, p->target);
+}
+
+static bool tells_of_swapdb(const json_t *progress, const void *arg)
+{
+	const char *why = json_string_value(json_object_get(progress, "full_sync"));
+	return why && strstr(why, "SWAPDB");
+}
+
+static void a_full_sync_follows_what_nothing_else_can(struct world *w)
+{
+	struct pair p = pair_start(w, "redis 3.2.12");
+
+	pair_sync(&p, NULL, NULL);
+	select_db(p.source, 1);
+	run(p.source, "SET of-one 1");
+	select_db(p.source, 0);
+	run(p.source, "SET of-none 1");
+	run(p.source, "SWAPDB 0 1");
+	run(p.source, "SET after 1");
+	wait_until(data_are_the_same, &p, "the databases to be exchanged");
+	assert_int_equal(ask_number(p.target, "GET of-one"), 1);
+	job_wait_for(p.sync, tells_of_swapdb, NULL, "the reason of the full sync");
+	assert_done(&p, 0);
 }
 
 // A payload that the target cannot load is parked; one that it can gets a footer that it takes.
@@ -400,6 +429,7 @@ int main(void)
 		E2E_TEST(every_write_command_reaches_a_5_0),
 		E2E_TEST(what_a_4_0_cannot_hold_is_parked),
 		E2E_TEST(a_2_8_gets_its_own_words),
+		E2E_TEST(a_full_sync_follows_what_nothing_else_can),
 		E2E_TEST(payloads_are_worded_for_the_target),
 		E2E_TEST(expiries_are_held_for_a_6_0),
 		E2E_TEST(a_target_of_another_release_is_taken_over),
