@@ -33,6 +33,18 @@ static struct pair pair_start(struct world *w, const char *release)
 	return p;
 }
 
+static bool data_are_the_same(void *arg)
+{
+	struct pair *p = arg;
+	return !data_differences(p->source, p->target);
+}
+
+// The progress tells once a second what the target shows at once.
+static void settle(struct pair *p)
+{
+	wait_until(data_are_the_same, p, "the target to hold what the source holds");
+}
+
 // What the rows of write_commands.h leave out: the same verbs with other words.
 static const char *const more_commands[] = {
 	"SET kept 1 EX 5000",
@@ -112,15 +124,13 @@ static void play_more(struct pair *p)
 	while (strcmp(more_commands[flush], "FLUSHDB ASYNC") != 0)
 		flush++;
 	play(p->source, more_commands, flush);
-	job_wait_applied(p->sync, p->source);
-	assert_same_data(p->source, p->target);
+	settle(p);
 	play(p->source, more_commands + flush, n - flush);
 }
 
 static void assert_done(struct pair *p, long long parked)
 {
-	job_wait_applied(p->sync, p->source);
-	assert_same_data(p->source, p->target);
+	settle(p);
 	assert_int_equal(job_drain(p->sync), 0);
 	assert_books_balance(p->sync);
 	assert_int_equal(job_number(p->sync, "parked"), parked);
@@ -174,8 +184,7 @@ static void every_write_command_reaches(struct world *w, const char *release, co
 	pair_sync(&p, "--lanes", lanes);
 	PLAY(p.source, write_commands);
 	run(p.source, "DEL x y made z7"); // streams are another test's
-	job_wait_applied(p.sync, p.source);
-	assert_same_data(p.source, p.target);
+	settle(&p);
 	play_more(&p);
 	PLAY(p.source, stream_commands);
 	assert_same_log(&p);
@@ -232,20 +241,13 @@ static void a_2_8_gets_its_own_words(struct world *w)
 	run(p.source, "RESTORE a 70000 %b REPLACE", dump->str, dump->len);
 	run(p.source, "RESTORE c 0 %b", dump->str, dump->len);
 	freeReplyObject(dump);
-	job_wait_applied(p.sync, p.source);
-	assert_same_data(p.source, p.target);
+	settle(&p);
 	play(p.source, rows + sizeof(rows) / sizeof(rows[0]) - 2, 2);
 	run(p.source, "BITFIELD bits SET u8 0 255");
 	job_wait_applied(p.sync, p.source);
 	assert_int_equal(parked_lines(&p, "BITFIELD came with Redis 3.2"), 1);
 	run(p.source, "DEL bits");
 	assert_done(&p, 1);
-}
-
-static bool data_are_the_same(void *arg)
-{
-	struct pair *p = arg;
-	return !data_differences(p->source, p->target);
 }
 
 static bool tells_of_swapdb(const json_t *progress, const void *arg)
@@ -265,7 +267,7 @@ static void a_full_sync_follows_what_nothing_else_can(struct world *w)
 	run(p.source, "SET of-none 1");
 	run(p.source, "SWAPDB 0 1");
 	run(p.source, "SET after 1");
-	wait_until(data_are_the_same, &p, "the databases to be exchanged");
+	settle(&p);
 	assert_int_equal(ask_number(p.target, "GET of-one"), 1);
 	job_wait_for(p.sync, tells_of_swapdb, NULL, "the reason of the full sync");
 	assert_done(&p, 0);
@@ -311,7 +313,7 @@ static void expiries_are_held_for_a_6_0(struct world *w)
 
 	pair_sync(&p, NULL, NULL);
 	run(p.source, "SET first 1");
-	job_wait_applied(p.sync, p.source);
+	settle(&p);
 	server_freeze(p.target);
 	run(p.source, "INCR waits");
 	job_wait_for(p.sync, link_lags, NULL, "the link to lag");
@@ -319,7 +321,6 @@ static void expiries_are_held_for_a_6_0(struct world *w)
 	run(p.source, "SET kept v PX 7900");
 	run(p.source, "MSET kept 1");
 	server_thaw(p.target);
-	job_wait_applied(p.sync, p.source);
 	wait_until(expiry_is_its_own, &p, "the key to get its own expiry back");
 	assert_int_equal(ask_number(p.target, "EXISTS brief"), 1);
 	assert_int_equal(ask_number(p.target, "PTTL kept"), -1);
@@ -334,7 +335,7 @@ static void a_target_of_another_release_is_taken_over(struct world *w)
 	pair_sync(&p, NULL, NULL);
 	run(p.source, "RPUSH l a b c d e f");
 	run(p.source, "LMOVE l m LEFT LEFT");
-	job_wait_applied(p.sync, p.source);
+	settle(&p);
 	server_kill(p.target);
 	run(p.source, "LMOVE l m RIGHT RIGHT");
 	elder_becomes(p.elder, "redis 5.0.14");
