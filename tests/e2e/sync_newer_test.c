@@ -192,6 +192,7 @@ static void into_an_elder(struct world *w, const char *version, bool has_streams
 			  .target = server_start(w, "target", NULL)};
 	struct elder *e = elder_start(w, version, s.target->port);
 	unsigned n_streams = has_streams ? 0 : 4 * 6;
+	bool deletes = option && !strcmp(option, "--extra-keys=delete");
 	dataset_load(s.source);
 	for (unsigned db = 0; db < 16; db += 3) {
 		select_db(s.source, (int)db);
@@ -204,6 +205,8 @@ static void into_an_elder(struct world *w, const char *version, bool has_streams
 	}
 	queue(s.target, "SADD string:embedded of another type");
 	queue(s.target, "SET hash:small old");
+	if (deletes)
+		queue(s.target, "SET nobody-else-has-this 1");
 	queue_flush(s.source);
 	queue_flush(s.target);
 	sync_to(&s, s.source->url, e->url, option);
@@ -220,7 +223,7 @@ static void into_an_elder(struct world *w, const char *version, bool has_streams
 
 static void a_2_8_holds_all_but_streams_and_functions(struct world *w)
 {
-	into_an_elder(w, "redis 2.8.24", false, NULL);
+	into_an_elder(w, "redis 2.8.24", false, "--extra-keys=delete");
 }
 
 // Once the target has been upgraded: the server that stood behind the elder.
