@@ -279,6 +279,29 @@ static void a_6_2_holds_all_but_functions(struct world *w)
 	into_an_elder(w, "redis 6.2.14", true, NULL);
 }
 
+// Values that take several commands, and a connection that is cut between any two bytes of them.
+static void a_lost_connection_changes_nothing(struct world *w)
+{
+	struct scene s = {.w = w,
+			  .source = server_start(w, "source", NULL),
+			  .target = server_start(w, "target", NULL)};
+	struct elder *e = elder_start(w, "redis 4.0.14", s.target->port);
+	struct proxy *p = proxy_start(w, e->port);
+	for (unsigned i = 0; i < 3000; i++) {
+		queue(s.source, "HSET hash:%u a %u b x", i, i);
+		queue(s.source, "EXPIREAT hash:%u 4102444800", i);
+		queue(s.source, "SET string:%u %u PXAT 4102444800123", i, i);
+		queue(s.source, "ZADD zset:%u %u a", i, i);
+	}
+	queue_flush(s.source);
+	proxy_cut_after(p, TO_SERVER, 234567, END_RST);
+	sync_to(&s, s.source->url, p->url, NULL);
+	proxy_wait_cut(p);
+	assert_int_equal(json_array_size(s.parked), 0);
+	assert_same_data(s.source, s.target);
+	scene_end(&s);
+}
+
 // ---- Newer snapshots into 7.0
 
 static void rdb_serve(struct fake *f, const char *path)
@@ -385,6 +408,7 @@ int main(int argc, char **argv)
 		E2E_TEST(a_4_0_holds_all_but_streams_and_functions_by_pieces),
 		E2E_TEST(a_5_0_holds_all_but_functions_by_pieces),
 		E2E_TEST(a_6_2_holds_all_but_functions),
+		E2E_TEST(a_lost_connection_changes_nothing),
 		E2E_TEST(a_snapshot_of_redis_7_2_arrives_in_7_0),
 		E2E_TEST(a_snapshot_of_redis_8_0_arrives_in_7_0_as_far_as_it_can),
 		E2E_TEST(a_snapshot_of_valkey_9_arrives_in_7_0_as_far_as_it_can),
