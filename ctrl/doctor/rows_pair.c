@@ -154,37 +154,45 @@ void row_target_age(const struct facts *k, struct findings *f)
 	if (!s->version || !t->version)
 		return;
 	unsigned from = rdb_version(s), to = rdb_version(t);
-	if (from > to)
+	if (t->version < SERVER_VERSION(6, 2))
+		finding_put(f, SEVERITY_ERROR, NULL,
+			    "the target is %s: absolute expiries, which a link writes, need 6.2 or "
+			    "later",
+			    t->version_text);
+	else if (from > to)
 		finding_put(f, SEVERITY_WARNING, NULL,
-			    "the target (%s, RDB %u) is older than the source (%s, RDB %u): %s go "
-			    "there by commands, which takes longer%s",
+			    "the target (%s, RDB %u) is older than the source (%s, RDB %u): it "
+			    "cannot restore %s as the source stores them",
 			    t->version_text, to, s->version_text, from,
-			    to < 10 ? "small hashes, sorted sets and lists" : "small sets",
-			    t->version < SERVER_VERSION(5, 0)
-				    ? "; it has no streams, which are parked by their names"
-				    : "");
+			    to < 10 ? "small hashes, sorted sets, lists and streams"
+				    : "small sets and streams");
 }
 
 void row_functions(const struct facts *k, struct findings *f)
 {
 	if (k->source.libraries > 0 && k->target.version &&
 	    k->target.version < SERVER_VERSION(7, 0))
-		finding_put(f, SEVERITY_WARNING, NULL,
+		finding_put(f, SEVERITY_ERROR, NULL,
 			    "the source has %lld function libraries, the target (%s) knows no "
-			    "functions: they are parked",
+			    "functions",
 			    (long long)k->source.libraries, k->target.version_text);
+}
+
+static bool takes_field_expiry(const struct server_facts *s, const struct server_facts *t)
+{
+	if (s->valkey != t->valkey)
+		return false; // the forms in which they are dumped differ
+	return t->version >= (t->valkey ? SERVER_VERSION(9, 0) : SERVER_VERSION(7, 4));
 }
 
 void row_field_expiry(const struct facts *k, struct findings *f)
 {
-	const struct server_facts *s = &k->source, *t = &k->target;
-	if (s->field_expiry && t->version &&
-	    t->version < (t->valkey ? SERVER_VERSION(9, 0) : SERVER_VERSION(7, 4)))
-		finding_put(f, SEVERITY_WARNING, NULL,
+	if (k->source.field_expiry && k->target.version &&
+	    !takes_field_expiry(&k->source, &k->target))
+		finding_put(f, SEVERITY_ERROR, NULL,
 			    "the source (%s) has hashes with fields that expire, which the target "
-			    "(%s) does not know: they are parked, or go without by "
-			    "--field-ttl=drop",
-			    s->version_text, t->version_text);
+			    "(%s) cannot restore",
+			    k->source.version_text, k->target.version_text);
 }
 
 // ---- Commands ---------------------------------------------------------------------------------
