@@ -41,7 +41,7 @@ static void parked_read(struct scene *s)
 static void sync_to(struct scene *s, const char *source_url, const char *target_url,
 		    const char *option)
 {
-	s->state = text("%s/state", s->w->dir);
+	s->state = text("%s/state-%s", s->w->dir, s->target->name);
 	s->sync = job_start(s->w, "sync", source_url, target_url, "--json", "--state-dir", s->state,
 			    "--until=caught-up", option, NULL);
 	assert_int_equal(job_wait(s->sync), 0);
@@ -301,7 +301,7 @@ static void a_lost_connection_changes_nothing(struct world *w)
 	scene_end(&s);
 }
 
-// ---- Newer snapshots into 7.0
+// ---- Snapshots of other servers
 
 static void rdb_serve(struct fake *f, const char *path)
 {
@@ -351,7 +351,8 @@ static void database_check(struct scene *s, const char *server, json_t *expected
 	}
 }
 
-static void from_newer(struct world *w, const char *server, bool drops_ttl)
+// @param elder  as which the target behaves, NULL: as the 7.0 that it is
+static void from_server(struct world *w, const char *server, const char *elder, bool drops_ttl)
 {
 	const char *dir = corpora_find(), *db;
 	struct scene s = {.w = w};
@@ -360,9 +361,10 @@ static void from_newer(struct world *w, const char *server, bool drops_ttl)
 	if (!dir)
 		return;
 	struct fake *f = fake_start(w, fake_primary, NULL);
-	s.target = server_start(w, "target", NULL);
+	s.target = server_start(w, text("target-of-%s", server), NULL);
 	rdb_serve(f, text("%s/servers/%s/dump.rdb", dir, server));
-	sync_to(&s, f->url, s.target->url, drops_ttl ? "--field-ttl=drop" : NULL);
+	sync_to(&s, f->url, elder ? elder_start(w, elder, s.target->port)->url : s.target->url,
+		drops_ttl ? "--field-ttl=drop" : NULL);
 	json_t *all = json_load_file(text("%s/servers/%s/expected.json", dir, server), 0, NULL);
 	json_t *got = target_keys(&s);
 	assert_non_null(all);
@@ -379,22 +381,30 @@ static void from_newer(struct world *w, const char *server, bool drops_ttl)
 
 static void a_snapshot_of_redis_7_2_arrives_in_7_0(struct world *w)
 {
-	from_newer(w, "redis-7.2.4", false);
+	from_server(w, "redis-7.2.4", NULL, false);
 }
 
 static void a_snapshot_of_redis_8_0_arrives_in_7_0_as_far_as_it_can(struct world *w)
 {
-	from_newer(w, "redis-8.0.2", false);
+	from_server(w, "redis-8.0.2", NULL, false);
 }
 
 static void a_snapshot_of_valkey_9_arrives_in_7_0_as_far_as_it_can(struct world *w)
 {
-	from_newer(w, "valkey-9.0.4", false);
+	from_server(w, "valkey-9.0.4", NULL, false);
 }
 
 static void fields_arrive_without_their_expiries_where_that_was_asked_for(struct world *w)
 {
-	from_newer(w, "redis-8.0.2", true);
+	from_server(w, "redis-8.0.2", NULL, true);
+}
+
+static void snapshots_of_older_servers_arrive_in_targets_as_old(struct world *w)
+{
+	from_server(w, "redis-2.8.24", "redis 2.8.24", false);
+	from_server(w, "redis-4.0.14", "redis 4.0.14", false);
+	from_server(w, "redis-6.2.14", "redis 5.0.14", false);
+	from_server(w, "valkey-8.0.1", NULL, false); // sets of 7.2
 }
 
 int main(int argc, char **argv)
@@ -412,6 +422,7 @@ int main(int argc, char **argv)
 		E2E_TEST(a_snapshot_of_redis_8_0_arrives_in_7_0_as_far_as_it_can),
 		E2E_TEST(a_snapshot_of_valkey_9_arrives_in_7_0_as_far_as_it_can),
 		E2E_TEST(fields_arrive_without_their_expiries_where_that_was_asked_for),
+		E2E_TEST(snapshots_of_older_servers_arrive_in_targets_as_old),
 	};
 	e2e_filter();
 	return cmocka_run_group_tests(tests, NULL, NULL);
