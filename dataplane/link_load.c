@@ -69,8 +69,7 @@ void link_full_sync_tell(struct link *link)
 // @param sweeps  what the snapshot does not hold has to go
 void link_loading_begins(struct link *link, bool sweeps)
 {
-	int rc = snapshot_begin(&link->snapshot, &link->config->settings,
-				&link->lanes[0].version);
+	int rc = snapshot_begin(&link->snapshot, &link->config->settings, &link->target);
 	sweep_fini(&link->sweep);
 	if (!rc && sweeps)
 		rc = keyset_init(&link->sweep.keys, link->config->state_dir);

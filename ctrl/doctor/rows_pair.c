@@ -135,7 +135,7 @@ void row_source_age(const struct facts *k, struct findings *f)
 	if (s->version < SERVER_VERSION(2, 8))
 		finding_put(f, SEVERITY_ERROR, NULL, "the source is %s, which knows no PSYNC",
 			    s->version_text);
-	if (s->version >= (s->valkey ? SERVER_VERSION(9, 2) : SERVER_VERSION(8, 6)))
+	if (s->version >= (s->valkey ? SERVER_VERSION(9, 2) : SERVER_VERSION(8, 12)))
 		finding_put(f, SEVERITY_WARNING, NULL,
 			    "the source is %s: values that only this version has end the link",
 			    s->version_text);

@@ -12,6 +12,8 @@
 #define TURN_BYTES  (512 * 1024)
 #define SCRATCH_MAX (64 * MB)
 
+#define RDB_VERSION_TEMPLATES 15 // hashes that only come as elements
+
 void snapshot_init(struct snapshot *s, struct log *log, struct place *place,
 		   struct source_counters *counters, struct keyset *keys, struct holds *holds,
 		   struct park *park)
@@ -130,13 +132,14 @@ static int function_put(struct snapshot *s, const struct rdb_event *ev)
 	return snapshot_put(s, 0, true, words, 4, true);
 }
 
-// A module's value that does not fit the window cannot be sent, since its end is not known: say so.
+// A module's value that does not fit the window cannot be sent, since its end is not known.
 static int skipped_take(struct snapshot *s, const struct rdb_event *ev)
 {
-	if (!ev->key.len)
+	if (!ev->key.len || s->skips_db || snapshot_has_expired(s, ev->expire_at_ms))
 		return 1;
-	return snapshot_bad(s, ERROR_RDB_UNSUPPORTED,
-			    "the module value of a key is larger than snapshot-window");
+	int rc = snapshot_park(s, ev->key, "RESTORE", NULL,
+			       "the value, of a module, is larger than snapshot-window");
+	return rc > 0 ? snapshot_key_done(s, ev->key) : rc;
 }
 
 static int eof_take(struct snapshot *s, const struct rdb_event *ev)
@@ -154,7 +157,8 @@ static bool needs_frames(const struct snapshot *s)
 		return false;
 	bool other = s->reader.version > RDB_VERSION_COMMON &&
 		     (s->reader.magic == RDB_MAGIC_VALKEY) != s->target.valkey;
-	return !s->verbs.set_pxat || !s->verbs.restore_absttl || other ||
+	bool templates = s->reader.version == RDB_VERSION_TEMPLATES;
+	return !s->verbs.set_pxat || !s->verbs.restore_absttl || other || templates ||
 	       s->reader.version > server_rdb_version(&s->target);
 }
 

@@ -136,8 +136,10 @@ static void versions_that_do_not_fit_are_named(void **state)
 	struct facts *k = pair_new();
 	k->source.version = VERSION(2, 6);
 	finds(k, "source-age", SEVERITY_ERROR, "no PSYNC", NULL);
-	k->source.version = VERSION(8, 6);
+	k->source.version = VERSION(8, 12);
 	finds(k, "source-age", SEVERITY_WARNING, "only this version", NULL);
+	k->source.version = VERSION(8, 10);
+	is_silent(k, "source-age");
 	k->source.version = VERSION(7, 4);
 	is_silent(k, "source-age");
 	finds(k, "target-age", SEVERITY_WARNING, "small sets and streams", NULL);
