@@ -114,11 +114,16 @@ static void snapshot_note(struct link *link)
 	link_note(link, EVENT_INFO,
 		  "snapshot loaded: %" PRIu64 " keys; the stream goes on at offset %" PRIu64,
 		  counter_get(&c->snapshot_keys), link->source.snapshot_offset);
-	if (s->n_unfit || s->n_degraded)
+	if (s->n_unfit)
 		link_note(link, EVENT_WARN,
-			  "of the snapshot %s cannot hold %" PRIu64 " keys or functions, which are "
-			  "parked; %" PRIu64 " were sent without a part",
-			  s->target.text, s->n_unfit, s->n_degraded);
+			  "%s cannot hold %" PRIu64 " keys or functions of the snapshot: they are "
+			  "parked",
+			  s->target.text, s->n_unfit);
+	if (s->n_degraded)
+		link_note(link, EVENT_WARN,
+			  "%" PRIu64 " keys of the snapshot went without a part that %s does not "
+			  "take",
+			  s->n_degraded, s->target.text);
 }
 
 // Loaded: the stream goes on where the snapshot was taken.

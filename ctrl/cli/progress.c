@@ -186,8 +186,8 @@ static void summary_print(const struct progress *p, const json_t *link, uint64_t
 	unsigned long long unfit = (unsigned long long)number(link, "unfit");
 	unsigned long long degraded = (unsigned long long)number(link, "degraded");
 	if (unfit || degraded)
-		printf("the target's version cannot hold all: %llu keys of the snapshot parked, "
-		       "%llu keys or commands sent without a part\n",
+		printf("the target cannot hold all: %llu keys of the snapshot parked, %llu keys or "
+		       "commands sent without a part\n",
 		       unfit, degraded);
 }
 

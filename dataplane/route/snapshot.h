@@ -69,6 +69,8 @@ struct snapshot {
 	char temporary[96];       // the name while it grows
 	bool grows;               // something of it is there
 	bool unfit;               // the target cannot hold it: passed over, to be parked
+	bool has_entries;         // of a stream, the first of which is first_entry
+	struct rdb_stream_id first_entry;
 	bool degraded;            // something of it was left out
 	char unfit_reason[TEXT_LEN];
 	unsigned lane;

@@ -170,7 +170,7 @@ static int begin(struct snapshot *s, const struct rdb_event *ev)
 	snprintf(s->temporary, sizeof(s->temporary), MARKER_PREFIX "big:%u", s->lane);
 	s->n_pieces = 0;
 	s->n_piece_args = 0;
-	s->grows = s->degraded = false;
+	s->grows = s->degraded = s->has_entries = false;
 	if (s->skips_db || marker_is_reserved(s->key)) {
 		s->expired = true; // passed over just the same
 		return 1;

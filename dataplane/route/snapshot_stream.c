@@ -25,6 +25,9 @@ static int entry_put(struct snapshot *s, const struct rdb_event *ev)
 	struct rdb_field f;
 	s->n_pieces = 0;
 	s->n_piece_args = 0;
+	if (!s->has_entries)
+		s->first_entry = ev->id;
+	s->has_entries = true;
 	bool fits = snapshot_piece_add(s, id_text(id, sizeof(id), ev->id));
 	while (fits && rdb_fields_next(&fields, &f))
 		fits = snapshot_piece_add(s, f.name) && snapshot_piece_add(s, f.value);
@@ -94,9 +97,21 @@ static int consumer_put(struct snapshot *s, const struct rdb_event *ev)
 	return snapshot_piece_step(s, 0, words, 5, false);
 }
 
+// From 7.0 on XCLAIM makes nothing pending that was deleted. What was trimmed away is known here;
+// what was deleted between others is not.
+static bool is_trimmed(const struct snapshot *s, struct rdb_stream_id id)
+{
+	const struct rdb_stream_id *first = &s->first_entry;
+	return !s->has_entries || id.ms < first->ms || (id.ms == first->ms && id.seq < first->seq);
+}
+
 static int pending_put(struct snapshot *s, const struct rdb_event *ev)
 {
 	char id[48], at_ms[24], n[24];
+	if (s->verbs.stream_counters && is_trimmed(s, ev->id)) {
+		s->degraded = true;
+		return 1;
+	}
 	struct span words[12] = {
 		SPAN_LIT("XCLAIM"),
 		snapshot_temporary(s),

@@ -332,6 +332,45 @@ static void a_large_value_grows_under_another_name(void **state)
 	snapshot_rig_free(s);
 }
 
+// A stream without entries that is large for its producers, in pieces.
+static void a_large_stream_is_said_in_the_words_of_the_target(void **state)
+{
+	static const struct {
+		const char *target, *counters, *group, *consumer, *pending;
+	} cases[] = {
+		{"redis 5.0.14", " XSETID __flyover:big:0 90-91\n",
+		 " XGROUP CREATE __flyover:big:0 a group 70-71\n",
+		 " XREADGROUP GROUP a group idle COUNT 1 STREAMS __flyover:big:0 0\n",
+		 " XCLAIM __flyover:big:0 a group busy 0 1-0 TIME 1700000000000 RETRYCOUNT 1 FORCE "
+		 "JUSTID\n"},
+		{"redis 6.2.14", " XSETID __flyover:big:0 90-91\n",
+		 " XGROUP CREATE __flyover:big:0 a group 70-71\n",
+		 " XGROUP CREATECONSUMER __flyover:big:0 a group idle\n",
+		 " XCLAIM __flyover:big:0 a group busy 0 2-0 TIME 1700000000001 RETRYCOUNT 2 FORCE "
+		 "JUSTID\n"},
+		{"valkey 8.1.1",
+		 " XSETID __flyover:big:0 90-91 ENTRIESADDED 96 MAXDELETEDID 94-95\n",
+		 " XGROUP CREATE __flyover:big:0 a group 70-71 ENTRIESREAD 72\n",
+		 " XGROUP CREATECONSUMER __flyover:big:0 a group idle\n", NULL},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct snapshot_rig *s = snapshot_rig_new("REDIS0013", 100);
+		stream_write(s, (struct stream_body){26, 0, 400});
+		const char *said = snapshot_rig_run(s, cases[i].target, UINT32_MAX);
+		const char *parts[] = {" XADD __flyover:big:0 MAXLEN 0 90-91 x y\n",
+				       cases[i].counters, cases[i].group, cases[i].consumer,
+				       " RENAME __flyover:big:0 stream\n"};
+		for (size_t k = 0; k < sizeof(parts) / sizeof(*parts); k++)
+			if (!strstr(said, parts[k]))
+				fail_msg("to %s, without %s: %s", cases[i].target, parts[k], said);
+		if (cases[i].pending ? !strstr(said, cases[i].pending) : !!strstr(said, "XCLAIM"))
+			fail_msg("pending, to %s: %s", cases[i].target, said);
+		// The producers, and from 7.0 on what is pending of what is gone.
+		assert_int_equal(counter_get(&s->rig->counters.degraded), 1);
+		snapshot_rig_free(s);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -345,6 +384,7 @@ int main(void)
 		cmocka_unit_test(on_error_stop_ends_the_link_at_the_first_of_them),
 		cmocka_unit_test(a_full_lane_neither_loses_nor_repeats),
 		cmocka_unit_test(a_large_value_grows_under_another_name),
+		cmocka_unit_test(a_large_stream_is_said_in_the_words_of_the_target),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
