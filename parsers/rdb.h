@@ -166,6 +166,8 @@ struct rdb_settings {
 	                    // pending list of one group (32 bytes an entry); at least
 	                    // big_len + 8 KiB
 	size_t module_len;  // modules' values above it are skipped; 0: only those above window_len
+	uint64_t element_types[2]; // by enum rdb_magic, bit n: values of type n come as elements
+	                           // whatever their size
 	bool elements;      // no RDB_RAW: every value but strings and modules comes as elements
 	bool skim;          // no value is looked into: each comes as RDB_SKIPPED, so that the
 	                    // window need not hold more than the longest name

@@ -253,6 +253,13 @@ static int refused_step(struct rdb_reader *r, struct rdb_cursor *c, struct rdb_e
 			*c->p, r->version);
 }
 
+static bool comes_as_elements(const struct rdb_reader *r, uint8_t type)
+{
+	bool wanted = r->set.elements || (type < 64 && r->set.element_types[r->magic] >> type & 1);
+
+	return r->type->always_elements || (wanted && r->type->shape != RDB_SHAPE_OPAQUE);
+}
+
 int rdb_value_step(struct rdb_reader *r, struct rdb_cursor *c, struct rdb_event *ev)
 {
 	const uint8_t *p;
@@ -272,10 +279,6 @@ int rdb_value_step(struct rdb_reader *r, struct rdb_cursor *c, struct rdb_event 
 	r->body_off = (size_t)(p - c->p);
 	r->skim_off = r->body_off;
 	rdb_skim_begin(&r->skim, r->type->layout);
-	if (r->type->always_elements ||
-	    (r->set.elements && r->type->shape != RDB_SHAPE_OPAQUE))
-		r->step = rdb_big_begin_step;
-	else
-		r->step = raw_step;
+	r->step = comes_as_elements(r, *c->p) ? rdb_big_begin_step : raw_step;
 	return RDB_AGAIN;
 }

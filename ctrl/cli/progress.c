@@ -185,6 +185,12 @@ static void summary_print(const struct progress *p, const json_t *link, uint64_t
 	       (unsigned long long)number(link, "parked"),
 	       figure_bytes((double)number(link, "bytes"), bytes),
 	       (double)(now_ms - p->started_ms) / 1000.0);
+	unsigned long long unfit = (unsigned long long)number(link, "unfit");
+	unsigned long long degraded = (unsigned long long)number(link, "degraded");
+	if (unfit || degraded)
+		printf("the target cannot hold all: %llu keys of the snapshot parked, %llu keys or "
+		       "commands sent without a part\n",
+		       unfit, degraded);
 }
 
 void progress_end(struct progress *p, const json_t *link, const char *result, json_t *error,
