@@ -231,13 +231,24 @@ static void hash_node(struct maker *m)
 
 // -- lists and sets ---------------------------------------------------------------------------
 
-static struct span member_any(struct maker *m)
+static struct span member_say(struct maker *m, struct span s)
 {
 	bool set = m->type->kind == RDB_KIND_SET;
-	struct span s = set ? name_new(m) : item_any(m);
 	words_element(m->words, &(struct rdb_event){
 					.kind = set ? RDB_SET_ITEM : RDB_LIST_ITEM, .value = s});
 	return s;
+}
+
+static struct span member_any(struct maker *m)
+{
+	return member_say(m, m->type->kind == RDB_KIND_SET ? name_new(m) : item_any(m));
+}
+
+// An element with a node of its own. Servers refuse an empty one.
+static struct span plain_any(struct maker *m)
+{
+	struct span empty = {"", 0};
+	return member_say(m, gen_text_new(m->g, m->g->scale.item_max, &empty, m->g->loadable));
 }
 
 static void member_items(struct maker *m)
@@ -267,7 +278,7 @@ static void quicklist(struct maker *m)
 		if (says_container)
 			rdb_write_len(m->w, plain ? CONTAINER_PLAIN : CONTAINER_PACKED);
 		if (plain)
-			string_write(m, member_any(m));
+			string_write(m, plain_any(m));
 		else
 			member_node(m, count_any(m));
 	}
