@@ -17,7 +17,7 @@ enum option_group {
 	OPTIONS_LINK = 8,      // --config and every setting of a link
 	OPTIONS_PASSWORD = 16, // --source-password-file, --target-password-file
 	OPTIONS_CHECK = 32,    // --mode, --show
-	OPTIONS_DOCTOR = 64,   // --state-dir
+	OPTIONS_DOCTOR = 64,   // --state-dir, --probe
 	OPTIONS_PARKED = 128,  // --state-dir of a job that does not run
 	OPTIONS_PAGE = 256,    // --limit, --after
 	OPTIONS_RAW = 512,     // --raw
@@ -28,6 +28,7 @@ enum option_group {
 	OPTIONS_SCAN = 16384,  // --follow and the like
 	OPTIONS_PACE = 32768,  // --max-keys-per-s, --max-bytes-per-s
 	OPTIONS_STATE = 65536, // --state-dir
+	OPTIONS_AOF = 131072,  // --until-time, --strict
 };
 
 struct option_setting {
@@ -44,9 +45,12 @@ struct options {
 	bool raw, all, again, yes;
 	const char *limit, *after, *target;
 	const char *format, *out, *report, *db, *match, *type; // report: "" without a file
+	const char *until_time;
+	bool strict;
 	bool follow, trust_notifications, by_type, keep_idle, repair, repair_extra, continuous;
 	const char *max_keys_per_s, *max_bytes_per_s, *big_value, *wait_timeout, *extra_keys;
 	const char *interval;
+	const char *probe; // "" without a value
 	unsigned n_settings;
 	struct option_setting settings[SETTINGS_MAX]; // by the names of LINK_SETTINGS
 	unsigned n_args;

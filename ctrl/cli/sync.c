@@ -8,6 +8,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "ctrl/cli/amount.h"
 #include "ctrl/cli/job.h"
 #include "ctrl/cli/private_daemon.h"
 #include "ctrl/cli/progress.h"
@@ -15,9 +16,10 @@
 #include "ctrl/clock.h"
 #include "ctrl/link_config.h"
 
-#define POLL_MS     50
-#define RIGHTS_WAITS 20 // times POLL_MS
-#define DAEMONS_MAX 3 // how often a flyoverd that died is replaced
+#define POLL_MS         50
+#define RIGHTS_WAITS    20 // times POLL_MS
+#define INTERVAL_MAX_MS 86400000
+#define DAEMONS_MAX     3 // how often a flyoverd that died is replaced
 
 struct sync {
 	const struct options *options;
@@ -25,7 +27,7 @@ struct sync {
 	char state_dir[4096];
 	struct private_daemon daemon;
 	struct progress progress;
-	int signal_fd;
+	int signal_fd, poll_ms;
 	unsigned n_signals, n_daemons;
 	unsigned n_rights_waits;
 	size_t n_warned; // warnings of the pre-flight that were printed
@@ -69,7 +71,7 @@ static int signal_handle(struct sync *s, struct failure *f)
 {
 	struct signalfd_siginfo info;
 	struct pollfd p = {.fd = s->signal_fd, .events = POLLIN};
-	if (poll(&p, 1, POLL_MS) <= 0 || read(s->signal_fd, &info, sizeof(info)) != sizeof(info))
+	if (poll(&p, 1, s->poll_ms) <= 0 || read(s->signal_fd, &info, sizeof(info)) != sizeof(info))
 		return 0;
 	if (++s->n_signals == 1)
 		return session_ask(&s->daemon.session, request_of(s, "link-drain"), NULL, f) ==
@@ -240,8 +242,12 @@ int verb_sync(const struct options *o, struct failure *f)
 	struct options watched = *o;
 	watched.watched = true;
 	struct sync s = {.options = &watched, .signal_fd = -1, .daemon = {.session = {.fd = -1}}};
-	progress_init(&s.progress, o->json, mono_ms());
-	int rc = sync_prepare(&s, &watched, f);
+	uint64_t interval_ms = 0;
+	int rc =
+		amount_read(o->interval, "interval", AMOUNT_TIME, INTERVAL_MAX_MS, &interval_ms, f);
+	progress_init(&s.progress, o->json, interval_ms, mono_ms());
+	s.poll_ms = (int)(s.progress.interval_ms < POLL_MS ? s.progress.interval_ms : POLL_MS);
+	rc = rc ? rc : sync_prepare(&s, &watched, f);
 	rc = rc ? rc : sync_begin(&s, f);
 	rc = rc ? rc : sync_watch(&s, f);
 	sync_finish(&s, rc, f);

@@ -40,7 +40,10 @@
 	X(FILE, 3, "give a file that exists, or - for the standard input")                         \
 	X(FILE_RIGHTS, 4, "give yourself the right to it")                                         \
 	X(FILE_DAMAGED, 1, "what stands before is decoded; take the file from its server again")   \
-	X(OUTPUT, 1, "free space, or name another place with -o")
+	X(OUTPUT, 1, "free space, or name another place with -o")                                  \
+	X(AOF_PARTS, 1,                                                                            \
+	  "give the folder as its server keeps it: one manifest, and every file it names")         \
+	X(UNTIL_TIME, 1, "name a later time, or take an older backup")
 
 enum error_id {
 #define X(name, exit_code, advice) ERROR_##name,
