@@ -11,12 +11,6 @@
 #include "ctrl/decode/report.h"
 #include "tests/fuzz/fuzz.h"
 
-#define CHECK(x)                 \
-	do {                     \
-		if (!(x))        \
-			abort(); \
-	} while (0)
-
 // Jansson wants integers below 2^63; JSON does not.
 #define JSON_LOOSE (JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL)
 

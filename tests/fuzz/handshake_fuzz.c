@@ -6,12 +6,6 @@
 #include "dataplane/source/handshake.h"
 #include "tests/fuzz/fuzz.h"
 
-#define CHECK(x)                 \
-	do {                     \
-		if (!(x))        \
-			abort(); \
-	} while (0)
-
 static const struct endpoint endpoints[2] = {{.port = 1},
 					     {.user = "u", .password = "p", .has_password = 1}};
 

@@ -8,12 +8,6 @@
 #include "parsers/resp.h"
 #include "tests/fuzz/fuzz.h"
 
-#define CHECK(x)                 \
-	do {                     \
-		if (!(x))        \
-			abort(); \
-	} while (0)
-
 static void ends_agree(struct span in, const struct reply *r)
 {
 	struct resp_replies *replies = resp_replies_new();

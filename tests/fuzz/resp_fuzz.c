@@ -8,12 +8,6 @@
 #include "parsers/resp_skim.h"
 #include "tests/fuzz/fuzz.h"
 
-#define CHECK(x)                 \
-	do {                     \
-		if (!(x))        \
-			abort(); \
-	} while (0)
-
 static uint64_t frame_sum(uint64_t sum, const struct resp_frame *f, const char *p)
 {
 	sum = crc64(sum, &f->begin, sizeof(f->begin));

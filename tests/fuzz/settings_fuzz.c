@@ -8,12 +8,6 @@
 #include "dataplane/contract/settings.h"
 #include "tests/fuzz/fuzz.h"
 
-#define CHECK(x)                 \
-	do {                     \
-		if (!(x))        \
-			abort(); \
-	} while (0)
-
 static uint64_t value_of(const struct link_settings *s, const struct setting_row *row)
 {
 	uint64_t v;

@@ -5,102 +5,9 @@
 //   db 0   written by commands, saved by the server      (its own data set only)
 //   db 9   RDB_RAW -> RESTORE
 //   db 8   elements -> RPUSH, SADD, HSET, ZADD, XADD
-#include <errno.h>
-#include <fcntl.h>
-#include <hiredis.h>
-#include <signal.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include "parsers/rdb_footer.h"
 #include "tests/unit/rdb_feed.h"
-
-struct server {
-	char dir[64];
-	char socket[128];
-	pid_t pid;
-	redisContext *rc;
-};
-
-// The server's log comes through a pipe: it is ready when it says so.
-static bool ready_wait(int fd)
-{
-	char line[512];
-	FILE *log = fdopen(fd, "r");
-	bool ready = false;
-
-	while (!ready && fgets(line, sizeof(line), log))
-		ready = strstr(line, "eady to accept connections") != NULL;
-	fclose(log);
-	return ready;
-}
-
-static int server_start(void **state)
-{
-	struct server *s = calloc(1, sizeof(*s));
-	int fds[2];
-
-	strcpy(s->dir, "/tmp/rdb-server-test-XXXXXX");
-	*state = s;
-	if (mkdtemp(s->dir) == NULL || pipe(fds) < 0)
-		return -1;
-	snprintf(s->socket, sizeof(s->socket), "%s/socket", s->dir);
-	s->pid = fork();
-	if (s->pid == 0) {
-		dup2(fds[1], STDOUT_FILENO);
-		close(fds[0]);
-		signal(SIGPIPE, SIG_IGN); // nobody reads the log once the server is ready
-		execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", s->socket,
-		       "--dir", s->dir, "--save", "", NULL);
-		_exit(127);
-	}
-	close(fds[1]);
-	if (!ready_wait(fds[0])) {
-		print_message("skipped: no redis-server to be started\n");
-		return 0;
-	}
-	s->rc = redisConnectUnix(s->socket);
-	return s->rc && !s->rc->err ? 0 : -1;
-}
-
-static int server_stop(void **state)
-{
-	struct server *s = *state;
-	char path[160];
-
-	if (s->rc)
-		redisFree(s->rc);
-	kill(s->pid, SIGTERM);
-	waitpid(s->pid, NULL, 0);
-	snprintf(path, sizeof(path), "%s/dump.rdb", s->dir);
-	unlink(path);
-	unlink(s->socket);
-	rmdir(s->dir);
-	free(s);
-	return 0;
-}
-
-static void command(redisContext *rc, int argc, const char **argv, const size_t *lens)
-{
-	redisReply *reply = redisCommandArgv(rc, argc, argv, lens);
-
-	assert_non_null(reply);
-	if (reply->type == REDIS_REPLY_ERROR)
-		fail_msg("%s: %s", argv[0], reply->str);
-	freeReplyObject(reply);
-}
-
-// A short command, by words.
-static void say(redisContext *rc, const char *words)
-{
-	redisReply *reply = redisCommand(rc, words);
-
-	assert_non_null(reply);
-	if (reply->type == REDIS_REPLY_ERROR)
-		fail_msg("%s: %s", words, reply->str);
-	freeReplyObject(reply);
-}
+#include "tests/unit/rdb_gen.h"
+#include "tests/unit/rdb_server.h"
 
 struct sender {
 	redisContext *rc;
@@ -109,24 +16,6 @@ struct sender {
 	enum rdb_kind kind;
 	int n_values;
 };
-
-static void send_restore(struct sender *s, const struct rdb_event *ev)
-{
-	uint8_t footer[RDB_FOOTER_LEN];
-	size_t len = 1 + ev->value.len + sizeof(footer);
-	char *payload = malloc(len), ttl[24];
-
-	payload[0] = (char)ev->type;
-	memcpy(payload + 1, ev->value.p, ev->value.len);
-	rdb_restore_footer(ev->type, ev->footer_version, ev->value, footer);
-	memcpy(payload + 1 + ev->value.len, footer, sizeof(footer));
-	snprintf(ttl, sizeof(ttl), "%lld",
-		 ev->expire_at_ms < 0 ? 0 : (long long)ev->expire_at_ms);
-	command(s->rc, 5, (const char *[]){"RESTORE", ev->key.p, ttl, payload, "ABSTTL"},
-		(size_t[]){7, ev->key.len, strlen(ttl), len, 6});
-	free(payload);
-	s->n_values++;
-}
 
 static void send_pair(struct sender *s, const char *verb, struct span a, struct span b)
 {
@@ -167,8 +56,12 @@ static void stream_create(struct sender *s)
 
 static void on_raw(void *arg, const struct rdb_reader *r, const struct rdb_event *ev)
 {
-	if (ev->kind == RDB_RAW)
-		send_restore(arg, ev);
+	struct sender *s = arg;
+
+	if (ev->kind != RDB_RAW)
+		return;
+	restore(s->rc, ev);
+	s->n_values++;
 }
 
 static void on_element(void *arg, const struct rdb_reader *r, const struct rdb_event *ev)
@@ -356,21 +249,6 @@ static void data_set_write(redisContext *rc)
 	}
 }
 
-static struct span file_read(const char *path)
-{
-	FILE *in = fopen(path, "rb");
-	struct stat st;
-
-	if (in == NULL)
-		return (struct span){NULL, 0};
-	assert_int_equal(fstat(fileno(in), &st), 0);
-	char *buf = malloc((size_t)st.st_size);
-
-	assert_int_equal(fread(buf, 1, (size_t)st.st_size, in), st.st_size);
-	fclose(in);
-	return (struct span){buf, (size_t)st.st_size};
-}
-
 static void values_reach_a_server_unchanged(void **state)
 {
 	struct server *s = *state;
@@ -400,45 +278,31 @@ static void values_reach_a_server_unchanged(void **state)
 }
 
 // Types that a 7.0 only loads: ziplists, zipmaps, plain lists and sets.
-static void values_of_old_files_reach_a_server_unchanged(void **state)
+static void values_of_old_types_reach_a_server_unchanged(void **state)
 {
-	static const char *const files[] = {
-		"librdb/plain_list_v6.rdb",
-		"librdb/plain_set_v6.rdb",
-		"librdb/plain_zset_v6.rdb",
-		"librdb/zset_zl_v6.rdb",
-		"librdb/hash_zl_v6.rdb",
-		"librdb/hash_zm_v2.rdb",
-		"librdb/misc_with_stream.rdb",
-		"librdb/quicklist.rdb",
-		"redis-rdb-tools/zipmap_that_compresses_easily.rdb",
-		"redis-rdb-tools/ziplist_with_integers.rdb",
-		"redis-rdb-tools/intset_64.rdb",
-		"redis-rdb-tools/regular_sorted_set.rdb",
-		"redis-rdb-tools/linkedlist.rdb",
-	};
+	static const uint8_t types[] = {1, 2, 3, 4, 5, 9, 10, 11, 12, 13, 14, 15};
+	struct random seeds = random_seeded("rdb_server");
 	struct server *s = *state;
-	const char *dir = getenv("FLYOVER_CORPORA") ? getenv("FLYOVER_CORPORA") : CORPORA_DIR;
-	char path[4200];
 
 	if (s->rc == NULL)
 		skip();
-	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-		snprintf(path, sizeof(path), "%s/%s", dir, files[i]);
-		struct span file = file_read(path);
+	for (int i = 0; i < 10; i++) {
+		struct gen g;
+		struct gen_file file;
 
-		if (file.p == NULL) {
-			print_message("skipped: no %s\n", path);
-			skip();
-		}
+		gen_init(&g, seeds.state + (unsigned)i);
+		g.loadable = true;
+		gen_file_make(&g, &file, RDB_MAGIC_REDIS, types, sizeof(types));
 		say(s->rc, "FLUSHALL");
 		say(s->rc, "SELECT 9");
-		int n = load(s->rc, file, false);
+		int n = load(s->rc, (struct span){file.p, file.len}, false);
 
+		assert_int_equal(n, file.n_keys);
 		say(s->rc, "SELECT 8");
-		assert_int_equal(load(s->rc, file, true), n);
+		assert_int_equal(load(s->rc, (struct span){file.p, file.len}, true), n);
 		databases_compare(s->rc, 9, 8);
-		free((char *)file.p);
+		gen_file_free(&file);
+		gen_fini(&g);
 	}
 }
 
@@ -446,7 +310,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(values_reach_a_server_unchanged),
-		cmocka_unit_test(values_of_old_files_reach_a_server_unchanged),
+		cmocka_unit_test(values_of_old_types_reach_a_server_unchanged),
 	};
 
 	return cmocka_run_group_tests(tests, server_start, server_stop);
