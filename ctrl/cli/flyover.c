@@ -16,6 +16,14 @@ static const char retry_notes[] =
 	"that must not be repeated (INCR, RPUSH) and whose answer got lost is told as `unsure`.\n"
 	"Exit code 0: all were applied.\n";
 
+static const char restore_notes[] =
+	"Keys of the same name are replaced, other keys of the target stay (--extra-keys=delete\n"
+	"removes them). The whole file is looked through before anything is written. Started "
+	"again\n"
+	"after a crash, the same command goes on where the target is; what it leaves in the "
+	"target\n"
+	"and in the state folder meanwhile is removed at the end.\n";
+
 static const struct verb verbs[] = {
 	{"sync", "SOURCE TARGET",
 	 "keep TARGET in step with SOURCE until Ctrl-C, or --until=caught-up",
@@ -23,6 +31,10 @@ static const struct verb verbs[] = {
 	{"scan", "SOURCE TARGET", "copy a source that gives no right to replicate, by SCAN",
 	 OPTIONS_JSON | OPTIONS_STATE | OPTIONS_PASSWORD | OPTIONS_SCAN | OPTIONS_PACE, 2, 2,
 	 verb_scan},
+	{"restore", "FILE TARGET", "bring an .rdb, an .aof or an appendonlydir into a server",
+	 OPTIONS_JSON | OPTIONS_JOB | OPTIONS_LINK | OPTIONS_PASSWORD | OPTIONS_PACE |
+		 OPTIONS_RESTORE,
+	 2, 2, verb_restore, restore_notes},
 	{"check", "SOURCE TARGET", "compare two servers: 0 equal, 1 different",
 	 OPTIONS_JSON | OPTIONS_PASSWORD | OPTIONS_CHECK | OPTIONS_PACE, 2, 2, verb_check},
 	{"decode", "FILE", "print what an RDB file holds; - is the standard input", OPTIONS_DECODE,

@@ -64,7 +64,7 @@ static const struct option_row rows[] = {
 	ROW("out", 'o', "FILE", OPTIONS_DECODE, out, "write there; default: the standard output"),
 	ROW("report", 0, "[=FILE.html]", OPTIONS_DECODE, report,
 	    "sum up types, sizes, expiries and the biggest keys, as text or as a page"),
-	ROW("db", 0, "N", OPTIONS_DECODE, db, "only the keys of this database"),
+	ROW("db", 0, "N", OPTIONS_DECODE | OPTIONS_RESTORE, db, "only the keys of this database"),
 	ROW("match", 0, "GLOB", OPTIONS_DECODE, match, "only keys that fit, as KEYS has it"),
 	ROW("type", 0, "TYPE", OPTIONS_DECODE, type, "only string, list, set, hash, zset..."),
 	ROW("limit", 0, "N", OPTIONS_DECODE, limit, "end after so many keys"),

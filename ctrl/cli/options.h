@@ -28,6 +28,7 @@ enum option_group {
 	OPTIONS_SCAN = 16384,  // --follow and the like
 	OPTIONS_PACE = 32768,  // --max-keys-per-s, --max-bytes-per-s
 	OPTIONS_STATE = 65536, // --state-dir
+	OPTIONS_RESTORE = 1 << 20, // --db
 };
 
 struct option_setting {

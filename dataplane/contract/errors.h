@@ -40,7 +40,13 @@
 	X(FILE, 3, "give a file that exists, or - for the standard input")                         \
 	X(FILE_RIGHTS, 4, "give yourself the right to it")                                         \
 	X(FILE_DAMAGED, 1, "what stands before is decoded; take the file from its server again")   \
-	X(OUTPUT, 1, "free space, or name another place with -o")
+	X(OUTPUT, 1, "free space, or name another place with -o")                                  \
+	X(RESTORE_FILE, 3, "give an .rdb or .aof file, or an appendonlydir, that exists")          \
+	X(RESTORE_DAMAGED, 1,                                                                      \
+	  "nothing was written to the target; take the file from its server again")                \
+	X(RESTORE_CHANGED, 1, "restore a copy of it that nobody writes")                           \
+	X(RESTORE_AGAIN, 1,                                                                        \
+	  "its commands would be applied twice: empty the target, or say --extra-keys=delete")
 
 enum error_id {
 #define X(name, exit_code, advice) ERROR_##name,
