@@ -127,8 +127,10 @@ static bool survey_show(void *arg, uint64_t passed, uint64_t total)
 
 static int survey(struct restore *r, struct failure *f)
 {
-	const struct survey s = {
-		.big_value = r->sync.config.settings.big_value, .progress = survey_show, .arg = r};
+	const struct survey s = {.until_s = -1,
+				 .big_value = r->sync.config.settings.big_value,
+				 .progress = survey_show,
+				 .arg = r};
 	r->shown_ms = mono_ms();
 	int rc = parts_find(&r->parts, r->options->args[0], f);
 	rc = rc ? rc : survey_run(&s, &r->parts, &r->plan, f);
@@ -153,7 +155,8 @@ static int config_fit(struct restore *r, struct failure *f)
 		set->preflight = 0;
 	if (!is_given(o, "repl_timeout") && set->repl_timeout == usual.repl_timeout)
 		set->repl_timeout = 3600000;
-	if (!is_given(o, "disk_limit") && set->disk_limit == usual.disk_limit)
+	if (!is_given(o, "disk_limit") && set->disk_limit == usual.disk_limit &&
+	    r->plan.frame_max < set->memory_window / 2)
 		set->disk_limit = 0;
 	uint64_t module_len = r->plan.module_len_max ? r->plan.module_len_max + MODULE_ROOM : 0;
 	if (module_len > 1 * GB)
@@ -165,6 +168,26 @@ static int config_fit(struct restore *r, struct failure *f)
 	r->serve.big_value = set->big_value;
 	r->serve.again = set->extra_keys == EXTRA_KEYS_DELETE;
 	return 0;
+}
+
+// Commands go on top of what is there: what a server has kept in its file, it did to empty
+// databases.
+static int target_judge(struct restore *r, struct failure *f)
+{
+	const struct link_config *c = &r->sync.config;
+	struct target_facts facts;
+	char keys[24];
+	int db = c->target.db >= 0 ? c->target.db : c->source.db;
+	if (!r->plan.stream_len || c->settings.extra_keys == EXTRA_KEYS_DELETE)
+		return 0;
+	if (target_look(&c->target, c->name, db, &facts, f))
+		return -1;
+	r->serve.resumes = facts.streamed;
+	if (facts.marked || !facts.n_keys || is_given(r->options, "extra_keys"))
+		return 0;
+	return failure_set(f, ERROR_RESTORE_KEYS,
+			   "the target holds %s keys, and the commands of %s would change these",
+			   figure_count(facts.n_keys, keys), r->parts.name);
 }
 
 // The socket lies in the state folder. Where its path is too long for one, the folder is reached
@@ -284,6 +307,7 @@ static int restore_run(struct restore *r, struct failure *f)
 	int rc = sync_signals_take(&r->sync, f);
 	rc = rc ? rc : survey(r, f);
 	rc = rc ? rc : config_fit(r, f);
+	rc = rc ? rc : target_judge(r, f);
 	rc = rc ? rc : sync_state_dir(&r->sync, f);
 	if (rc)
 		return rc;

@@ -31,6 +31,8 @@ static int feed_open(struct primary *p, struct feed *d, bool snapshot, struct fa
 	const struct walk_settings walk = {
 		.parts = set->plan->parts,
 		.snapshot_len = counts ? 0 : set->plan->snapshot_len,
+		.stream_limit = set->plan->stream_len,
+		.until_s = set->plan->until_s,
 		.big_value = set->big_value,
 		.run_items = slice_of(set->keys_per_s, UINT_MAX),
 		.run_len = slice_of(set->bytes_per_s, WALK_RUN_MAX),
@@ -55,7 +57,7 @@ void feed_begin(struct primary *p, struct conn *c, uint64_t offset)
 		return;
 	}
 	d->stage = snapshot ? FEED_SNAPSHOT : FEED_STREAM;
-	d->skip = snapshot ? 0 : offset - PLAN_BASE_OFFSET;
+	d->skip = snapshot ? 0 : offset - PLAN_BASE_OFFSET; // PINGs may be among it
 	pace_init(&d->keys, p->set.keys_per_s, now);
 	pace_init(&d->bytes, p->set.bytes_per_s, now);
 }
@@ -123,6 +125,28 @@ static int snapshot_run(struct primary *p, struct feed *d, struct failure *f)
 	return 1;
 }
 
+// What the replica has already is passed over; the run may then be empty.
+//
+// @return 1 a run is there, 0 the stream is at its end, -1 f
+static int stream_run(struct primary *p, struct feed *d, struct failure *f)
+{
+	const struct plan *plan = p->set.plan;
+	if (!plan->stream_len)
+		return 0;
+	int rc = walk_stream(&d->walk, &d->run, f);
+	if (rc == 0)
+		return digest_check(p, d, plan->stream_digest, f);
+	if (rc < 0)
+		return rc;
+	XXH3_128bits_update(d->digest, d->run.p, d->run.len);
+	size_t skip = d->run.len < d->skip ? d->run.len : (size_t)d->skip;
+	d->skip -= skip;
+	d->run.p += skip;
+	d->run.len -= skip;
+	p->commands_served |= d->run.len != 0;
+	return 1;
+}
+
 // @return 1 a run is there, 0 it is not time yet
 static int tail_run(struct feed *d, uint64_t now_ms)
 {
@@ -140,10 +164,16 @@ static int run_next(struct primary *p, struct feed *d, uint64_t now_ms, uint64_t
 	int rc = d->stage == FEED_SNAPSHOT ? snapshot_run(p, d, f) : 0;
 	if (rc)
 		return rc;
-	if (d->stage == FEED_SNAPSHOT)
+	if (d->stage == FEED_SNAPSHOT) {
 		d->stage = FEED_STREAM;
+		XXH3_128bits_reset(d->digest);
+	}
+	rc = d->stage == FEED_STREAM ? stream_run(p, d, f) : 0;
+	if (rc)
+		return rc;
 	if (d->stage == FEED_STREAM) {
 		d->stage = FEED_TAIL;
+		d->walk.n_items = 0;
 		d->ping_at_ms = now_ms + PING_EVERY_MS;
 	}
 	rc = tail_run(d, now_ms);
@@ -199,9 +229,9 @@ bool feed_turn(struct primary *p, struct conn *c, uint64_t now_ms, uint64_t *wak
 				return false;
 			pace_pay(&d->keys, d->walk.n_items);
 			pace_pay(&d->bytes, d->run.len);
-			done += d->run.len;
+			done += d->run.len ? d->run.len : WALK_RUN_MAX;
 		}
-		int rc = run_send(c);
+		int rc = d->run.len ? run_send(c) : 1;
 		c->gone |= rc < 0;
 		if (rc <= 0)
 			return rc == 0;

@@ -21,6 +21,7 @@
 
 struct plan {
 	const struct parts *parts;
+	int64_t until_s;           // the time at which the stream ends, -1: with the file
 	uint64_t file_len;         // of all parts
 	uint64_t snapshot_len;     // of the RDB; 0: there is none, an empty one is served
 	uint64_t stream_len;       // of the commands behind it
@@ -36,6 +37,9 @@ struct plan {
 	uint64_t n_modules;        // values of modules, which only a target with these can take
 	uint64_t module_len_max;
 	uint64_t n_functions;      // libraries
+	uint64_t n_commands;       // of the stream
+	uint64_t frame_max;        // bytes of its longest command or transaction
+	char cut[256];             // how the file ends, where that is within a command; "" else
 };
 
 // The offset at which the stream ends, PINGs left aside.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// survey_run() -> snapshot_survey() -> walk_snapshot() ; replid_derive()
+// survey_run() -> snapshot_survey() -> walk_snapshot() ; stream_survey() -> walk_stream() ;
+//   replid_derive()
 #include "ctrl/restore/survey.h"
 
 #include <inttypes.h>
@@ -63,6 +64,56 @@ static int snapshot_survey(struct run *r, struct failure *f)
 	return rc;
 }
 
+static void stream_tell(struct run *r)
+{
+	const struct walk *w = &r->walk;
+	struct plan *p = r->plan;
+	p->stream_len = w->good_pos;
+	p->stream_digest = XXH3_128bits_digest(r->digest);
+	p->n_commands = w->n_commands;
+	p->frame_max = w->frame_max;
+	memcpy(p->cut, w->cut, sizeof(p->cut));
+}
+
+static int stream_pass(struct run *r, struct failure *f)
+{
+	struct span run;
+	int rc;
+	XXH3_128bits_reset(r->digest);
+	while ((rc = walk_stream(&r->walk, &run, f)) > 0) {
+		XXH3_128bits_update(r->digest, run.p, run.len);
+		if (go_on(r, run.len, f))
+			return -1;
+	}
+	return rc;
+}
+
+// A file that ends within a command or a transaction is served up to the last good point, which is
+// known only now: once more, for the digest.
+static int stream_again(struct run *r, struct failure *f)
+{
+	char cut[sizeof(r->plan->cut)];
+	struct walk_settings set = r->walk.set;
+	memcpy(cut, r->walk.cut, sizeof(cut));
+	set.stream_limit = r->walk.good_pos;
+	set.snapshot_len = r->plan->snapshot_len;
+	walk_close(&r->walk);
+	if (walk_open(&r->walk, &set, f) || walk_snapshot_pass(&r->walk, f) || stream_pass(r, f))
+		return -1;
+	memcpy(r->walk.cut, cut, sizeof(cut));
+	return 0;
+}
+
+static int stream_survey(struct run *r, struct failure *f)
+{
+	int rc = stream_pass(r, f);
+	if (!rc && r->walk.good_pos < r->walk.stream_pos)
+		rc = stream_again(r, f);
+	if (!rc)
+		stream_tell(r);
+	return rc;
+}
+
 // The 40 digits of an id from the digests of both halves.
 static void replid_derive(struct plan *p)
 {
@@ -79,16 +130,20 @@ int survey_run(const struct survey *s, const struct parts *parts, struct plan *p
 	       struct failure *f)
 {
 	const struct walk_settings set = {.parts = parts,
+					  .stream_limit = UINT64_MAX,
+					  .until_s = s->until_s,
+					  .strict = s->strict,
 					  .big_value = s->big_value,
 					  .run_items = UINT_MAX,
 					  .run_len = WALK_RUN_MAX};
 	struct run r = {.survey = s, .plan = plan, .digest = XXH3_createState()};
-	*plan = (struct plan){.parts = parts, .file_len = parts->len};
+	*plan = (struct plan){.parts = parts, .file_len = parts->len, .until_s = s->until_s};
 	if (!r.digest)
 		return failure_set(f, ERROR_MEMORY, "no memory for a digest");
 	int rc = walk_open(&r.walk, &set, f);
 	r.walk.now_ms = wall_ms();
 	rc = rc ? rc : snapshot_survey(&r, f);
+	rc = rc ? rc : stream_survey(&r, f);
 	if (!rc)
 		replid_derive(plan);
 	walk_close(&r.walk);

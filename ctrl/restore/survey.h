@@ -6,6 +6,8 @@
 #include "ctrl/restore/plan.h"
 
 struct survey {
+	int64_t until_s;    // leave out what was written later, unix time; -1: nothing
+	bool strict;        // a file that ends within a command is damaged
 	uint64_t big_value; // as the dataplane will have it
 	// Called now and then, with the bytes passed; false ends the survey.
 	bool (*progress)(void *arg, uint64_t passed, uint64_t total);

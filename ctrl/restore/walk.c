@@ -1,47 +1,57 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // walk_snapshot() -> snapshot_begin() ; run_parse() -> rdb_next(), event_count() | run_copy()
-#include "ctrl/restore/walk.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "ctrl/restore/walk_priv.h"
+
 #define WINDOW_MAX  (1024ull * 1024 * 1024)
 #define SCRATCH_MAX (64u * 1024 * 1024) // as the dataplane has it
 #define HEAD_LEN    9                   // magic and version of an RDB
 
-static const char *part_path(const struct walk *w)
+const char *walk_path(const struct walk *w)
 {
 	return w->set.parts->paths[w->part];
 }
 
-static int read_failed(const struct walk *w, int rc, struct failure *f)
+int walk_read_failed(const struct walk *w, int rc, struct failure *f)
 {
-	return failure_set(f, ERROR_RESTORE_FILE, "cannot read %s: %s", part_path(w),
+	return failure_set(f, ERROR_RESTORE_FILE, "cannot read %s: %s", walk_path(w),
 			   strerror(-rc));
 }
 
 int walk_open(struct walk *w, const struct walk_settings *set, struct failure *f)
 {
 	*w = (struct walk){.set = *set, .in = {.fd = -1}};
-	int rc = input_open(&w->in, part_path(w), WINDOW_MAX);
-	return rc ? read_failed(w, rc, f) : 0;
+	int rc = input_open(&w->in, walk_path(w), WINDOW_MAX);
+	return rc ? walk_read_failed(w, rc, f) : 0;
+}
+
+int walk_next_part(struct walk *w, struct failure *f)
+{
+	input_close(&w->in);
+	w->part++;
+	w->taken = 0;
+	int rc = input_open(&w->in, walk_path(w), WINDOW_MAX);
+	return rc ? walk_read_failed(w, rc, f) : 0;
 }
 
 void walk_close(struct walk *w)
 {
 	if (w->rdb_open)
 		rdb_reader_fini(&w->rdb);
-	w->rdb_open = false;
+	if (w->aof_open)
+		aof_reader_fini(&w->aof);
+	w->rdb_open = w->aof_open = false;
 	input_close(&w->in);
 }
 
 // What the caller has had goes out of the window.
-static void run_release(struct walk *w)
+void walk_release(struct walk *w)
 {
 	input_used(&w->in, w->taken);
-	w->passed += w->taken;
 	w->taken = 0;
 	w->n_items = 0;
 }
@@ -122,7 +132,7 @@ static int damaged(const struct walk *w, const char *what, struct failure *f)
 {
 	bool unknown = strstr(what, "unknown") || strstr(what, "newer");
 	return failure_set(f, unknown ? ERROR_RDB_UNSUPPORTED : ERROR_RESTORE_DAMAGED, "%s: %s",
-			   part_path(w), what);
+			   walk_path(w), what);
 }
 
 static int reader_open(struct walk *w, struct failure *f)
@@ -147,7 +157,7 @@ static int snapshot_begin(struct walk *w, struct failure *f)
 {
 	int rc = input_fill(&w->in, HEAD_LEN);
 	if (rc)
-		return read_failed(w, rc, f);
+		return walk_read_failed(w, rc, f);
 	struct span in = input_window(&w->in);
 	if (!is_rdb(in))
 		return 0;
@@ -159,7 +169,7 @@ static int rdb_fill(struct walk *w, struct failure *f)
 {
 	int rc = input_fill(&w->in, w->rdb.need_len);
 	if (rc)
-		return read_failed(w, rc, f);
+		return walk_read_failed(w, rc, f);
 	if (w->in.len < w->rdb.need_len)
 		return damaged(w, rdb_truncated(&w->rdb, w->in.len), f);
 	return 1;
@@ -200,11 +210,11 @@ static int run_copy(struct walk *w, struct span *run, struct failure *f)
 	}
 	int rc = input_fill(&w->in, 1);
 	if (rc)
-		return read_failed(w, rc, f);
+		return walk_read_failed(w, rc, f);
 	size_t len = w->in.len < left ? w->in.len : (size_t)left;
 	if (!len)
 		return failure_set(f, ERROR_RESTORE_FILE, "%s became shorter while it was restored",
-				   part_path(w));
+				   walk_path(w));
 	if (len > w->set.run_len)
 		len = w->set.run_len;
 	w->snapshot_pos += len;
@@ -213,7 +223,7 @@ static int run_copy(struct walk *w, struct span *run, struct failure *f)
 
 int walk_snapshot(struct walk *w, struct span *run, struct failure *f)
 {
-	run_release(w);
+	walk_release(w);
 	if (w->snapshot_over)
 		return 0;
 	if (w->set.snapshot_len)
@@ -231,8 +241,8 @@ int walk_snapshot_pass(struct walk *w, struct failure *f)
 {
 	off_t at = (off_t)w->set.snapshot_len;
 	if (lseek(w->in.fd, at, SEEK_SET) != at)
-		return read_failed(w, -errno, f);
-	w->snapshot_pos = w->passed = w->set.snapshot_len;
+		return walk_read_failed(w, -errno, f);
+	w->snapshot_pos = w->set.snapshot_len;
 	w->snapshot_over = true;
 	return 0;
 }

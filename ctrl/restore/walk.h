@@ -9,6 +9,7 @@
 #include "ctrl/decode/input.h"
 #include "ctrl/failure.h"
 #include "ctrl/restore/parts.h"
+#include "parsers/aof.h"
 #include "parsers/rdb.h"
 #include "parsers/server_version.h"
 
@@ -17,6 +18,9 @@
 struct walk_settings {
 	const struct parts *parts;
 	uint64_t snapshot_len; // when the snapshot was read before and need not be taken apart
+	uint64_t stream_limit; // end the stream there, UINT64_MAX: with the file
+	int64_t until_s;       // end the stream at the first annotation of a later time, -1: do not
+	bool strict;           // a file that ends within a command is damaged
 	uint64_t big_value;    // as the dataplane has it, so that both stumble over the same
 	unsigned run_items;    // most keys or commands in one run
 	size_t run_len;        // most bytes; a value of up to big_value stays whole
@@ -27,10 +31,15 @@ struct walk {
 	unsigned part;
 	struct input in;
 	size_t taken;          // bytes of the window that the caller has had
-	uint64_t passed;       // bytes of the part before the window
 	struct rdb_reader rdb;
 	bool rdb_open, snapshot_over;
 	uint64_t snapshot_pos; // bytes of the snapshot given out
+	struct aof_reader aof;
+	bool aof_open, stream_over;
+	uint64_t stream_pos;   // bytes of the stream given out
+	uint64_t good_pos;     // of these, up to where no command or transaction is open
+	uint64_t frame_max;    // bytes of the longest command or transaction
+	uint64_t n_commands;
 	unsigned n_items;      // keys or commands in the last run
 
 	// What was seen; only where the snapshot is taken apart.
@@ -42,6 +51,7 @@ struct walk {
 	uint64_t n_keys, n_expired, n_modules, module_len_max, n_functions;
 	bool in_module;        // one is being passed over
 	uint64_t module_at;
+	char cut[256];         // how the last file ends, where that is within a command; "" else
 };
 
 // @return 0, or -1 with f; walk_close() in every case
@@ -54,6 +64,14 @@ void walk_close(struct walk *w);
 //
 // @return 1, 0: there are no more, or -1: RESTORE_DAMAGED, RDB_UNSUPPORTED, RESTORE_FILE
 int walk_snapshot(struct walk *w, struct span *run, struct failure *f);
+
+// The next bytes of the stream: the commands as they lie in the files, annotations left out. Before
+// those of each file comes a SELECT 0.
+//
+// @param run  out: valid until the next call
+//
+// @return as walk_snapshot()
+int walk_stream(struct walk *w, struct span *run, struct failure *f);
 
 // Leave the snapshot out, for one who has it; its length is known.
 //

@@ -46,7 +46,10 @@
 	  "nothing was written to the target; take the file from its server again")                \
 	X(RESTORE_CHANGED, 1, "restore a copy of it that nobody writes")                           \
 	X(RESTORE_AGAIN, 1,                                                                        \
-	  "its commands would be applied twice: empty the target, or say --extra-keys=delete")
+	  "its commands would be applied twice: empty the target, or say --extra-keys=delete")     \
+	X(RESTORE_KEYS, 1,                                                                         \
+	  "restore into an empty one, or say --extra-keys=delete (it becomes as the file is) or "  \
+	  "--extra-keys=keep")
 
 enum error_id {
 #define X(name, exit_code, advice) ERROR_##name,
