@@ -108,7 +108,8 @@ static int snapshot_run(struct primary *p, struct feed *d, struct failure *f)
 	const struct plan *plan = p->set.plan;
 	if (!plan->snapshot_len) {
 		bool first = d->sent == 0;
-		d->run = (struct span){empty_rdb, EMPTY_RDB_LEN};
+		if (first)
+			d->run = (struct span){empty_rdb, EMPTY_RDB_LEN};
 		d->sent = EMPTY_RDB_LEN;
 		return first;
 	}

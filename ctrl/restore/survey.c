@@ -136,11 +136,15 @@ int survey_run(const struct survey *s, const struct parts *parts, struct plan *p
 					  .big_value = s->big_value,
 					  .run_items = UINT_MAX,
 					  .run_len = WALK_RUN_MAX};
-	struct run r = {.survey = s, .plan = plan, .digest = XXH3_createState()};
+	struct run r = {.survey = s,
+			.plan = plan,
+			.digest = XXH3_createState(),
+			.walk = {.in = {.fd = -1}}};
 	*plan = (struct plan){.parts = parts, .file_len = parts->len, .until_s = s->until_s};
 	if (!r.digest)
 		return failure_set(f, ERROR_MEMORY, "no memory for a digest");
-	int rc = walk_open(&r.walk, &set, f);
+	int rc = parts->len ? walk_open(&r.walk, &set, f)
+			    : failure_set(f, ERROR_RESTORE_DAMAGED, "%s is empty", parts->name);
 	r.walk.now_ms = wall_ms();
 	rc = rc ? rc : snapshot_survey(&r, f);
 	rc = rc ? rc : stream_survey(&r, f);
