@@ -29,7 +29,7 @@ enum stream_flags {
 	STREAM_OPEN = 1,      // connected
 	STREAM_READABLE = 2,  // a read may give bytes, the end or an error
 	STREAM_WRITABLE = 4,  // a write may take bytes
-	STREAM_FAILED = 8,    // stream_error() says why; close it
+	STREAM_FAILED = 8,    // `error` says why; close it
 };
 
 struct stream_loop;

@@ -183,22 +183,18 @@ static bool pending_find(const struct rdb_reader *r, struct rdb_stream_id id, st
 	return false;
 }
 
-static int owned_step(struct rdb_reader *r, struct rdb_cursor *c, struct rdb_event *ev)
+// The next id of the pending list, as an event of that kind.
+static int pending_take(struct rdb_reader *r, struct rdb_cursor *c, struct rdb_event *ev,
+			enum rdb_event_kind kind, const char *wrong)
 {
 	struct pending e;
 
-	if (r->n_pending == 0) {
-		r->step = consumer_step;
-		return RDB_AGAIN;
-	}
 	if (c->end - c->p < 16)
 		return rdb_more(r, c, 16, "pending id");
 	if (!pending_find(r, id_read(c->p), &e))
-		return rdb_fail(r, c, "%s: a consumer owns an id that its group does not list",
-				r->type->name);
-	ev->kind = RDB_STREAM_PENDING;
+		return rdb_fail(r, c, "%s: %s that its group does not list", r->type->name, wrong);
+	ev->kind = kind;
 	ev->group = (struct span){r->scratch, r->group_len};
-	ev->consumer = (struct span){r->scratch + r->consumer_off, r->consumer_len};
 	ev->id = e.id;
 	ev->delivered_at_ms = e.delivered_at_ms;
 	ev->n_delivered = e.n_delivered;
@@ -207,26 +203,22 @@ static int owned_step(struct rdb_reader *r, struct rdb_cursor *c, struct rdb_eve
 	return RDB_EVENT;
 }
 
+static int owned_step(struct rdb_reader *r, struct rdb_cursor *c, struct rdb_event *ev)
+{
+	if (r->n_pending == 0) {
+		r->step = consumer_step;
+		return RDB_AGAIN;
+	}
+	ev->consumer = (struct span){r->scratch + r->consumer_off, r->consumer_len};
+	return pending_take(r, c, ev, RDB_STREAM_PENDING, "a consumer owns an id");
+}
+
 // Ids that were delivered and given back (XNACK): in the group's list, and no consumer's.
 static int nacked_step(struct rdb_reader *r, struct rdb_cursor *c, struct rdb_event *ev)
 {
-	struct pending e;
-
 	if (r->n_pending == 0) {
 		r->step = group_step;
 		return RDB_AGAIN;
 	}
-	if (c->end - c->p < 16)
-		return rdb_more(r, c, 16, "pending id");
-	if (!pending_find(r, id_read(c->p), &e))
-		return rdb_fail(r, c, "%s: an id was given back that its group does not list",
-				r->type->name);
-	ev->kind = RDB_STREAM_NACKED;
-	ev->group = (struct span){r->scratch, r->group_len};
-	ev->id = e.id;
-	ev->delivered_at_ms = e.delivered_at_ms;
-	ev->n_delivered = e.n_delivered;
-	r->n_pending--;
-	c->p += 16;
-	return RDB_EVENT;
+	return pending_take(r, c, ev, RDB_STREAM_NACKED, "an id was given back");
 }

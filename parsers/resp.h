@@ -88,6 +88,3 @@ int resp_replies_feed(struct resp_replies *r, const char *p, size_t len);
 // @return RESP_OK, RESP_MORE, or RESP_BAD: what was fed is not RESP (for good)
 enum resp_verdict resp_replies_next(struct resp_replies *r, const struct resp_value **v,
 				    unsigned *n);
-
-// Whether everything fed has been taken out, so that a caller may look at fresh bytes by itself.
-bool resp_replies_empty(const struct resp_replies *r);

@@ -338,8 +338,3 @@ enum resp_verdict resp_replies_next(struct resp_replies *r, const struct resp_va
 	*n = r->n_values;
 	return RESP_OK;
 }
-
-bool resp_replies_empty(const struct resp_replies *r)
-{
-	return reader_is_between(r->reader) && r->reader->pos == r->reader->len;
-}

@@ -66,9 +66,3 @@ static inline void output_char(struct output *o, char c)
 		output_flush(o);
 	o->buf[o->len++] = c;
 }
-
-// Bytes written so far.
-static inline uint64_t output_total(const struct output *o)
-{
-	return o->n_flushed + o->len;
-}

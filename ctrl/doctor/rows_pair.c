@@ -9,6 +9,7 @@
 #include "parsers/server_version.h"
 
 #define RDB_VERSION_SHARED 11 // the last one that both families have
+#define CLIENTS_SPARE      8 // connections that we and a redis-cli take
 #define SKEW_MAX_MS        1000
 
 static bool is_replica(const struct server_facts *s)
@@ -96,6 +97,27 @@ void row_loading(const struct facts *k, struct findings *f)
 }
 
 // ---- Versions ---------------------------------------------------------------------------------
+
+static void clients_row(const struct server_facts *s, int64_t need, struct findings *f)
+{
+	struct mend m;
+	if (s->maxclients > 0 && s->connected_clients + need > s->maxclients)
+		finding_put(f, SEVERITY_WARNING,
+			    mend_cli(&m, s, "CONFIG SET maxclients %lld",
+				     (long long)s->maxclients + 1000),
+			    "%s has %lld of at most %lld clients", s->who,
+			    (long long)s->connected_clients, (long long)s->maxclients);
+}
+
+void row_source_clients(const struct facts *k, struct findings *f)
+{
+	clients_row(&k->source, CLIENTS_SPARE, f);
+}
+
+void row_target_clients(const struct facts *k, struct findings *f)
+{
+	clients_row(&k->target, (int64_t)k->settings.lanes + CLIENTS_SPARE, f);
+}
 
 void row_versions(const struct facts *k, struct findings *f)
 {

@@ -6,13 +6,12 @@
 #include "ctrl/cli/figures.h"
 #include "ctrl/doctor/rows.h"
 
-#define OUTAGE_GOAL_S     600 // what a backlog should bridge
-#define OUTAGE_LEAST_S    60
-#define TRANSFER_BYTES_S  (100 * MB) // of a full sync, when the source has no figure of its own
+#define OUTAGE_GOAL_S        600 // what a backlog should bridge
+#define OUTAGE_LEAST_S       60
+#define TRANSFER_BYTES_S     (100 * MB) // of a full sync, when the source has no figure of its own
 #define REPL_TIMEOUT_LEAST_S 10
 #define BACKLOG_TTL_LEAST_S  600
 #define DISKLESS_DELAY_MAX_S 5
-#define CLIENTS_SPARE        8
 
 void row_source_role(const struct facts *k, struct findings *f)
 {
@@ -126,18 +125,6 @@ void row_backlog_ttl(const struct facts *k, struct findings *f)
 			    "the source forgets its backlog %lld s after its last replica has "
 			    "left: a later link needs a full sync",
 			    (long long)s->backlog_ttl_s);
-}
-
-void row_source_clients(const struct facts *k, struct findings *f)
-{
-	const struct server_facts *s = &k->source;
-	struct mend m;
-	if (s->maxclients > 0 && s->connected_clients + CLIENTS_SPARE > s->maxclients)
-		finding_put(f, SEVERITY_WARNING,
-			    mend_cli(&m, s, "CONFIG SET maxclients %lld",
-				     (long long)s->maxclients + 1000),
-			    "the source has %lld of at most %lld clients",
-			    (long long)s->connected_clients, (long long)s->maxclients);
 }
 
 void row_source_config(const struct facts *k, struct findings *f)

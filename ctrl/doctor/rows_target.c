@@ -7,8 +7,6 @@
 #include "ctrl/doctor/rights.h"
 #include "ctrl/doctor/rows.h"
 
-#define CLIENTS_SPARE 8
-
 void row_target_role(const struct facts *k, struct findings *f)
 {
 	const struct server_facts *t = &k->target;
@@ -194,19 +192,6 @@ void row_target_save(const struct facts *k, struct findings *f)
 		    "the last BGSAVE of the target failed, and it %s writes until one succeeds: "
 		    "look at the space on its disk",
 		    sure ? "refuses" : "may refuse");
-}
-
-void row_target_clients(const struct facts *k, struct findings *f)
-{
-	const struct server_facts *t = &k->target;
-	int64_t need = (int64_t)k->settings.lanes + CLIENTS_SPARE;
-	struct mend m;
-	if (t->maxclients > 0 && t->connected_clients + need > t->maxclients)
-		finding_put(f, SEVERITY_WARNING,
-			    mend_cli(&m, t, "CONFIG SET maxclients %lld",
-				     (long long)t->maxclients + 1000),
-			    "the target has %lld of at most %lld clients",
-			    (long long)t->connected_clients, (long long)t->maxclients);
 }
 
 void row_target_config(const struct facts *k, struct findings *f)
