@@ -2,23 +2,8 @@
 // `flyover decode` on files that real servers of many versions wrote, where the corpora are
 // present: FLYOVER_CORPORA, or the folder shared/corpora beside the source tree. Every file
 // decodes in every format, and the values are those that the servers told.
-#include <dirent.h>
-#include <math.h>
-
+#include "tests/e2e/decoded.h"
 #include "tests/e2e/harness.h"
-#include "tests/e2e/json_bytes.h"
-
-static const char *corpora_dir(void)
-{
-	const char *dir = getenv("FLYOVER_CORPORA");
-	DIR *d = opendir(dir ? dir : CORPORA_DIR);
-
-	if (d == NULL)
-		print_message("skipped: no corpora in %s\n", dir ? dir : CORPORA_DIR);
-	else
-		closedir(d);
-	return d ? dir ? dir : CORPORA_DIR : NULL;
-}
 
 static struct process *decode(struct world *w, const char *file, const char *format)
 {
@@ -84,7 +69,7 @@ static void file_check(struct world *w, const char *path, const char *name)
 
 static void folder_check(struct world *w, const char *sub, int n_min)
 {
-	const char *dir = corpora_dir();
+	const char *dir = corpora_find();
 	struct dirent *e;
 	int n = 0;
 
@@ -117,223 +102,19 @@ static void files_of_redis_rdb_tools_decode(struct world *w)
 
 // ---- Value by value
 
-// The string as the servers' answers have it: base64.
-static json_t *as_base64(const json_t *v)
-{
-	static const char letters[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	size_t len;
-	const char *p = json_bytes(v, &len);
-	char *out = malloc(len / 3 * 4 + 5), *at = out;
-
-	for (size_t i = 0; i < len; i += 3) {
-		uint32_t b = (uint32_t)(uint8_t)p[i] << 16;
-
-		b |= i + 1 < len ? (uint32_t)(uint8_t)p[i + 1] << 8 : 0;
-		b |= i + 2 < len ? (uint8_t)p[i + 2] : 0;
-		*at++ = letters[b >> 18];
-		*at++ = letters[b >> 12 & 63];
-		*at++ = i + 1 < len ? letters[b >> 6 & 63] : '=';
-		*at++ = i + 2 < len ? letters[b & 63] : '=';
-	}
-	*at = '\0';
-	json_t *o = json_string(out);
-
-	free(out);
-	return o;
-}
-
-static json_t *all_as_base64(const json_t *array)
-{
-	json_t *out = json_array(), *item;
-	size_t i;
-
-	json_array_foreach((json_t *)array, i, item)
-		json_array_append_new(out, as_base64(item));
-	return out;
-}
-
-static json_t *pairs_of(const json_t *value, bool scores, json_t **expiries)
-{
-	json_t *out = json_array(), *item;
-	size_t i;
-
-	json_array_foreach((json_t *)value, i, item) {
-		const json_t *second = json_array_get(item, 1), *at = json_array_get(item, 2);
-		json_t *b = scores ? json_deep_copy(second) : as_base64(second);
-
-		json_array_append_new(
-			out, json_pack("[o, o]", as_base64(json_array_get(item, 0)), b));
-		if (!at)
-			continue;
-		*expiries = *expiries ? *expiries : json_array();
-		json_array_append_new(*expiries,
-				      json_pack("[o, O]", as_base64(json_array_get(item, 0)), at));
-	}
-	return out;
-}
-
-static void stream_convert(json_t *out, const json_t *value)
-{
-	json_t *entries = json_array(), *groups = json_array(), *item, *one;
-	size_t i, k;
-
-	json_array_foreach(json_object_get(value, "entries"), i, item)
-		json_array_append_new(entries, json_pack("[O, o]", json_array_get(item, 0),
-							 all_as_base64(json_array_get(item, 1))));
-	json_array_foreach(json_object_get(value, "groups"), i, item) {
-		json_t *pending = json_array();
-
-		json_array_foreach(json_object_get(item, "pending"), k, one)
-			json_array_append_new(
-				pending, json_pack("[O, o, O]", json_array_get(one, 0),
-						   as_base64(json_array_get(one, 1)),
-						   json_array_get(one, 2)));
-		json_array_append_new(
-			groups, json_pack("{s:O, s:o, s:o}", "last_id",
-					  json_object_get(item, "last_id"), "name",
-					  as_base64(json_object_get(item, "name")), "pending",
-					  pending));
-	}
-	json_object_set_new(out, "value", entries);
-	json_object_set_new(out, "groups", groups);
-	json_object_set(out, "last_id", json_object_get(value, "last_id"));
-}
-
-// From our form to that of expected.json.
-static json_t *converted(const json_t *o)
-{
-	const json_t *type = json_object_get(o, "type"), *value = json_object_get(o, "value");
-	const char *name = json_string_value(type);
-	json_t *out = json_object(), *expiries = NULL;
-
-	json_object_set(out, "type", (json_t *)type);
-	if (json_object_get(o, "expire_at_ms"))
-		json_object_set(out, "expire_at_ms", json_object_get(o, "expire_at_ms"));
-	if (!strcmp(name, "string"))
-		json_object_set_new(out, "value", as_base64(value));
-	else if (!strcmp(name, "list") || !strcmp(name, "set"))
-		json_object_set_new(out, "value", all_as_base64(value));
-	else if (!strcmp(name, "hash") || !strcmp(name, "zset"))
-		json_object_set_new(out, "value", pairs_of(value, *name == 'z', &expiries));
-	else if (!strcmp(name, "stream"))
-		stream_convert(out, value);
-	if (expiries)
-		json_object_set_new(out, "field_expire_at_ms", expiries);
-	return out;
-}
-
-static int by_text(const void *a, const void *b)
-{
-	char *p = json_dumps(*(json_t *const *)a, JSON_ENCODE_ANY | JSON_COMPACT);
-	char *q = json_dumps(*(json_t *const *)b, JSON_ENCODE_ANY | JSON_COMPACT);
-	int order = strcmp(p, q);
-
-	free(p);
-	free(q);
-	return order;
-}
-
-static void sort(json_t *array)
-{
-	size_t n = json_array_size(array);
-	json_t **items = calloc(n + 1, sizeof(json_t *));
-
-	for (size_t i = 0; i < n; i++)
-		items[i] = json_incref(json_array_get(array, i));
-	qsort(items, n, sizeof(*items), by_text);
-	json_array_clear(array);
-	for (size_t i = 0; i < n; i++)
-		json_array_append_new(array, items[i]);
-	free(items);
-}
-
-// Put what has no order into one, and scores into numbers.
-static void normalise(json_t *key)
-{
-	const char *type = json_string_value(json_object_get(key, "type"));
-	json_t *value = json_object_get(key, "value"), *item;
-	size_t i;
-
-	if (!strcmp(type, "zset"))
-		json_array_foreach(value, i, item) {
-			const char *score = json_string_value(json_array_get(item, 1));
-
-			json_array_set_new(item, 1, json_sprintf("%.17g", strtod(score, NULL)));
-		}
-	if (!strcmp(type, "set") || !strcmp(type, "hash") || !strcmp(type, "zset"))
-		sort(value);
-	sort(json_object_get(key, "field_expire_at_ms"));
-	json_array_foreach(json_object_get(key, "groups"), i, item)
-		sort(json_object_get(item, "pending"));
-}
-
-static void key_compare(const char *server, const char *name, json_t *expected, json_t *got)
-{
-	if (got == NULL)
-		fail_msg("%s: key %s is missing", server, name);
-	normalise(expected);
-	normalise(got);
-	// Servers that could not tell the time only say that there is one.
-	if (json_object_get(expected, "expires")) {
-		assert_non_null(json_object_get(got, "expire_at_ms"));
-		json_object_del(got, "expire_at_ms");
-		json_object_del(expected, "expires");
-	}
-	if (!json_equal(expected, got)) {
-		char *a = json_dumps(expected, JSON_COMPACT), *b = json_dumps(got, JSON_COMPACT);
-
-		fail_msg("%s: key %s: expected %.300s, got %.300s", server, name, a, b);
-	}
-}
-
-// The keys of the file by database, in the form of expected.json.
-static json_t *decoded(struct world *w, const char *path)
-{
-	struct process *p = decode(w, path, "json");
-	json_t *all = json_load_file(p->out_path, JSON_ALLOW_NUL, NULL), *dbs = json_object(), *o;
-	size_t i;
-
-	assert_true(json_is_array(all));
-	json_array_foreach(all, i, o) {
-		if (!json_object_get(o, "key") || !json_object_get(o, "db"))
-			continue;
-		const char *db = text("%lld", (long long)json_integer_value(
-						      json_object_get(o, "db")));
-		json_t *name = as_base64(json_object_get(o, "key"));
-
-		if (!json_object_get(dbs, db))
-			json_object_set_new(dbs, db, json_object());
-		json_object_set_new(json_object_get(dbs, db), json_string_value(name),
-				    converted(o));
-		json_decref(name);
-	}
-	json_decref(all);
-	return dbs;
-}
-
 static void server_compare(struct world *w, const char *dir, const char *server)
 {
-	json_t *got = decoded(w, text("%s/%s/dump.rdb", dir, server)), *keys, *expected;
+	json_t *got = decoded(w, text("%s/%s/dump.rdb", dir, server));
 	json_t *all = json_load_file(text("%s/%s/expected.json", dir, server), 0, NULL);
-	const char *db, *key;
 
-	assert_non_null(all);
-	assert_int_equal(json_object_size(got), json_object_size(all));
-	json_object_foreach(all, db, keys) {
-		json_t *ours = json_object_get(got, db);
-
-		assert_int_equal(json_object_size(ours), json_object_size(keys));
-		json_object_foreach(keys, key, expected)
-			key_compare(server, key, expected, json_object_get(ours, key));
-	}
+	expected_compare(server, all, got);
 	json_decref(all);
 	json_decref(got);
 }
 
 static void values_are_those_that_the_servers_had(struct world *w)
 {
-	const char *dir = corpora_dir();
+	const char *dir = corpora_find();
 	struct dirent *e;
 	int n = 0;
 
