@@ -127,7 +127,7 @@ static bool survey_show(void *arg, uint64_t passed, uint64_t total)
 
 static int survey(struct restore *r, struct failure *f)
 {
-	const struct survey s = {.until_s = -1,
+	const struct survey s = {.until_s = INT64_MAX,
 				 .big_value = r->sync.config.settings.big_value,
 				 .progress = survey_show,
 				 .arg = r};

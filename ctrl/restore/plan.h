@@ -21,7 +21,7 @@
 
 struct plan {
 	const struct parts *parts;
-	int64_t until_s;           // the time at which the stream ends, -1: with the file
+	int64_t until_s;           // the time at which the stream ends, INT64_MAX: with the file
 	uint64_t file_len;         // of all parts
 	uint64_t snapshot_len;     // of the RDB; 0: there is none, an empty one is served
 	uint64_t stream_len;       // of the commands behind it

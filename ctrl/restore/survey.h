@@ -6,7 +6,7 @@
 #include "ctrl/restore/plan.h"
 
 struct survey {
-	int64_t until_s;    // leave out what was written later, unix time; -1: nothing
+	int64_t until_s;    // leave out what was written later, unix time; INT64_MAX: nothing
 	bool strict;        // a file that ends within a command is damaged
 	uint64_t big_value; // as the dataplane will have it
 	// Called now and then, with the bytes passed; false ends the survey.

@@ -213,8 +213,8 @@ static int run_copy(struct walk *w, struct span *run, struct failure *f)
 		return walk_read_failed(w, rc, f);
 	size_t len = w->in.len < left ? w->in.len : (size_t)left;
 	if (!len)
-		return failure_set(f, ERROR_RESTORE_FILE, "%s became shorter while it was restored",
-				   walk_path(w));
+		return failure_set(f, ERROR_RESTORE_CHANGED,
+				   "%s became shorter while it was restored", walk_path(w));
 	if (len > w->set.run_len)
 		len = w->set.run_len;
 	w->snapshot_pos += len;

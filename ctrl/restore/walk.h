@@ -19,7 +19,8 @@ struct walk_settings {
 	const struct parts *parts;
 	uint64_t snapshot_len; // when the snapshot was read before and need not be taken apart
 	uint64_t stream_limit; // end the stream there, UINT64_MAX: with the file
-	int64_t until_s;       // end the stream at the first annotation of a later time, -1: do not
+	int64_t until_s; // end the stream at the first annotation of a later time, INT64_MAX: do
+			 // not
 	bool strict;           // a file that ends within a command is damaged
 	uint64_t big_value;    // as the dataplane has it, so that both stumble over the same
 	unsigned run_items;    // most keys or commands in one run

@@ -76,7 +76,7 @@ static bool event_take(struct walk *w, const struct aof_event *ev)
 {
 	switch (ev->kind) {
 	case AOF_TIMESTAMP:
-		w->stream_over |= w->set.until_s >= 0 && ev->at_s > w->set.until_s;
+		w->stream_over |= ev->at_s > w->set.until_s;
 		return false;
 	case AOF_ANNOTATION:
 		return false;
