@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ctrl/aof/instant.h"
 #include "ctrl/cli/figures.h"
 #include "ctrl/cli/verbs.h"
 #include "ctrl/clock.h"
@@ -35,8 +36,11 @@ static void live_show(void *arg, const struct decode *d)
 	fprintf(stderr, "%sdecode", l->terminal ? "\r\033[K" : "");
 	if (d->total)
 		fprintf(stderr, " %2llu%%", (unsigned long long)(d->n_bytes * 100 / d->total));
-	fprintf(stderr, "  %s keys  %s keys/s  %s/s", figure_count(d->n_keys, keys),
-		figure_short((double)d->n_keys * 1000.0 / (double)ms, rate),
+	fprintf(stderr, "  %s keys", figure_count(d->n_keys, keys));
+	if (d->n_commands)
+		fprintf(stderr, "  %s commands", figure_count(d->n_commands, keys));
+	fprintf(stderr, "  %s/s  %s/s",
+		figure_short((double)(d->n_keys + d->n_commands) * 1000.0 / (double)ms, rate),
 		figure_bytes(bytes_s, speed));
 	if (d->total > d->n_bytes && bytes_s > 0) {
 		unsigned long long s = (unsigned long long)((double)(d->total - d->n_bytes) /
@@ -119,13 +123,15 @@ static int places_close(struct places *p, const struct options *o, struct failur
 // What the reader of the data should know, "" for nothing.
 static void warning_write(const struct decode *d, char *text, size_t len)
 {
-	text[0] = '\0';
+	int n = snprintf(text, len, "%s", d->note);
+	const char *mark = n ? "; " : "";
 	if (d->newer)
-		snprintf(text, len,
-			 "version %d of this %s file is newer than what we know; its types are "
-			 "known as far as they went", d->version, d->magic);
+		snprintf(text + n, len - (size_t)n,
+			 "%sversion %d of this %s file is newer than what we know; its types are "
+			 "known as far as they went", mark, d->version, d->magic);
 	else if (d->unsummed && d->version >= 5)
-		snprintf(text, len, "the file has no checksum: damage cannot be excluded");
+		snprintf(text + n, len - (size_t)n,
+			 "%sthe file has no checksum: damage cannot be excluded", mark);
 }
 
 static void report_print(const struct places *p, const struct report *r, const struct decode *d,
@@ -146,7 +152,7 @@ static int decode_places(const struct options *o, const struct places *p, struct
 	struct output out;
 	struct printer printer;
 	struct report report;
-	char warning[256];
+	char warning[DECODE_NOTE_LEN + 256];
 	if (output_init(&out, p->fd, OUTPUT_CAP) || printer_init(&printer, p->ops, &out) ||
 	    report_init(&report, wall_ms()))
 		return failure_set(f, ERROR_MEMORY, "no memory");
@@ -159,7 +165,7 @@ static int decode_places(const struct options *o, const struct places *p, struct
 	// A reader that had enough, such as head, is no failure.
 	if (rc && out.error == -EPIPE)
 		rc = 0;
-	if (d->n_bytes)
+	if (d->n_bytes || !rc)
 		report_print(p, &report, d, warning);
 	if (!rc && *warning && !p->report)
 		fprintf(stderr, "flyover: note: %s\n", warning);
@@ -173,10 +179,13 @@ int verb_decode(const struct options *o, struct failure *f)
 {
 	struct places places;
 	struct live live = {.started_ms = mono_ms(), .terminal = isatty(STDERR_FILENO)};
-	struct decode d = {.path = o->args[0], .magic = "RDB", .progress = live_show,
+	struct decode d = {.path = o->args[0], .magic = "RDB", .strict = o->strict,
+			   .has_until = o->until_time != NULL, .progress = live_show,
 			   .progress_arg = &live};
 	signal(SIGPIPE, SIG_IGN); // a reader that goes away is told by write(), and no failure
-	if (filter_read(o, &d.filter, f) || places_open(o, &places, f))
+	if (filter_read(o, &d.filter, f) ||
+	    instant_read(o->until_time, "until-time", &d.until_s, f) ||
+	    places_open(o, &places, f))
 		return -1;
 	// On one terminal, the data are the progress.
 	live.on = !live.terminal || !places.ops || places.fd != STDOUT_FILENO ||

@@ -28,6 +28,7 @@ enum option_group {
 	OPTIONS_SCAN = 16384,  // --follow and the like
 	OPTIONS_PACE = 32768,  // --max-keys-per-s, --max-bytes-per-s
 	OPTIONS_STATE = 65536, // --state-dir
+	OPTIONS_AOF = 131072,  // --until-time, --strict
 	OPTIONS_RESTORE = 1 << 20, // --db
 };
 
@@ -45,6 +46,8 @@ struct options {
 	bool raw, all, again, yes;
 	const char *limit, *after, *target;
 	const char *format, *out, *report, *db, *match, *type; // report: "" without a file
+	const char *until_time;
+	bool strict;
 	bool follow, trust_notifications, by_type, keep_idle, repair, repair_extra, continuous;
 	const char *max_keys_per_s, *max_bytes_per_s, *big_value, *wait_timeout, *extra_keys;
 	const char *interval;

@@ -10,6 +10,8 @@
 
 #include <xxhash.h>
 
+#include "ctrl/aof/extent.h"
+#include "ctrl/aof/instant.h"
 #include "ctrl/cli/amount.h"
 #include "ctrl/cli/figures.h"
 #include "ctrl/cli/sync.h"
@@ -18,6 +20,7 @@
 #include "ctrl/endpoint.h"
 #include "ctrl/link_config.h"
 #include "ctrl/restore/clear.h"
+#include "ctrl/restore/parts.h"
 #include "ctrl/restore/primary.h"
 #include "ctrl/restore/survey.h"
 #include "ctrl/restore/target.h"
@@ -29,7 +32,7 @@
 struct restore {
 	const struct options *options;
 	struct sync sync;
-	struct parts parts;
+	struct aof_files files;
 	struct plan plan;
 	struct primary_settings serve;
 	struct primary primary;
@@ -127,13 +130,17 @@ static bool survey_show(void *arg, uint64_t passed, uint64_t total)
 
 static int survey(struct restore *r, struct failure *f)
 {
-	const struct survey s = {.until_s = INT64_MAX,
-				 .big_value = r->sync.config.settings.big_value,
-				 .progress = survey_show,
-				 .arg = r};
+	const struct options *o = r->options;
+	struct survey s = {.name = o->args[0],
+			   .until_s = AOF_UNTIL_NONE,
+			   .strict = o->strict,
+			   .big_value = r->sync.config.settings.big_value,
+			   .progress = survey_show,
+			   .arg = r};
 	r->shown_ms = mono_ms();
-	int rc = parts_find(&r->parts, r->options->args[0], f);
-	rc = rc ? rc : survey_run(&s, &r->parts, &r->plan, f);
+	int rc = instant_read(o->until_time, "until-time", &s.until_s, f);
+	rc = rc ? rc : parts_open(&r->files, o->args[0], f);
+	rc = rc ? rc : survey_run(&s, &r->files, &r->plan, f);
 	progress_clear(&r->sync.progress);
 	return rc;
 }
@@ -187,7 +194,7 @@ static int target_judge(struct restore *r, struct failure *f)
 		return 0;
 	return failure_set(f, ERROR_RESTORE_KEYS,
 			   "the target holds %s keys, and the commands of %s would change these",
-			   figure_count(facts.n_keys, keys), r->parts.name);
+			   figure_count(facts.n_keys, keys), r->plan.name);
 }
 
 // The socket lies in the state folder. Where its path is too long for one, the folder is reached
@@ -278,7 +285,7 @@ static int end_judge(const struct restore *r, struct failure *f)
 {
 	if (!json_is_true(json_object_get(r->sync.link, "caught_up")))
 		return failure_set(f, ERROR_INTERRUPTED,
-				   "interrupted before all of %s was restored", r->parts.name);
+				   "interrupted before all of %s was restored", r->plan.name);
 	return traces_remove(r, f);
 }
 
@@ -288,10 +295,11 @@ static void file_tell(const struct restore *r)
 	if (r->sync.link)
 		json_object_set_new(
 			r->sync.link, "file",
-			json_pack("{s:s, s:I, s:i, s:I, s:I, s:I}", "name", p->parts->name, "bytes",
-				  (json_int_t)p->file_len, "rdb_version", p->rdb_version, "keys",
-				  (json_int_t)p->n_keys, "functions", (json_int_t)p->n_functions,
-				  "modules", (json_int_t)p->n_modules));
+			json_pack("{s:s, s:I, s:i, s:I, s:I, s:I, s:I, s:s}", "name", p->name,
+				  "bytes", (json_int_t)p->file_len, "rdb_version", p->rdb_version,
+				  "keys", (json_int_t)p->n_keys, "functions",
+				  (json_int_t)p->n_functions, "modules", (json_int_t)p->n_modules,
+				  "commands", (json_int_t)p->n_commands, "cut", p->cut));
 }
 
 static void expired_tell(const struct restore *r)
@@ -300,6 +308,20 @@ static void expired_tell(const struct restore *r)
 	if (r->n_expired && !r->options->json)
 		printf("%s keys had expired and were not made\n",
 		       figure_count(r->n_expired, count));
+}
+
+// What a user should know of the file before it is restored.
+static void file_warn(const struct restore *r)
+{
+	const struct plan *p = &r->plan;
+	if (r->options->json)
+		return;
+	if (p->cut[0])
+		fprintf(stderr, "warning: %s: %s, which are left out\n", p->name, p->cut);
+	if (r->options->until_time && !p->timed)
+		fprintf(stderr,
+			"warning: no times stand in %s (aof-timestamp-enabled was off), so "
+			"--until-time takes all of it\n", p->name);
 }
 
 static int restore_run(struct restore *r, struct failure *f)
@@ -311,6 +333,7 @@ static int restore_run(struct restore *r, struct failure *f)
 	rc = rc ? rc : sync_state_dir(&r->sync, f);
 	if (rc)
 		return rc;
+	file_warn(r);
 	r->sync.opened = source_open;
 	r->sync.check = source_check;
 	r->sync.arg = r;
@@ -336,6 +359,6 @@ int verb_restore(const struct options *o, struct failure *f)
 		sync_finish(&r.sync, rc, f);
 	if (rc == 0)
 		expired_tell(&r);
-	parts_free(&r.parts);
+	aof_files_close(&r.files);
 	return rc;
 }

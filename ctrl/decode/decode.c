@@ -1,39 +1,19 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// decode_run() -> event_next() -> event_take() -> report_event(), printer's event()
-#include "ctrl/decode/decode.h"
+// decode_run() -> file_decode() -> rdb_decode() -> event_next() -> event_take()
+//                                -> decode_commands()
+#include "ctrl/decode/decode_priv.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
-#include "ctrl/decode/input.h"
-#include "ctrl/decode/report.h"
-
-#define MB            (1024ull * 1024)
-#define WINDOW_MAX    (1024 * MB) // above the longest argument of a server
-#define SCRATCH_MAX   (1024 * MB)
-#define BIG_LEN       (8 * MB)    // longer strings are shown in parts
-#define PROGRESS_STEP (8 * MB)
-
-struct run {
-	struct decode *d;
-	struct input in;
-	struct rdb_reader reader;
-	struct rdb_event ev;
-	bool dropping;      // the key at hand is not shown
-	uint64_t db;
-	uint64_t key_begin; // where the key at hand begins in the file
-	uint64_t told_at;   // bytes at the last progress
-};
+#define WINDOW_MAX  (1024 * MB) // above the longest argument of a server
+#define SCRATCH_MAX (1024 * MB)
 
 static bool starts_key(const struct rdb_event *ev)
 {
 	return ev->kind == RDB_STRING || ev->kind == RDB_STRING_BEGIN || ev->kind == RDB_RAW ||
 	       ev->kind == RDB_BIG_BEGIN || (ev->kind == RDB_SKIPPED && ev->key.p);
-}
-
-static bool is_filtered(const struct decode_filter *f)
-{
-	return f->one_db || f->match || f->type || f->limit;
 }
 
 static bool type_fits(const struct decode_filter *f, const struct rdb_event *ev)
@@ -63,7 +43,7 @@ static bool other_is_wanted(const struct run *r)
 		return !strcasecmp(f->type, "function");
 	if (f->type && r->ev.kind == RDB_AUX)
 		return !strcasecmp(f->type, "aux");
-	return !is_filtered(f);
+	return !decode_is_filtered(f);
 }
 
 #define COMMAND_WORDS_MAX 1024
@@ -74,7 +54,7 @@ static void command_show(struct run *r)
 	struct span argv[COMMAND_WORDS_MAX];
 	const char *p = r->ev.value.p;
 	size_t argc = (size_t)span_digits((struct span){p + 1, 10});
-	if (argc > COMMAND_WORDS_MAX || !r->d->printer)
+	if (argc > COMMAND_WORDS_MAX)
 		return;
 	p = memchr(p, '\n', 24);
 	for (size_t i = 0; i < argc; i++) {
@@ -82,7 +62,10 @@ static void command_show(struct run *r)
 		argv[i].p = (const char *)memchr(p + 1, '\n', 24) + 1;
 		p = argv[i].p + argv[i].len + 1;
 	}
-	r->d->printer->ops->command(r->d->printer, r->db, argv, argc);
+	const struct aof_event ev = {.kind = AOF_COMMAND, .db = r->db, .at_s = -1,
+				     .begin = r->reader.pos - r->ev.value.len,
+				     .end = r->reader.pos, .argv = argv, .argc = (uint32_t)argc};
+	decode_command(r, &ev);
 }
 
 static bool is_element(const struct rdb_event *ev)
@@ -140,12 +123,6 @@ static bool ends_key(const struct rdb_event *ev)
 	       ev->kind == RDB_BIG_END;
 }
 
-static int damaged(struct failure *f, const char *sentence, uint64_t n_keys)
-{
-	return failure_set(f, ERROR_FILE_DAMAGED, "%s, after %llu keys", sentence,
-			   (unsigned long long)n_keys);
-}
-
 // @return 1 an event is at hand, 0 the end, -1 error
 static int event_next(struct run *r, struct failure *f)
 {
@@ -160,26 +137,34 @@ static int event_next(struct run *r, struct failure *f)
 		if (result == RDB_DONE)
 			return 0;
 		if (result == RDB_BAD)
-			return damaged(f, r->reader.error, r->d->n_keys);
+			return decode_damaged(r, r->reader.error, f);
 		input_used(&r->in, used);
 		int rc = input_fill(&r->in, r->reader.need_len);
 		if (rc)
-			return failure_set(f, ERROR_FILE, "cannot read %s: %s", r->d->path,
-					   strerror(-rc));
+			return decode_unreadable(r, rc, f);
 		if (r->in.len < r->reader.need_len)
-			return damaged(f, rdb_truncated(&r->reader, r->in.len), r->d->n_keys);
+			return decode_damaged(r, rdb_truncated(&r->reader, r->in.len), f);
 	}
 }
 
-static void tell(struct run *r)
+int decode_damaged(struct run *r, const char *sentence, struct failure *f)
 {
-	r->d->n_bytes = r->reader.pos;
-	r->d->version = r->reader.version;
-	r->d->magic = r->reader.magic == RDB_MAGIC_VALKEY ? "VALKEY" : "REDIS";
-	r->d->newer = r->reader.newer;
-	r->told_at = r->reader.pos;
-	if (r->d->progress)
-		r->d->progress(r->d->progress_arg, r->d);
+	const struct decode *d = r->d;
+	int n = r->files.multi ? snprintf(f->sentence, SENTENCE_LEN, "%.200s: ", r->file->name) : 0;
+	char commands[48] = "";
+	if (d->n_commands)
+		snprintf(commands, sizeof(commands), " and %llu commands",
+			 (unsigned long long)d->n_commands);
+	f->id = ERROR_FILE_DAMAGED;
+	snprintf(f->sentence + n, SENTENCE_LEN - (size_t)n, "%s, after %llu keys%s", sentence,
+		 (unsigned long long)d->n_keys, commands);
+	return -1;
+}
+
+int decode_unreadable(struct run *r, int error, struct failure *f)
+{
+	return failure_set(f, error == -EACCES || error == -EPERM ? ERROR_FILE_RIGHTS : ERROR_FILE,
+			   "cannot read %s: %s", r->file->path, strerror(-error));
 }
 
 static int output_check(const struct run *r, struct failure *f)
@@ -188,6 +173,31 @@ static int output_check(const struct run *r, struct failure *f)
 	return error ? failure_set(f, ERROR_OUTPUT, "cannot write what was decoded: %s",
 				   strerror(-error))
 		     : 0;
+}
+
+int decode_tell(struct run *r, uint64_t pos, struct failure *f)
+{
+	r->d->n_bytes = r->before + pos;
+	r->told_at = pos;
+	if (r->d->progress)
+		r->d->progress(r->d->progress_arg, r->d);
+	return output_check(r, f);
+}
+
+// ---- An RDB
+
+// The base of an AOF holds what was there when it was written, and nothing can be undone of it.
+static int time_check(struct run *r, struct failure *f)
+{
+	char taken[INSTANT_LEN];
+	if (!r->d->has_until || r->ev.kind != RDB_AUX || !span_eq(r->ev.key, SPAN_LIT("ctime")))
+		return 0;
+	int64_t at_s = (int64_t)span_digits(r->ev.value);
+	if (at_s <= r->d->until_s)
+		return 0;
+	return failure_set(f, ERROR_UNTIL_TIME,
+			   "%s begins with an RDB of %s, which is later than --until-time",
+			   r->file->path, instant_write(at_s, taken));
 }
 
 static int events_run(struct run *r, struct failure *f)
@@ -202,25 +212,26 @@ static int events_run(struct run *r, struct failure *f)
 		if (r->ev.kind == RDB_EOF) {
 			r->d->unsummed = r->ev.crc == RDB_CRC_NONE;
 			if (r->ev.crc == RDB_CRC_WRONG)
-				return damaged(f, r->reader.error, r->d->n_keys);
+				return decode_damaged(r, r->reader.error, f);
 			continue;
 		}
+		if (time_check(r, f))
+			return -1;
 		event_take(r);
 		if (ends_key(&r->ev)) {
 			r->key_begin = r->reader.pos;
-			if (r->d->filter.limit && r->d->n_shown == r->d->filter.limit)
+			r->enough = r->d->filter.limit && r->d->n_shown == r->d->filter.limit;
+			if (r->enough)
 				return 0;
 		}
-		if (r->reader.pos - r->told_at >= PROGRESS_STEP) {
-			tell(r);
-			if (output_check(r, f))
-				return -1;
-		}
+		if (r->reader.pos - r->told_at >= PROGRESS_STEP &&
+		    decode_tell(r, r->reader.pos, f))
+			return -1;
 	}
 	return rc;
 }
 
-static int decode_opened(struct run *r, struct failure *f)
+static int rdb_decode(struct run *r, struct failure *f)
 {
 	struct decode *d = r->d;
 	const struct printer_ops *ops = d->printer ? d->printer->ops : NULL;
@@ -234,29 +245,97 @@ static int decode_opened(struct run *r, struct failure *f)
 	};
 	if (rdb_reader_init(&r->reader, &set))
 		return failure_set(f, ERROR_INTERNAL, "settings of the reader are impossible");
-	if (d->printer)
-		ops->begin(d->printer);
+	r->db = r->key_begin = 0;
 	int rc = events_run(r, f);
-	tell(r);
-	d->n_skipped = r->reader.n_skipped;
+	d->version = r->reader.version;
+	d->magic = r->reader.magic == RDB_MAGIC_VALKEY ? "VALKEY" : "REDIS";
+	d->newer = r->reader.newer;
+	d->n_skipped += r->reader.n_skipped;
 	rdb_reader_fini(&r->reader);
-	if (!d->printer)
+	return rc;
+}
+
+// ---- Files
+
+// What begins at the window: an RDB, or commands. Without a word of its name or its folder for an
+// AOF, a file is taken for an RDB unless it looks like commands.
+static bool commands_begin(struct run *r, bool is_aof)
+{
+	struct span in = input_window(&r->in);
+	if (in.len && (in.p[0] == '*' || in.p[0] == '#'))
+		return true;
+	return is_aof && (!in.len || (in.p[0] != 'R' && in.p[0] != 'V'));
+}
+
+static int file_read(struct run *r, struct failure *f)
+{
+	bool is_aof = aof_file_is_aof(&r->files, r->file);
+	uint64_t from = 0;
+	int rc = input_fill(&r->in, 1);
+	if (rc)
+		return decode_unreadable(r, rc, f);
+	if (!commands_begin(r, is_aof)) {
+		if (rdb_decode(r, f))
+			return -1;
+		from = r->reader.pos;
+		rc = r->enough ? 0 : input_fill(&r->in, 1);
+		if (rc)
+			return decode_unreadable(r, rc, f);
+		// Bytes behind an RDB are somebody else's, unless they ought to be commands.
+		if (r->enough || !r->in.len || !commands_begin(r, is_aof))
+			return 0;
+	}
+	return decode_commands(r, from, f);
+}
+
+static int file_decode(struct run *r, struct failure *f)
+{
+	struct printer *p = r->d->printer;
+	int rc = input_open(&r->in, r->file->path, WINDOW_MAX);
+	if (rc) {
+		rc = decode_unreadable(r, rc, f);
+	} else {
+		if (p && !r->begun)
+			p->ops->begin(p);
+		if (p)
+			p->file = r->files.multi ? r->file->name : NULL;
+		r->begun = true;
+		r->told_at = 0;
+		rc = file_read(r, f);
+		r->before += r->in.n_read - r->in.len;
+		r->d->n_bytes = r->before;
+	}
+	input_close(&r->in);
+	return rc;
+}
+
+static int files_decode(struct run *r, struct failure *f)
+{
+	struct printer *p = r->d->printer;
+	int rc = 0;
+	r->d->total = r->files.len;
+	r->d->magic = "AOF";
+	for (size_t i = 0; i < r->files.n && !rc && !r->enough; i++) {
+		r->file = &r->files.v[i];
+		rc = file_decode(r, f);
+	}
+	if (!rc)
+		decode_time_note(r);
+	if (r->d->progress)
+		r->d->progress(r->d->progress_arg, r->d);
+	if (!p || !r->begun)
 		return rc;
-	ops->end(d->printer, rc == 0);
-	output_flush(d->printer->out);
+	p->ops->end(p, rc == 0);
+	output_flush(p->out);
 	return rc ? rc : output_check(r, f);
 }
 
 int decode_run(struct decode *d, struct failure *f)
 {
 	struct run r = {.d = d};
-	int rc = input_open(&r.in, d->path, WINDOW_MAX);
-	d->total = r.in.total;
-	if (rc)
-		rc = failure_set(f, rc == -EACCES || rc == -EPERM ? ERROR_FILE_RIGHTS : ERROR_FILE,
-				 "cannot read %s: %s", d->path, strerror(-rc));
-	else
-		rc = decode_opened(&r, f);
-	input_close(&r.in);
+	if (aof_files_open(&r.files, d->path, f))
+		return -1;
+	int rc = files_decode(&r, f);
+	aof_files_close(&r.files);
 	return rc;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// From a file to what is shown: input -> reader -> filter -> printer and report.
+// From a file to what is shown: input -> reader -> filter -> printer and report. The file is an
+// RDB, an AOF, an AOF with an RDB in front of it, or a folder of these with its manifest.
 #pragma once
 
 #include "ctrl/decode/printer.h"
@@ -7,34 +8,42 @@
 
 struct report;
 
-// Which keys are shown. Zero shows all.
+// Which keys and commands are shown. Zero shows all. With a database or a name, commands are shown
+// that touch such a key; with a type only where this is "command".
 struct decode_filter {
 	bool one_db;
 	uint64_t db;
 	const char *match; // glob as KEYS has it, or NULL
 	const char *type;  // "zset", "module", a module's name, or NULL
-	uint64_t limit;    // keys, 0: all
+	uint64_t limit;    // keys and commands, 0: all
 };
 
+#define DECODE_NOTE_LEN 768
+
 struct decode {
-	const char *path;         // "-": the standard input
+	const char *path;         // "-": the standard input; see ctrl/aof/files.h
 	struct printer *printer;  // NULL: none
 	struct report *report;    // NULL: none
 	struct decode_filter filter;
+	bool strict;              // an AOF that ends early is damaged
+	bool has_until;           // take the commands of an AOF up to a time
+	int64_t until_s;          // unix time
 	// Called now and then; may be NULL.
 	void (*progress)(void *arg, const struct decode *d);
 	void *progress_arg;
 
 	// Filled.
 	uint64_t n_keys;    // seen
+	uint64_t n_commands; // of an AOF, seen
 	uint64_t n_shown;
 	uint64_t n_bytes;   // read
 	uint64_t total;     // of the file, 0: not known
 	uint64_t n_skipped; // values that were not wanted or cannot be taken apart
-	int version;
-	const char *magic;
+	int version;              // of the RDB, 0: there was none
+	const char *magic;        // "REDIS", "VALKEY", "AOF"
 	bool newer;         // a version that we do not know
 	bool unsummed;      // the file has no checksum
+	char note[DECODE_NOTE_LEN]; // what the user should know of the AOF, "" for nothing
 };
 
 // Read the file to its end, or to where it is damaged: then everything before is shown.

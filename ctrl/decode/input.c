@@ -35,6 +35,18 @@ void input_close(struct input *in)
 	in->buf = NULL;
 }
 
+int input_seek(struct input *in, uint64_t at)
+{
+	struct stat st;
+	if (fstat(in->fd, &st) || !S_ISREG(st.st_mode))
+		return -ESPIPE;
+	if (lseek(in->fd, (off_t)at, SEEK_SET) < 0)
+		return -errno;
+	in->at = in->len = 0;
+	in->ended = false;
+	return 0;
+}
+
 // Room for READ_LEN bytes behind the window.
 static int room_make(struct input *in)
 {

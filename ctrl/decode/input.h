@@ -21,6 +21,11 @@ struct input {
 int input_open(struct input *in, const char *path, size_t cap_max);
 void input_close(struct input *in);
 
+// Go on at an offset of the file; the window is empty then.
+//
+// @return 0 or -errno; -ESPIPE when the input is no regular file
+int input_seek(struct input *in, uint64_t at);
+
 static inline struct span input_window(const struct input *in)
 {
 	return (struct span){in->buf + in->at, in->len};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// --format=json and jsonl: one object a key.
+// --format=json and jsonl: one object a key, and one a command.
 //
 //   json_event() -> head() -> a value at once
 //                          -> opened: item()... -> closed
@@ -159,27 +159,6 @@ static void element(struct printer *p, const struct rdb_event *ev)
 
 // ---- What is not a key
 
-static void words(struct printer *p, const struct span *argv, size_t argc)
-{
-	OUTPUT_LIT(p->out, "\"argv\":[");
-	for (size_t i = 0; i < argc; i++) {
-		if (i)
-			output_char(p->out, ',');
-		output_json(p->out, argv[i]);
-	}
-	output_char(p->out, ']');
-}
-
-static void json_command(struct printer *p, uint64_t db, const struct span *argv, size_t argc)
-{
-	object_begin(p);
-	OUTPUT_LIT(p->out, "{\"db\":");
-	output_u64(p->out, db);
-	OUTPUT_LIT(p->out, ",\"type\":\"command\",");
-	words(p, argv, argc);
-	object_end(p);
-}
-
 static void text(struct output *o, struct span name, struct span value)
 {
 	OUTPUT_LIT(o, ",\"");
@@ -227,6 +206,59 @@ static void skipped(struct printer *p, const struct rdb_event *ev)
 	}
 }
 
+// ---- Commands
+
+static void command_head(struct printer *p, const struct aof_event *ev)
+{
+	struct output *o = p->out;
+	object_begin(p);
+	OUTPUT_LIT(o, "{\"type\":\"command\",\"db\":");
+	output_u64(o, ev->db);
+	NUMBER(o, "offset", (int64_t)ev->begin);
+	if (ev->at_s != -1)
+		NUMBER(o, "at_ms", ev->at_s * 1000);
+	if (p->file)
+		TEXT(o, "file", span_of(p->file));
+	OUTPUT_LIT(o, ",\"args\":[");
+}
+
+static void word(struct printer *p, const struct aof_event *ev)
+{
+	struct print_json *j = &p->json;
+	if (ev->index && !ev->word_at)
+		output_char(p->out, ',');
+	if (ev->word.len == ev->word_len) {
+		output_json(p->out, ev->word);
+		return;
+	}
+	if (!ev->word_at)
+		json_parts_begin(&j->parts, p->out);
+	json_parts_add(&j->parts, p->out, ev->word);
+	j->in_word = ev->word_at + ev->word.len < ev->word_len;
+	if (!j->in_word)
+		json_parts_end(&j->parts, p->out);
+}
+
+static void json_command(struct printer *p, const struct aof_event *ev)
+{
+	if (ev->kind == AOF_BIG_WORD) {
+		word(p, ev);
+		return;
+	}
+	if (ev->kind != AOF_BIG_END)
+		command_head(p, ev);
+	p->json.in_command = ev->kind == AOF_BIG_BEGIN;
+	if (p->json.in_command)
+		return;
+	for (uint32_t i = 0; ev->kind == AOF_COMMAND && i < ev->argc; i++) {
+		if (i)
+			output_char(p->out, ',');
+		output_json(p->out, ev->argv[i]);
+	}
+	output_char(p->out, ']');
+	object_end(p);
+}
+
 static void json_event(struct printer *p, const struct rdb_event *ev)
 {
 	switch (ev->kind) {
@@ -268,11 +300,22 @@ static void json_begin(struct printer *p)
 		OUTPUT_LIT(p->out, "[\n");
 }
 
-// A key that was cut short is closed, so that what was written can be read, and says so.
+static void command_close(struct printer *p)
+{
+	if (p->json.in_word)
+		json_parts_end(&p->json.parts, p->out);
+	output_char(p->out, ']');
+}
+
+// What was cut short is closed, so that what was written can be read, and says so.
 static void json_end(struct printer *p, bool whole)
 {
-	if (p->json.in_value) {
+	bool cut = p->json.in_value || p->json.in_command;
+	if (p->json.in_value)
 		close_value(p);
+	else if (p->json.in_command)
+		command_close(p);
+	if (cut) {
 		OUTPUT_LIT(p->out, ",\"truncated\":true");
 		object_end(p);
 	}

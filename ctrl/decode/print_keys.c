@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// --format=keys: one key a line, with what is not printable as \xNN.
-#include <limits.h>
-
+// --format=keys: one key a line, with what is not printable as \xNN; of commands those that they
+// write.
 #include "ctrl/cli/escape.h"
 #include "ctrl/decode/printer.h"
-#include "parsers/commands.h"
 
 static bool is_plain(char c)
 {
@@ -33,17 +31,15 @@ static void keys_event(struct printer *p, const struct rdb_event *ev)
 		line(p, ev->key);
 }
 
-static void keys_command(struct printer *p, uint64_t db, const struct span *argv, size_t argc)
+static void command_key_print(void *arg, struct span key, bool written)
 {
-	struct key_run run;
-	const struct command *c =
-		argc && argc < INT_MAX
-			? command_find(argv[0], argc > 1 ? argv[1] : (struct span){NULL, 0})
-			: NULL;
-	if (!c || command_key_run(c, argv, (int)argc, &run))
-		return;
-	for (int i = 0; i < run.n; i++)
-		line(p, argv[key_run_at(&run, i)]);
+	if (written)
+		line(arg, key);
+}
+
+static void keys_command(struct printer *p, const struct aof_event *ev)
+{
+	command_keys_each(&p->keys, ev, command_key_print, p);
 }
 
 static void keys_begin(struct printer *p)

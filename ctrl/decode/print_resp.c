@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // --format=resp: commands that make the data again in an empty server.
 //
-//   resp_event() -> db_select() -> SET, RESTORE, FUNCTION LOAD...
+//   resp_event() -> resp_select() -> SET, RESTORE, FUNCTION LOAD...
 //                            -> begin(), gather()... -> resp_gathered(), end()
 //
 // Elements are gathered, some ARGS_LEN a command; a command is written as a whole or not at all.
@@ -14,7 +14,7 @@
 #define ARGS_LEN   (64 * 1024)
 #define ARGS_MAX   1000
 
-static void db_select(struct printer *p, uint64_t db)
+void resp_select(struct printer *p, uint64_t db)
 {
 	char text[NUMBER_LEN];
 	if (p->resp.has_db && p->resp.db == db)
@@ -110,7 +110,7 @@ static void begin(struct printer *p, const struct rdb_event *ev)
 		[RDB_KIND_HASH] = "HSET",     [RDB_KIND_ZSET] = "ZADD",  [RDB_KIND_STREAM] = "XADD",
 		[RDB_KIND_MODULE] = "",       [RDB_KIND_ARRAY] = "ARMSET",
 	};
-	db_select(p, p->db);
+	resp_select(p, p->db);
 	p->resp.key.len = 0;
 	if (ev->key.len && bytes_reserve(p, &p->resp.key, ev->key.len)) {
 		memcpy(p->resp.key.p, ev->key.p, ev->key.len);
@@ -168,7 +168,7 @@ static void restore(struct printer *p, const struct rdb_event *ev)
 	struct output *o = p->out;
 	uint8_t footer[RDB_FOOTER_LEN];
 	rdb_restore_footer(ev->type, ev->footer_version, ev->value, footer);
-	db_select(p, p->db);
+	resp_select(p, p->db);
 	resp_head(o, 4);
 	resp_bulk(o, SPAN_LIT("RESTORE"));
 	resp_bulk(o, ev->key);
@@ -221,7 +221,7 @@ static void resp_event(struct printer *p, const struct rdb_event *ev)
 		function(p, ev);
 		return;
 	case RDB_STRING:
-		db_select(p, p->db);
+		resp_select(p, p->db);
 		SAY(p, SPAN_LIT("SET"), ev->key, ev->value);
 		expire(p, ev->key, ev->expire_at_ms);
 		return;
@@ -241,12 +241,6 @@ static void resp_event(struct printer *p, const struct rdb_event *ev)
 	}
 }
 
-static void resp_command(struct printer *p, uint64_t db, const struct span *argv, size_t argc)
-{
-	db_select(p, db);
-	resp_words(p, argv, argc);
-}
-
 static void resp_begin(struct printer *p)
 {
 }
@@ -255,6 +249,8 @@ static void resp_end(struct printer *p, bool whole)
 {
 	if (p->resp.in_key)
 		resp_gathered(p);
+	if (p->resp.in_multi)
+		SAY(p, SPAN_LIT("DISCARD")); // nothing of it, then
 }
 
 const struct printer_ops printer_resp = {

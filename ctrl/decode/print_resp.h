@@ -41,5 +41,11 @@ static inline struct span key_of(const struct printer *p)
 void resp_arg(struct printer *p, struct span s);
 void resp_gathered(struct printer *p);
 
+// Before what belongs to a database.
+void resp_select(struct printer *p, uint64_t db);
+
+// print_resp_command.c: a command as it is in the file.
+void resp_command(struct printer *p, const struct aof_event *ev);
+
 // print_resp_stream.c. @return false when it is no event of a stream
 bool resp_stream_event(struct printer *p, const struct rdb_event *ev);

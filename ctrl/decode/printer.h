@@ -5,9 +5,11 @@
 //   begin, (AUX | FUNCTION | SELECTDB | COMMAND | SKIPPED | key)..., end
 //   key: STRING | RAW | STRING_BEGIN, PART..., STRING_END | BIG_BEGIN, element..., BIG_END
 //
-// A source that is no RDB gives commands instead. Nothing that a printer keeps grows with the data.
+// A file of commands gives those of the AOF reader (parsers/aof.h) behind or instead of them.
+// Nothing that a printer keeps grows with the data.
 #pragma once
 
+#include "ctrl/decode/command_keys.h"
 #include "ctrl/decode/json_text.h"
 #include "ctrl/decode/output.h"
 #include "parsers/rdb.h"
@@ -20,8 +22,8 @@ struct printer_ops {
 	bool modules;     // values of modules are wanted as they are: RDB_RAW
 	void (*begin)(struct printer *p);
 	void (*event)(struct printer *p, const struct rdb_event *ev);
-	// A command that a file of commands holds.
-	void (*command)(struct printer *p, uint64_t db, const struct span *argv, size_t argc);
+	// AOF_COMMAND, or AOF_BIG_BEGIN, AOF_BIG_WORD..., AOF_BIG_END.
+	void (*command)(struct printer *p, const struct aof_event *ev);
 	// @param whole  false: the input ended too early, perhaps within a key
 	void (*end)(struct printer *p, bool whole);
 };
@@ -37,6 +39,8 @@ struct print_json {
 	uint64_t n_items;   // of the list at hand
 	int64_t last_insert;  // of an array, -1: none
 	bool in_value;      // of a key whose elements come one by one
+	bool in_command;    // whose words come one by one
+	bool in_word;       // that comes in pieces
 	bool in_idmp;
 	enum { STREAM_ENTRIES, STREAM_GROUPS, STREAM_PENDING, STREAM_NACKED } at;
 	struct json_parts parts;
@@ -53,6 +57,7 @@ struct print_resp {
 	int64_t expire_at_ms;
 	uint64_t db; // that was selected
 	bool in_key, has_db;
+	bool in_multi; // a MULTI was written, and no EXEC
 };
 
 struct printer {
@@ -60,6 +65,8 @@ struct printer {
 	struct output *out;
 	uint64_t db; // of the events
 	bool any;    // something was printed
+	const char *file; // that the commands are from, when there are several; or NULL
+	struct command_keys keys;
 	struct print_json json;
 	struct print_resp resp;
 };

@@ -26,14 +26,18 @@ int report_init(struct report *r, uint64_t now_ms)
 {
 	memset(r, 0, sizeof(*r));
 	r->now_ms = now_ms;
+	r->commands.first_s = r->commands.last_s = -1;
 	r->prefixes = calloc(REPORT_PREFIX_SLOTS, sizeof(*r->prefixes));
-	return r->prefixes ? 0 : -ENOMEM;
+	r->commands.known = calloc(command_row_count, sizeof(*r->commands.known));
+	return r->prefixes && r->commands.known ? 0 : -ENOMEM;
 }
 
 void report_fini(struct report *r)
 {
 	free(r->prefixes);
+	free(r->commands.known);
 	r->prefixes = NULL;
+	r->commands.known = NULL;
 }
 
 static void add(struct report_count *c, const struct report_key *k)

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What a file holds, in numbers: by database, type, encoding, prefix, size and expiry, and the
-// biggest keys. Memory does not grow with the file.
+// biggest keys; of an AOF the commands by name. Memory does not grow with the file.
 #pragma once
 
 #include <stdio.h>
 
+#include "ctrl/decode/command_keys.h"
 #include "parsers/rdb.h"
 
 #define REPORT_TOP          20
@@ -17,6 +18,9 @@
 #define REPORT_ENCODINGS    64   // type bytes
 #define REPORT_SIZES        40   // powers of two
 #define REPORT_EXPIRIES     8
+#define REPORT_NAME_LEN     32
+#define REPORT_UNKNOWN      16   // commands that we do not know, told apart
+#define REPORT_SKETCH       4096
 
 struct report_count {
 	uint64_t keys;
@@ -40,7 +44,28 @@ struct report_prefix {
 	char text[REPORT_PREFIX_LEN];
 };
 
+// The commands of one name.
+struct report_name {
+	char text[REPORT_NAME_LEN];
+	uint64_t n;
+	uint64_t bytes; // in the file
+};
+
+struct report_commands {
+	bool any;                  // the file is an AOF
+	uint64_t n, bytes;
+	uint64_t n_keys;           // that were named, each as often as it was
+	struct report_name *known; // by the rows of the command table
+	struct report_name unknown[REPORT_UNKNOWN + 1]; // the last one: all others
+	int64_t first_s, last_s;   // unix time, -1: none stands there
+	struct command_keys keys;  // of the command at hand
+	struct report_name *now;
+	uint64_t now_db;
+	uint8_t sketch[REPORT_SKETCH]; // of the keys, to say how many different ones there were
+};
+
 struct report {
+	struct report_commands commands;
 	struct report_count all;
 	struct report_count types[REPORT_TYPES];
 	struct report_count encodings[REPORT_ENCODINGS];
@@ -91,6 +116,24 @@ void report_event(struct report *r, const struct rdb_event *ev, uint64_t db, uin
 
 // What RDB_SKIPPED was about ends here.
 void report_skipped(struct report *r, uint64_t pos);
+
+// The commands of an AOF begin.
+void report_commands_begin(struct report *r);
+
+// A command, or an event of a long one.
+void report_command(struct report *r, const struct aof_event *ev);
+
+// A time that stands between commands.
+void report_time(struct report *r, int64_t at_s);
+
+// The names with most commands, greatest first.
+//
+// @param out  room for `max`
+// @return how many
+unsigned report_names(const struct report *r, const struct report_name **out, unsigned max);
+
+// About how many different keys the commands named.
+uint64_t report_keys_different(const struct report *r);
 
 // The prefixes with most bytes, greatest first. @return how many, at most REPORT_PREFIXES
 unsigned report_prefixes(const struct report *r, const struct report_prefix **out);

@@ -2,6 +2,7 @@
 // The report as one HTML page. Charts are SVG in the page, and nothing is fetched.
 #include <inttypes.h>
 
+#include "ctrl/aof/instant.h"
 #include "ctrl/cli/escape.h"
 #include "ctrl/cli/figures.h"
 #include "ctrl/decode/report.h"
@@ -164,9 +165,39 @@ static void table(FILE *out, const char *title, const struct report_key *top, un
 	fputs("</table>\n", out);
 }
 
+static void command_table(FILE *out, const struct report *r)
+{
+	const struct report_name *list[REPORT_TOP];
+	unsigned n = report_names(r, list, REPORT_TOP);
+	char number[24], bytes[24];
+	fputs("<h2>Commands</h2>\n<table><tr><th>name</th><th>commands</th><th>bytes</th></tr>\n",
+	      out);
+	for (unsigned i = 0; i < n; i++) {
+		fputs("<tr><td>", out);
+		words(out, list[i]->text);
+		fprintf(out, "</td><td>%s</td><td>%s</td></tr>\n",
+			figure_count(list[i]->n, number),
+			figure_bytes((double)list[i]->bytes, bytes));
+	}
+	fputs("</table>\n", out);
+}
+
 static void tile(FILE *out, const char *name, const char *value)
 {
 	fprintf(out, "<div class=\"tile\">%s<b>%s</b></div>\n", name, value);
+}
+
+static void command_tiles(FILE *out, const struct report *r)
+{
+	const struct report_commands *c = &r->commands;
+	char number[24], instant[INSTANT_LEN];
+	tile(out, "commands", figure_count(c->n, number));
+	tile(out, "keys named", figure_count(c->n_keys, number));
+	tile(out, "different keys, about", figure_count(report_keys_different(r), number));
+	if (c->first_s == -1)
+		return;
+	tile(out, "first time", instant_write(c->first_s, instant));
+	tile(out, "last time", instant_write(c->last_s, instant));
 }
 
 static void summary(FILE *out, const struct report *r, const struct report_file *file)
@@ -174,8 +205,10 @@ static void summary(FILE *out, const struct report *r, const struct report_file 
 	char number[24];
 	fputs("<h1>", out);
 	words(out, file->path);
-	fprintf(out, "</h1>\n<p class=\"sub\">%s, version %d%s", file->magic, file->version,
-		r->server[0] ? ", written by " : "");
+	fprintf(out, "</h1>\n<p class=\"sub\">%s", file->magic);
+	if (file->version)
+		fprintf(out, ", version %d", file->version);
+	fputs(r->server[0] ? ", written by " : "", out);
 	words(out, r->server);
 	fputs("</p>\n<div class=\"tiles\">\n", out);
 	tile(out, "keys", figure_count(r->all.keys, number));
@@ -188,6 +221,8 @@ static void summary(FILE *out, const struct report *r, const struct report_file 
 		tile(out, "fields with an expiry", figure_count(r->field_expiries, number));
 	if (r->n_functions)
 		tile(out, "libraries of functions", figure_count(r->n_functions, number));
+	if (r->commands.any)
+		command_tiles(out, r);
 	fputs("</div>\n", out);
 	if (!file->warning)
 		return;
@@ -203,6 +238,8 @@ void report_html(const struct report *r, const struct report_file *file, FILE *o
 	words(out, file->path);
 	fprintf(out, "</title>\n<style>%s</style></head><body>\n", style);
 	summary(out, r, file);
+	if (r->commands.any)
+		command_table(out, r);
 	type_charts(out, r);
 	prefix_chart(out, r);
 	other_charts(out, r);

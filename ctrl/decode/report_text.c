@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "ctrl/aof/instant.h"
 #include "ctrl/cli/escape.h"
 #include "ctrl/cli/figures.h"
 #include "ctrl/decode/report.h"
@@ -39,6 +40,26 @@ static void databases(const struct report *r, FILE *out)
 		row(out, name, &r->databases[i], &r->all);
 	}
 	row(out, "other databases", &r->other_databases, &r->all);
+}
+
+static void commands(const struct report *r, FILE *out)
+{
+	const struct report_name *list[REPORT_TOP];
+	const struct report_commands *c = &r->commands;
+	char n[24], bytes[24], from[INSTANT_LEN], to[INSTANT_LEN];
+	unsigned n_list = report_names(r, list, REPORT_TOP);
+	fprintf(out, "\n%s commands", figure_count(c->n, n));
+	fprintf(out, ", %s keys named", figure_count(c->n_keys, n));
+	fprintf(out, ", about %s different ones", figure_count(report_keys_different(r), n));
+	if (c->first_s != -1)
+		fprintf(out, ", from %s to %s", instant_write(c->first_s, from),
+			instant_write(c->last_s, to));
+	fprintf(out, "\n\n%-30s %14s %6s %10s\n", "By command", "commands", "", "bytes");
+	for (unsigned i = 0; i < n_list; i++)
+		fprintf(out, "  %-28s %14s %5.1f%% %10s %5.1f%%\n", list[i]->text,
+			figure_count(list[i]->n, n), share(list[i]->n, c->n),
+			figure_bytes((double)list[i]->bytes, bytes),
+			share(list[i]->bytes, c->bytes));
 }
 
 static void sizes(const struct report *r, FILE *out)
@@ -85,8 +106,11 @@ static void top(const struct report_key *top, unsigned n, const char *text, FILE
 static void summary(const struct report *r, const struct report_file *file, FILE *out)
 {
 	char bytes[24], keys[24], memory[24];
-	fprintf(out, "%s: %s%0*d, %s", file->path, file->magic, file->magic[0] == 'V' ? 3 : 4,
-		file->version, figure_bytes((double)file->bytes, bytes));
+	fprintf(out, "%s: %s", file->path, file->magic);
+	if (file->version)
+		fprintf(out, "%0*d", file->magic[0] == 'V' ? 3 : 4, file->version);
+	fprintf(out, "%s, %s", file->version && r->commands.any ? " and AOF" : "",
+		figure_bytes((double)file->bytes, bytes));
 	if (r->server[0])
 		fprintf(out, ", written by %s", r->server);
 	if (r->used_memory)
@@ -108,6 +132,10 @@ static void summary(const struct report *r, const struct report_file *file, FILE
 void report_text(const struct report *r, const struct report_file *file, FILE *out)
 {
 	summary(r, file, out);
+	if (r->commands.any)
+		commands(r, out);
+	if (r->commands.any && !r->all.keys)
+		return;
 	title(out, "By type");
 	for (unsigned i = 0; i < REPORT_TYPES; i++)
 		row(out, rdb_kind_name(i), &r->types[i], &r->all);

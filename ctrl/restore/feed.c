@@ -29,7 +29,7 @@ static int feed_open(struct primary *p, struct feed *d, bool snapshot, struct fa
 	// Keys can only be counted where the snapshot is taken apart.
 	bool counts = snapshot && set->keys_per_s;
 	const struct walk_settings walk = {
-		.parts = set->plan->parts,
+		.files = set->plan->files,
 		.snapshot_len = counts ? 0 : set->plan->snapshot_len,
 		.stream_limit = set->plan->stream_len,
 		.until_s = set->plan->until_s,
@@ -79,7 +79,7 @@ static int digest_check(const struct primary *p, struct feed *d, XXH128_hash_t e
 	if (XXH128_isEqual(XXH3_128bits_digest(d->digest), expected))
 		return 0;
 	return failure_set(f, ERROR_RESTORE_CHANGED, "%s was written to while it was restored",
-			   p->set.plan->parts->name);
+			   p->set.plan->name);
 }
 
 // Overwrite the part of the run that covers the snapshot's bytes from `at` on.

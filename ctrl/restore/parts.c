@@ -2,58 +2,39 @@
 #include "ctrl/restore/parts.h"
 
 #include <errno.h>
-#include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int unreadable(const char *path, int error, struct failure *f)
+// One that stands by itself was not looked at.
+static int single_check(const struct aof_files *files, struct failure *f)
 {
-	bool rights = error == EACCES || error == EPERM;
-	return failure_set(f, rights ? ERROR_FILE_RIGHTS : ERROR_RESTORE_FILE, "cannot read %s: %s",
-			   path, strerror(error));
+	const char *path = files->v[0].path;
+	struct stat st;
+	if (stat(path, &st) || access(path, R_OK)) {
+		bool rights = errno == EACCES || errno == EPERM;
+		return failure_set(f, rights ? ERROR_FILE_RIGHTS : ERROR_RESTORE_FILE,
+				   "cannot read %s: %s", path, strerror(errno));
+	}
+	if (S_ISREG(st.st_mode))
+		return 0;
+	return failure_set(f, ERROR_RESTORE_FILE,
+			   "%s is no regular file, and a restore reads its file twice", path);
 }
 
-// @param path  copied
-static int part_add(struct parts *p, const char *path, struct failure *f)
+int parts_open(struct aof_files *files, const char *path, struct failure *f)
 {
-	struct stat st;
-	if (stat(path, &st) || access(path, R_OK))
-		return unreadable(path, errno, f);
-	if (!S_ISREG(st.st_mode))
-		return failure_set(f, ERROR_RESTORE_FILE,
-				   "%s is no regular file, and a restore reads its file twice",
-				   path);
-	char **paths = realloc(p->paths, (p->n + 1) * sizeof(*paths));
-	if (!paths)
-		return failure_set(f, ERROR_MEMORY, "no memory for the names of files");
-	p->paths = paths;
-	p->paths[p->n] = strdup(path);
-	if (!p->paths[p->n])
-		return failure_set(f, ERROR_MEMORY, "no memory for the names of files");
-	p->n++;
-	p->len += (uint64_t)st.st_size;
-	return 0;
-}
-
-int parts_find(struct parts *p, const char *name, struct failure *f)
-{
-	struct stat st;
-	*p = (struct parts){.name = name};
-	if (!strcmp(name, "-"))
+	if (!strcmp(path, "-"))
 		return failure_set(f, ERROR_USAGE,
 				   "a restore reads its file twice, so it takes no standard input: "
 				   "save it to a file first");
-	if (stat(name, &st))
-		return unreadable(name, errno, f);
-	return part_add(p, name, f);
-}
-
-void parts_free(struct parts *p)
-{
-	for (unsigned i = 0; i < p->n; i++)
-		free(p->paths[i]);
-	free(p->paths);
-	*p = (struct parts){0};
+	if (aof_files_open(files, path, f)) {
+		if (f->id == ERROR_FILE)
+			f->id = ERROR_RESTORE_FILE;
+		return -1;
+	}
+	if (files->multi || !single_check(files, f))
+		return 0;
+	aof_files_close(files);
+	return -1;
 }

@@ -12,15 +12,16 @@
 
 #include <xxhash.h>
 
+#include "ctrl/aof/files.h"
 #include "ctrl/failure.h"
-#include "ctrl/restore/parts.h"
 #include "parsers/server_version.h"
 
 #define PLAN_REPLID_LEN  40
 #define PLAN_BASE_OFFSET 1 // of the stream where the snapshot was taken
 
 struct plan {
-	const struct parts *parts;
+	const char *name;          // of the file, as the user gave it
+	const struct aof_files *files;
 	int64_t until_s;           // the time at which the stream ends, INT64_MAX: with the file
 	uint64_t file_len;         // of all parts
 	uint64_t snapshot_len;     // of the RDB; 0: there is none, an empty one is served
@@ -30,6 +31,7 @@ struct plan {
 
 	int rdb_version;           // 0: no RDB
 	bool unsummed;             // the RDB has no checksum
+	bool timed;                // there is a time to hold against until_s
 	uint64_t ctime_at;         // where the RDB names the time it was taken, 0: it does not
 	struct server_version server; // that wrote the file
 	uint64_t n_keys;           // of the RDB

@@ -72,6 +72,7 @@ static void stream_tell(struct run *r)
 	p->stream_digest = XXH3_128bits_digest(r->digest);
 	p->n_commands = w->n_commands;
 	p->frame_max = w->frame_max;
+	p->timed = w->timed;
 	memcpy(p->cut, w->cut, sizeof(p->cut));
 }
 
@@ -126,10 +127,10 @@ static void replid_derive(struct plan *p)
 		 (uint32_t)XXH3_64bits_withSeed(of, sizeof(of), 1));
 }
 
-int survey_run(const struct survey *s, const struct parts *parts, struct plan *plan,
+int survey_run(const struct survey *s, const struct aof_files *files, struct plan *plan,
 	       struct failure *f)
 {
-	const struct walk_settings set = {.parts = parts,
+	const struct walk_settings set = {.files = files,
 					  .stream_limit = UINT64_MAX,
 					  .until_s = s->until_s,
 					  .strict = s->strict,
@@ -140,11 +141,15 @@ int survey_run(const struct survey *s, const struct parts *parts, struct plan *p
 			.plan = plan,
 			.digest = XXH3_createState(),
 			.walk = {.in = {.fd = -1}}};
-	*plan = (struct plan){.parts = parts, .file_len = parts->len, .until_s = s->until_s};
+	*plan = (struct plan){.name = s->name,
+			      .files = files,
+			      .file_len = files->len,
+			      .until_s = s->until_s};
 	if (!r.digest)
 		return failure_set(f, ERROR_MEMORY, "no memory for a digest");
-	int rc = parts->len ? walk_open(&r.walk, &set, f)
-			    : failure_set(f, ERROR_RESTORE_DAMAGED, "%s is empty", parts->name);
+	bool empty = !files->len && !aof_file_is_aof(files, &files->v[0]);
+	int rc = empty ? failure_set(f, ERROR_RESTORE_DAMAGED, "%s is empty", s->name)
+		       : walk_open(&r.walk, &set, f);
 	r.walk.now_ms = wall_ms();
 	rc = rc ? rc : snapshot_survey(&r, f);
 	rc = rc ? rc : stream_survey(&r, f);

@@ -6,6 +6,7 @@
 #include "ctrl/restore/plan.h"
 
 struct survey {
+	const char *name;   // of the file, as the user gave it; kept in the plan
 	int64_t until_s;    // leave out what was written later, unix time; INT64_MAX: nothing
 	bool strict;        // a file that ends within a command is damaged
 	uint64_t big_value; // as the dataplane will have it
@@ -14,8 +15,9 @@ struct survey {
 	void *arg;
 };
 
-// @param parts  kept in the plan
+// @param files  kept in the plan
 //
-// @return 0, or -1: RESTORE_DAMAGED, RDB_UNSUPPORTED, RESTORE_FILE, INTERRUPTED, MEMORY
-int survey_run(const struct survey *s, const struct parts *parts, struct plan *plan,
+// @return 0, or -1: RESTORE_DAMAGED, RDB_UNSUPPORTED, RESTORE_FILE, UNTIL_TIME, INTERRUPTED,
+//         MEMORY
+int survey_run(const struct survey *s, const struct aof_files *files, struct plan *plan,
 	       struct failure *f);

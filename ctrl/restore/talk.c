@@ -66,7 +66,7 @@ static bool forbids_again(struct primary *p, struct span replid)
 		&f, ERROR_RESTORE_AGAIN,
 		other ? "%s is not what it was when this restore began"
 		      : "the target lost what it had of %s, which cannot be taken up from there",
-		plan->parts->name);
+		plan->name);
 	primary_fail(p, &f);
 	return true;
 }

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "ctrl/restore/walk_priv.h"
 
@@ -13,13 +12,14 @@
 
 const char *walk_path(const struct walk *w)
 {
-	return w->set.parts->paths[w->part];
+	return w->set.files->v[w->part].path;
 }
 
 int walk_read_failed(const struct walk *w, int rc, struct failure *f)
 {
-	return failure_set(f, ERROR_RESTORE_FILE, "cannot read %s: %s", walk_path(w),
-			   strerror(-rc));
+	bool rights = rc == -EACCES || rc == -EPERM;
+	return failure_set(f, rights ? ERROR_FILE_RIGHTS : ERROR_RESTORE_FILE, "cannot read %s: %s",
+			   walk_path(w), strerror(-rc));
 }
 
 int walk_open(struct walk *w, const struct walk_settings *set, struct failure *f)
@@ -69,6 +69,10 @@ static void aux_count(struct walk *w, const struct rdb_event *ev, uint64_t at, s
 {
 	if (span_eq(ev->key, SPAN_LIT("ctime")) && ev->key.p >= in.p && ev->key.p < in.p + in.len)
 		w->ctime_at = at + (uint64_t)(ev->key.p - in.p);
+	if (span_eq(ev->key, SPAN_LIT("ctime"))) {
+		w->timed = true;
+		w->ctime_s = (int64_t)span_digits(ev->value);
+	}
 	bool valkey = span_eq(ev->key, SPAN_LIT("valkey-ver"));
 	if (!valkey && !span_eq(ev->key, SPAN_LIT("redis-ver")))
 		return;
@@ -197,6 +201,9 @@ static int run_parse(struct walk *w, struct span *run, struct failure *f)
 			return -1;
 	}
 	w->rdb_version = w->rdb.version;
+	if (w->timed && w->ctime_s > w->set.until_s)
+		return failure_set(f, ERROR_UNTIL_TIME,
+				   "the snapshot in %s was taken after --until-time", walk_path(w));
 	w->snapshot_pos += done;
 	return done ? run_give(w, done, run) : 0;
 }
@@ -239,9 +246,9 @@ int walk_snapshot(struct walk *w, struct span *run, struct failure *f)
 
 int walk_snapshot_pass(struct walk *w, struct failure *f)
 {
-	off_t at = (off_t)w->set.snapshot_len;
-	if (lseek(w->in.fd, at, SEEK_SET) != at)
-		return walk_read_failed(w, -errno, f);
+	int rc = input_seek(&w->in, w->set.snapshot_len);
+	if (rc)
+		return walk_read_failed(w, rc, f);
 	w->snapshot_pos = w->set.snapshot_len;
 	w->snapshot_over = true;
 	return 0;

@@ -7,8 +7,7 @@
 #pragma once
 
 #include "ctrl/decode/input.h"
-#include "ctrl/failure.h"
-#include "ctrl/restore/parts.h"
+#include "ctrl/aof/files.h"
 #include "parsers/aof.h"
 #include "parsers/rdb.h"
 #include "parsers/server_version.h"
@@ -16,7 +15,7 @@
 #define WALK_RUN_MAX (256u * 1024)
 
 struct walk_settings {
-	const struct parts *parts;
+	const struct aof_files *files;
 	uint64_t snapshot_len; // when the snapshot was read before and need not be taken apart
 	uint64_t stream_limit; // end the stream there, UINT64_MAX: with the file
 	int64_t until_s; // end the stream at the first annotation of a later time, INT64_MAX: do
@@ -41,6 +40,7 @@ struct walk {
 	uint64_t good_pos;     // of these, up to where no command or transaction is open
 	uint64_t frame_max;    // bytes of the longest command or transaction
 	uint64_t n_commands;
+	bool timed;            // a time was seen, of the snapshot or of commands
 	unsigned n_items;      // keys or commands in the last run
 
 	// What was seen; only where the snapshot is taken apart.
@@ -48,6 +48,7 @@ struct walk {
 	int rdb_version;
 	bool unsummed;
 	uint64_t ctime_at;
+	int64_t ctime_s;
 	struct server_version server;
 	uint64_t n_keys, n_expired, n_modules, module_len_max, n_functions;
 	bool in_module;        // one is being passed over

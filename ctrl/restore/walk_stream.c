@@ -33,6 +33,18 @@ static void frame_end(struct walk *w, size_t done)
 	w->good_pos = at;
 }
 
+static bool looks_like_commands(const struct walk *w)
+{
+	char first = input_window(&w->in).p[0];
+	return first == '*' || first == '#';
+}
+
+// Whether commands follow an RDB. Behind one that is no AOF by its name a server reads nothing.
+static bool may_follow(const struct walk *w)
+{
+	return aof_file_is_aof(w->set.files, &w->set.files->v[w->part]) || looks_like_commands(w);
+}
+
 // @return 1 a run is there, 0 the part has no commands, -1 f
 static int part_begin(struct walk *w, struct span *run, struct failure *f)
 {
@@ -45,8 +57,10 @@ static int part_begin(struct walk *w, struct span *run, struct failure *f)
 	uint64_t preamble = w->part == 0 ? w->snapshot_pos : 0;
 	if (preamble && aof_rdb_passed(&w->aof, preamble))
 		return failure_set(f, ERROR_MEMORY, "no memory for the reader of commands");
-	if (!w->in.len)
+	if (!w->in.len || (preamble && !may_follow(w)))
 		return 0;
+	if (!preamble && !looks_like_commands(w))
+		return stream_damaged(w, "this is neither an RDB nor an append-only file", f);
 	*run = (struct span){select_0, sizeof(select_0) - 1};
 	w->stream_pos += run->len;
 	w->good_pos = w->stream_pos;
@@ -57,7 +71,7 @@ static int part_begin(struct walk *w, struct span *run, struct failure *f)
 static int part_end(struct walk *w, struct failure *f)
 {
 	enum aof_ending ending = aof_end(&w->aof, w->in.len);
-	bool last = w->part + 1 == w->set.parts->n;
+	bool last = w->part + 1 == w->set.files->n;
 	bool whole = ending == AOF_WHOLE || ending == AOF_EMPTY;
 	if (!whole && (!last || w->set.strict))
 		return stream_damaged(w, w->aof.error, f);
@@ -76,6 +90,7 @@ static bool event_take(struct walk *w, const struct aof_event *ev)
 {
 	switch (ev->kind) {
 	case AOF_TIMESTAMP:
+		w->timed = true;
 		w->stream_over |= ev->at_s > w->set.until_s;
 		return false;
 	case AOF_ANNOTATION:
@@ -117,6 +132,10 @@ static int run_collect(struct walk *w, struct span *run, struct failure *f)
 			passed = used;
 		frame_end(w, done);
 	}
+	// The base of a folder is what there was when a rewrite began: nothing is before it.
+	if (w->stream_over && w->set.files->v[w->part].type == AOF_PART_BASE)
+		return failure_set(f, ERROR_UNTIL_TIME, "%s, the base, is later than --until-time",
+				   walk_path(w));
 	*run = (struct span){input_window(&w->in).p, done};
 	w->stream_pos += done;
 	w->taken = done + passed;

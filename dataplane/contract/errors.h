@@ -41,6 +41,9 @@
 	X(FILE_RIGHTS, 4, "give yourself the right to it")                                         \
 	X(FILE_DAMAGED, 1, "what stands before is decoded; take the file from its server again")   \
 	X(OUTPUT, 1, "free space, or name another place with -o")                                  \
+	X(AOF_PARTS, 1,                                                                            \
+	  "give the folder as its server keeps it: one manifest, and every file it names")         \
+	X(UNTIL_TIME, 1, "name a later time, or take an older backup")                             \
 	X(RESTORE_FILE, 3, "give an .rdb or .aof file, or an appendonlydir, that exists")          \
 	X(RESTORE_DAMAGED, 1,                                                                      \
 	  "nothing was written to the target; take the file from its server again")                \

@@ -323,8 +323,8 @@ static void commands_between_keys_show(void **state)
 	BYTES("\xf2*2\r\n$3\r\nDEL\r\n$1\r\nk\r\n");
 	struct span file = file_end();
 	shows(file, "jsonl",
-	      "{\"db\":0,\"type\":\"command\",\"argv\":[\"SET\",\"k\",\"\\r\\n\"]}\n"
-	      "{\"db\":2,\"type\":\"command\",\"argv\":[\"DEL\",\"k\"]}\n");
+	      "{\"type\":\"command\",\"db\":0,\"offset\":10,\"args\":[\"SET\",\"k\",\"\\r\\n\"]}\n"
+	      "{\"type\":\"command\",\"db\":2,\"offset\":41,\"args\":[\"DEL\",\"k\"]}\n");
 	shows(file, "resp",
 	      "*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$2\r\n\r\n\r\n"
 	      "*2\r\n$6\r\nSELECT\r\n$1\r\n2\r\n*2\r\n$3\r\nDEL\r\n$1\r\nk\r\n");

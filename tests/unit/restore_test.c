@@ -6,6 +6,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "ctrl/restore/parts.h"
 #include "ctrl/restore/primary.h"
 #include "ctrl/restore/survey.h"
 #include "ctrl/restore/walk.h"
@@ -29,7 +30,7 @@ static const char rdb[] = "REDIS0009"
 
 struct scene {
 	char dir[64], file[80], socket[80];
-	struct parts parts;
+	struct aof_files files;
 	struct plan plan;
 	struct primary primary;
 	struct failure f;
@@ -53,7 +54,7 @@ static int scene_teardown(void **state)
 	struct scene *s = *state;
 
 	primary_stop(&s->primary);
-	parts_free(&s->parts);
+	aof_files_close(&s->files);
 	unlink(s->file);
 	unlink(s->socket);
 	rmdir(s->dir);
@@ -73,18 +74,19 @@ static void file_put(struct scene *s, const char *a, size_t a_len, const char *b
 
 static int survey(struct scene *s, bool strict)
 {
-	const struct survey set = {.until_s = INT64_MAX, .strict = strict, .big_value = 65536};
+	const struct survey set = {
+		.name = s->file, .until_s = INT64_MAX, .strict = strict, .big_value = 65536};
 
-	parts_free(&s->parts);
-	assert_int_equal(parts_find(&s->parts, s->file, &s->f), 0);
-	return survey_run(&set, &s->parts, &s->plan, &s->f);
+	aof_files_close(&s->files);
+	assert_int_equal(parts_open(&s->files, s->file, &s->f), 0);
+	return survey_run(&set, &s->files, &s->plan, &s->f);
 }
 
 // ---- Survey and walk
 
 static size_t walk_all(struct scene *s, unsigned items, size_t len, char *out)
 {
-	const struct walk_settings set = {.parts = &s->parts,
+	const struct walk_settings set = {.files = &s->files,
 					  .stream_limit = s->plan.stream_len,
 					  .until_s = INT64_MAX,
 					  .big_value = 65536,
@@ -189,10 +191,10 @@ static void what_is_no_such_file_is_refused(void **state)
 		assert_int_equal(survey(s, false), -1);
 		assert_int_equal(s->f.id, rows[i].id);
 	}
-	assert_int_equal(parts_find(&s->parts, "-", &s->f), -1);
+	assert_int_equal(parts_open(&s->files, "-", &s->f), -1);
 	assert_int_equal(s->f.id, ERROR_USAGE);
-	parts_free(&s->parts);
-	assert_int_equal(parts_find(&s->parts, "/nowhere/to/be/found", &s->f), -1);
+	aof_files_close(&s->files);
+	assert_int_equal(parts_open(&s->files, "/nowhere/to/be/found", &s->f), -1);
 	assert_int_equal(s->f.id, ERROR_RESTORE_FILE);
 }
 
