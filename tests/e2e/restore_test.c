@@ -197,6 +197,49 @@ static void a_file_with_preamble_is_restored_over_four_lanes(struct world *w)
 	assert_restored(w, whole, source, target, "--lanes", "4");
 }
 
+static void a_folder_of_parts_is_restored(struct world *w)
+{
+	struct server *source = aof_server(w, "yes", "no");
+	struct server *target = server_start(w, "target", NULL);
+	const char *folder = text("%s/appendonlydir", source->dir);
+
+	dataset_load(source);
+	rewrite(source);
+	select_db(source, 9);
+	deltas_write(source);
+	select_db(source, 0);
+	deltas_write(source);
+	assert_restored(w, folder, source, target, NULL, NULL);
+	run(target, "FLUSHALL");
+	run(target, "FUNCTION FLUSH");
+	assert_restored(w, text("%s/appendonly.aof.manifest", folder), source, target, NULL, NULL);
+	assert_int_equal(unlink(part(source, 2, "base.rdb")), 0);
+	assert_int_equal(restore_run(w, folder, target->url, NULL, NULL), 1);
+	assert_one_sentence(w->jobs, "which is not there");
+}
+
+static void a_file_is_restored_up_to_a_point_in_time(struct world *w)
+{
+	static const char rows[] = "#TS:1700000000\r\n*2\r\n$4\r\nINCR\r\n$1\r\na\r\n"
+				   "#TS:1700000100\r\n*2\r\n$4\r\nINCR\r\n$1\r\na\r\n"
+				   "#TS:1700000200\r\n*2\r\n$4\r\nINCR\r\n$1\r\na\r\n";
+	struct server *target = server_start(w, "target", NULL);
+	const char *file = text("%s/timed.aof", w->dir);
+
+	file_write(file, rows, sizeof(rows) - 1);
+	assert_int_equal(restore_run(w, file, target->url, "--until-time", "1700000150"), 0);
+	assert_string_equal(ask_text(target, "GET a"), "2");
+	run(target, "FLUSHALL");
+	assert_int_equal(
+		restore_run(w, file, target->url, "--until-time", "2023-11-14T22:13:20Z"), 0);
+	assert_string_equal(ask_text(target, "GET a"), "1");
+	assert_int_equal(restore_run(w, file, target->url, "--until-time", "yesterday"), 2);
+	assert_one_sentence(w->jobs, "until-time");
+	assert_int_equal(restore_run(w, rdb_of(target), target->url, "--until-time", "1700000000"),
+			 1);
+	assert_one_sentence(w->jobs, "after --until-time");
+}
+
 // A transaction without its end, at the end of a file.
 static const char *cut_file(struct world *w, struct server *source)
 {
@@ -214,7 +257,11 @@ static void a_file_that_ends_early_is_restored_to_its_last_good_point(struct wor
 	struct server *target = server_start(w, "target", NULL);
 
 	deltas_write(source);
-	assert_restored(w, cut_file(w, source), source, target, NULL, NULL);
+	const char *file = cut_file(w, source);
+	assert_int_equal(restore_run(w, file, target->url, "--strict", NULL), 1);
+	assert_one_sentence(w->jobs, "has no EXEC");
+	assert_int_equal(ask_number(target, "DBSIZE"), 0);
+	assert_restored(w, file, source, target, NULL, NULL);
 }
 
 static void commands_go_into_an_empty_target(struct world *w)
@@ -364,6 +411,8 @@ int main(int argc, char **argv)
 		E2E_TEST(the_state_folder_of_its_own_goes_with_it),
 		E2E_TEST(a_plain_append_only_file_is_restored),
 		E2E_TEST(a_file_with_preamble_is_restored_over_four_lanes),
+		E2E_TEST(a_folder_of_parts_is_restored),
+		E2E_TEST(a_file_is_restored_up_to_a_point_in_time),
 		E2E_TEST(a_file_that_ends_early_is_restored_to_its_last_good_point),
 		E2E_TEST(commands_go_into_an_empty_target),
 		E2E_TEST(a_flipped_byte_is_found_before_anything_is_written),
