@@ -147,6 +147,14 @@ static int survey(struct restore *r, struct failure *f)
 
 // ---- The link ---------------------------------------------------------------------------------
 
+static int target_facts(void *arg, struct target_facts *facts, struct failure *f)
+{
+	const struct restore *r = arg;
+	const struct link_config *c = &r->sync.config;
+	int db = c->target.db >= 0 ? c->target.db : c->source.db;
+	return target_look(&c->target, c->name, db, facts, f);
+}
+
 // Where the user did not say otherwise, a file is not treated like a server: it is never in a
 // hurry, so what the target does not take yet need not go through the disk, and the silence of a
 // thread of our own means nothing.
@@ -173,6 +181,8 @@ static int config_fit(struct restore *r, struct failure *f)
 		set->snapshot_window = module_len;
 	r->serve.plan = &r->plan;
 	r->serve.big_value = set->big_value;
+	r->serve.look = target_facts;
+	r->serve.arg = r;
 	r->serve.again = set->extra_keys == EXTRA_KEYS_DELETE;
 	return 0;
 }
@@ -184,10 +194,9 @@ static int target_judge(struct restore *r, struct failure *f)
 	const struct link_config *c = &r->sync.config;
 	struct target_facts facts;
 	char keys[24];
-	int db = c->target.db >= 0 ? c->target.db : c->source.db;
 	if (!r->plan.stream_len || c->settings.extra_keys == EXTRA_KEYS_DELETE)
 		return 0;
-	if (target_look(&c->target, c->name, db, &facts, f))
+	if (target_facts(r, &facts, f))
 		return -1;
 	r->serve.resumes = facts.streamed;
 	if (facts.marked || !facts.n_keys || is_given(r->options, "extra_keys"))

@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 
 #include "ctrl/restore/plan.h"
+#include "ctrl/restore/target.h"
 
 #define PRIMARY_CONNS_MAX 16
 
@@ -22,7 +23,10 @@ struct primary_settings {
 	uint64_t big_value;                // of the survey
 	uint64_t keys_per_s, bytes_per_s;  // 0: no limit
 	bool again;                        // a full sync may begin though commands were applied
-	bool resumes;                      // the target has markers: some were, in a former life
+	bool resumes;                      // some were, in a former life
+	// What the target holds now, see target_look(); called by the thread.
+	int (*look)(void *arg, struct target_facts *facts, struct failure *f);
+	void *arg;
 };
 
 struct conn;

@@ -52,23 +52,31 @@ static bool is_servable(const struct plan *plan, struct span replid, uint64_t ha
 	return have <= end || (have - end) % PING_LEN == 0;
 }
 
-// Commands that were applied once would be applied again on top of what they did.
-static bool forbids_again(struct primary *p, struct span replid)
+enum begins { BEGINS, BEGINS_LATER, BEGINS_NEVER };
+
+// A full sync serves all commands, and those that were applied before would be applied again on top
+// of what they did. That is no matter where the target is empty, or where its markers say that only
+// the snapshot was on its way.
+static enum begins begins_judge(struct primary *p, struct span replid)
 {
 	struct failure f;
+	struct target_facts facts;
 	const struct plan *plan = p->set.plan;
-	bool other = replid.len != 1;
+	bool other = replid.len != 1; // another history than this file's
 	if (p->set.again || !plan->stream_len)
-		return false;
+		return BEGINS;
 	if (!p->commands_served && !p->set.resumes && !other)
-		return false;
-	failure_set(
-		&f, ERROR_RESTORE_AGAIN,
-		other ? "%s is not what it was when this restore began"
-		      : "the target lost what it had of %s, which cannot be taken up from there",
-		plan->name);
+		return BEGINS;
+	if (p->set.look(p->set.arg, &facts, &f))
+		return BEGINS_LATER;
+	if (!facts.n_keys || (facts.marked && !facts.streamed))
+		return BEGINS;
+	failure_set(&f, ERROR_RESTORE_AGAIN,
+		    other ? "%s is not what it was when this restore began"
+			  : "where the target is in %s cannot be told any more",
+		    plan->name);
 	primary_fail(p, &f);
-	return true;
+	return BEGINS_NEVER;
 }
 
 static void replica_take(struct primary *p, struct conn *c)
@@ -78,23 +86,36 @@ static void replica_take(struct primary *p, struct conn *c)
 	p->fed = c;
 }
 
+static void full_sync(struct primary *p, struct conn *c)
+{
+	const struct plan *plan = p->set.plan;
+	uint64_t len = plan->snapshot_len ? plan->snapshot_len : EMPTY_RDB_LEN;
+	conn_say(c, "+FULLRESYNC %s %d\r\n$%" PRIu64 "\r\n", plan->replid, PLAN_BASE_OFFSET, len);
+	replica_take(p, c);
+	feed_begin(p, c, UINT64_MAX);
+}
+
 static void psync(struct primary *p, struct conn *c, struct span replid, struct span offset)
 {
 	const struct plan *plan = p->set.plan;
 	uint64_t want = span_digits(offset); // counted from 1
 	if (want && is_servable(plan, replid, want - 1)) {
 		conn_say(c, "+CONTINUE %s\r\n", plan->replid);
+		replica_take(p, c);
 		feed_begin(p, c, want - 1);
-	} else if (forbids_again(p, replid)) {
-		conn_say(c, "-ERR the file cannot be taken up\r\n");
 		return;
-	} else {
-		uint64_t len = plan->snapshot_len ? plan->snapshot_len : EMPTY_RDB_LEN;
-		conn_say(c, "+FULLRESYNC %s %d\r\n$%" PRIu64 "\r\n", plan->replid, PLAN_BASE_OFFSET,
-			 len);
-		feed_begin(p, c, UINT64_MAX);
 	}
-	replica_take(p, c);
+	switch (begins_judge(p, replid)) {
+	case BEGINS:
+		full_sync(p, c);
+		break;
+	case BEGINS_LATER:
+		conn_say(c, "-LOADING the target does not answer\r\n");
+		break;
+	case BEGINS_NEVER:
+		conn_say(c, "-ERR the file cannot be taken up\r\n");
+		break;
+	}
 }
 
 // ---- Requests

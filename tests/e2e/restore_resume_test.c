@@ -107,7 +107,7 @@ static void a_snapshot_is_loaded_again_after_a_kill(struct world *w)
 }
 
 // The target loses everything while the commands of the file are on their way to it.
-static void a_target_that_comes_back_empty_is_not_given_half_of_it(struct world *w)
+static void a_target_that_comes_back_empty_gets_all_of_it(struct world *w)
 {
 	struct server *source, *target = server_start(w, "target", NULL);
 	const char *file = deltas_file(w, &source);
@@ -115,11 +115,29 @@ static void a_target_that_comes_back_empty_is_not_given_half_of_it(struct world 
 
 	server_kill(target);
 	server_start_again(target);
-	assert_int_equal(job_wait(j), 1);
-	assert_one_sentence(j, "the target lost what it had");
-	assert_int_equal(restore_run(w, file, target->url, NULL, NULL), 0);
+	assert_int_equal(job_wait(j), 0);
 	assert_same_data(source, target);
 	assert_no_traces(target);
+}
+
+// Nothing says how many of the commands it holds: it is not given them once more.
+static void a_target_without_its_markers_is_left_alone(struct world *w)
+{
+	struct server *source, *target = server_start(w, "target", NULL);
+	const char *file = deltas_file(w, &source);
+	struct job *j = half_restored(w, file, target);
+
+	job_kill(j);
+	redisReply *keys = ask(target, "KEYS __flyover*");
+	for (size_t i = 0; i < keys->elements; i++)
+		run(target, "DEL %s", keys->element[i]->str);
+	freeReplyObject(keys);
+	const char *before = ask_text(target, "GET count");
+	assert_int_equal(restore_run(w, file, target->url, NULL, NULL), 1);
+	j = restore_start(w, "state", file, target->url, NULL, NULL);
+	assert_int_equal(job_wait(j), 1);
+	assert_one_sentence(j, "the target holds");
+	assert_string_equal(ask_text(target, "GET count"), before);
 }
 
 int main(int argc, char **argv)
@@ -131,7 +149,8 @@ int main(int argc, char **argv)
 		E2E_TEST(an_interrupted_restore_goes_on),
 		E2E_TEST(a_file_that_has_changed_is_not_taken_up),
 		E2E_TEST(a_snapshot_is_loaded_again_after_a_kill),
-		E2E_TEST(a_target_that_comes_back_empty_is_not_given_half_of_it),
+		E2E_TEST(a_target_that_comes_back_empty_gets_all_of_it),
+		E2E_TEST(a_target_without_its_markers_is_left_alone),
 	};
 	e2e_filter();
 	return cmocka_run_group_tests(tests, NULL, NULL);

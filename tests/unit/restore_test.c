@@ -33,6 +33,8 @@ struct scene {
 	struct aof_files files;
 	struct plan plan;
 	struct primary primary;
+	struct target_facts facts; // of a target that there is not
+	bool blind;                // and that does not answer
 	struct failure f;
 };
 
@@ -200,10 +202,19 @@ static void what_is_no_such_file_is_refused(void **state)
 
 // ---- The primary
 
+static int look(void *arg, struct target_facts *facts, struct failure *f)
+{
+	struct scene *s = arg;
+
+	*facts = s->facts;
+	return s->blind ? failure_set(f, ERROR_CONNECT, "it is not there") : 0;
+}
+
 static void serve(struct scene *s, bool again, bool resumes)
 {
 	const struct primary_settings set = {
-		.plan = &s->plan, .big_value = 65536, .again = again, .resumes = resumes};
+		.plan = &s->plan, .big_value = 65536, .again = again, .resumes = resumes,
+		.look = look, .arg = s};
 
 	primary_stop(&s->primary);
 	assert_int_equal(primary_start(&s->primary, &set, s->socket, &s->f), 0);
@@ -305,7 +316,15 @@ static void the_stream_goes_on_from_any_offset(void **state)
 	psync_assert(s, s->plan.replid, (unsigned)plan_end(&s->plan) + 1 + 2 * strlen(PING), answer,
 		     "");
 	assert_int_equal(primary_check(&s->primary, &s->f), 0);
-	// What was applied once is not served again from its beginning.
+	// What was applied once is not served again from its beginning, unless it is gone.
+	s->blind = true;
+	psync_assert(s, "?", 0, "-LOADING", "");
+	s->blind = false;
+	psync_assert(s, "?", 0, "+FULLRESYNC ", s->plan.replid);
+	s->facts = (struct target_facts){.n_keys = 5, .marked = true};
+	psync_assert(s, "?", 0, "+FULLRESYNC ", s->plan.replid);
+	assert_int_equal(primary_check(&s->primary, &s->f), 0);
+	s->facts.streamed = true;
 	psync_assert(s, "?", 0, "-ERR", "");
 	assert_int_equal(primary_check(&s->primary, &s->f), -1);
 	assert_int_equal(s->f.id, ERROR_RESTORE_AGAIN);
@@ -322,6 +341,7 @@ static void another_history_is_not_mixed_with_this_one(void **state)
 	psync_assert(s, other, 5, "+FULLRESYNC ", s->plan.replid);
 	psync_assert(s, s->plan.replid, 1000, "+FULLRESYNC ", s->plan.replid);
 	serve(s, false, false);
+	s->facts.n_keys = 1;
 	psync_assert(s, "?", 0, "+FULLRESYNC ", s->plan.replid);
 	psync_assert(s, other, 5, "-ERR", "");
 	assert_int_equal(primary_check(&s->primary, &s->f), -1);
