@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // `flyover restore`: verb_restore() -> request_read() -> survey_run() -> config_fit() -> sync_run()
-//   -> source_open() when flyoverd is there -> end_judge() -> traces_remove()
+//   -> source_open() when flyoverd is there -> restore_judge()
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,34 +14,16 @@
 #include "ctrl/aof/instant.h"
 #include "ctrl/cli/amount.h"
 #include "ctrl/cli/figures.h"
-#include "ctrl/cli/sync.h"
+#include "ctrl/cli/restore.h"
 #include "ctrl/cli/verbs.h"
 #include "ctrl/clock.h"
 #include "ctrl/endpoint.h"
 #include "ctrl/link_config.h"
-#include "ctrl/restore/clear.h"
 #include "ctrl/restore/parts.h"
-#include "ctrl/restore/primary.h"
 #include "ctrl/restore/survey.h"
-#include "ctrl/restore/target.h"
 
 #define RATE_MAX    (1ull << 50)
-#define SOCKET      "restore.sock"
 #define MODULE_ROOM (64 * KB) // beside a module's value in its window
-
-struct restore {
-	const struct options *options;
-	struct sync sync;
-	struct aof_files files;
-	struct plan plan;
-	struct primary_settings serve;
-	struct primary primary;
-	bool serving;
-	int folder_fd; // of the state folder, when its path is too long for a socket
-	char socket[4096 + sizeof(SOCKET) + 1];
-	uint64_t shown_ms;
-	uint64_t n_expired;
-};
 
 // ---- The request ------------------------------------------------------------------------------
 
@@ -212,7 +194,7 @@ static int source_name(struct restore *r, struct failure *f)
 {
 	struct endpoint *e = &r->sync.config.source;
 	char *whole = realpath(r->sync.state_dir, NULL);
-	int len = snprintf(r->socket, sizeof(r->socket), "%.4095s/" SOCKET,
+	int len = snprintf(r->socket, sizeof(r->socket), "%.4095s/" RESTORE_SOCKET,
 			   whole ? whole : r->sync.state_dir);
 	free(whole);
 	if (len < (int)sizeof(e->path)) {
@@ -223,7 +205,8 @@ static int source_name(struct restore *r, struct failure *f)
 	if (r->folder_fd < 0)
 		return failure_set(f, ERROR_STATE_DIR, "the folder %s cannot be opened: %s",
 				   r->sync.state_dir, strerror(errno));
-	snprintf(e->path, sizeof(e->path), "/proc/%d/fd/%d/" SOCKET, (int)getpid(), r->folder_fd);
+	snprintf(e->path, sizeof(e->path), "/proc/%d/fd/%d/" RESTORE_SOCKET, (int)getpid(),
+		 r->folder_fd);
 	return 0;
 }
 
@@ -256,82 +239,7 @@ static void source_close(struct restore *r)
 	r->folder_fd = -1;
 }
 
-// ---- The end ----------------------------------------------------------------------------------
-
-static uint64_t number(const json_t *o, const char *key)
-{
-	return (uint64_t)json_integer_value(json_object_get(o, key));
-}
-
-// What the target refused stays in the state folder, for it to be looked at and tried again.
-static int parked_tell(const struct restore *r, struct failure *f)
-{
-	uint64_t open = number(r->sync.link, "parked_open"), here = number(r->sync.link, "parked");
-	open = open > here ? open : here;
-	if (!open)
-		return 0;
-	return failure_set(f, ERROR_TARGET_REFUSES,
-			   "all is restored but %llu commands, which `flyover link parked list "
-			   "--state-dir %.200s` shows",
-			   (unsigned long long)open, r->sync.state_dir);
-}
-
-// Nobody goes on behind the end of a file: neither target nor host keep anything of the link.
-static int traces_remove(const struct restore *r, struct failure *f)
-{
-	const struct link_config *c = &r->sync.config;
-	if (target_clean(&c->target, c->name, f)) {
-		failure_prefix(f, "everything is restored, but the markers in the target stay");
-		return -1;
-	}
-	if (parked_tell(r, f))
-		return -1;
-	return state_clear(r->sync.state_dir, c->name, !r->options->state_dir, f);
-}
-
-// A link that ended in good order need not have restored everything.
-static int end_judge(const struct restore *r, struct failure *f)
-{
-	if (!json_is_true(json_object_get(r->sync.link, "caught_up")))
-		return failure_set(f, ERROR_INTERRUPTED,
-				   "interrupted before all of %s was restored", r->plan.name);
-	return traces_remove(r, f);
-}
-
-static void file_tell(const struct restore *r)
-{
-	const struct plan *p = &r->plan;
-	if (r->sync.link)
-		json_object_set_new(
-			r->sync.link, "file",
-			json_pack("{s:s, s:I, s:i, s:I, s:I, s:I, s:I, s:s}", "name", p->name,
-				  "bytes", (json_int_t)p->file_len, "rdb_version", p->rdb_version,
-				  "keys", (json_int_t)p->n_keys, "functions",
-				  (json_int_t)p->n_functions, "modules", (json_int_t)p->n_modules,
-				  "commands", (json_int_t)p->n_commands, "cut", p->cut));
-}
-
-static void expired_tell(const struct restore *r)
-{
-	char count[24];
-	if (r->n_expired && !r->options->json)
-		printf("%s keys had expired and were not made\n",
-		       figure_count(r->n_expired, count));
-}
-
-// What a user should know of the file before it is restored.
-static void file_warn(const struct restore *r)
-{
-	const struct plan *p = &r->plan;
-	if (r->options->json)
-		return;
-	if (p->cut[0])
-		fprintf(stderr, "warning: %s: %s, which are left out\n", p->name, p->cut);
-	if (r->options->until_time && !p->timed)
-		fprintf(stderr,
-			"warning: no times stand in %s (aof-timestamp-enabled was off), so "
-			"--until-time takes all of it\n", p->name);
-}
+// ----
 
 static int restore_run(struct restore *r, struct failure *f)
 {
@@ -342,16 +250,15 @@ static int restore_run(struct restore *r, struct failure *f)
 	rc = rc ? rc : sync_state_dir(&r->sync, f);
 	if (rc)
 		return rc;
-	file_warn(r);
+	restore_warn(r);
 	r->sync.opened = source_open;
 	r->sync.check = source_check;
 	r->sync.arg = r;
 	rc = sync_run(&r->sync, f);
 	sync_leave(&r->sync, rc, f);
 	source_close(r);
-	rc = rc ? rc : end_judge(r, f);
-	file_tell(r);
-	r->n_expired = number(json_object_get(r->sync.link, "counters"), "snapshot_expired");
+	rc = rc ? rc : restore_judge(r, f);
+	restore_describe(r);
 	return rc;
 }
 
@@ -367,7 +274,7 @@ int verb_restore(const struct options *o, struct failure *f)
 	if (ran)
 		sync_finish(&r.sync, rc, f);
 	if (rc == 0)
-		expired_tell(&r);
+		restore_tell(&r);
 	aof_files_close(&r.files);
 	return rc;
 }
