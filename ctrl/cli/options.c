@@ -34,6 +34,8 @@ static const struct option_row rows[] = {
 	    "cores to use, such as 0-3; default: flyover chooses"),
 	ROW("io", 0, "auto|epoll|io_uring", OPTIONS_JOB, io,
 	    "how sockets are waited for; default: auto"),
+	ROW("interval", 0, "TIME", OPTIONS_JOB, interval,
+	    "show the progress so often; default: 250ms on a terminal, 1s as JSON, else 5s"),
 	ROW("verbose", 'v', NULL, OPTIONS_JOB, verbose, "print the log to stderr"),
 	ROW("config", 0, "FILE", OPTIONS_LINK, config,
 	    "settings of the link from a file: 'name: value'"),

@@ -9,14 +9,15 @@
 
 #include "ctrl/cli/figures.h"
 
-static const unsigned interval_ms[] = {
+static const unsigned intervals_ms[] = {
 	[PROGRESS_LIVE] = 250, [PROGRESS_PLAIN] = 5000, [PROGRESS_JSON] = 1000};
 #define RATE_WINDOW_MS 1000
 
-void progress_init(struct progress *p, bool json, uint64_t now_ms)
+void progress_init(struct progress *p, bool json, uint64_t interval_ms, uint64_t now_ms)
 {
 	memset(p, 0, sizeof(*p));
 	p->style = json ? PROGRESS_JSON : isatty(STDOUT_FILENO) ? PROGRESS_LIVE : PROGRESS_PLAIN;
+	p->interval_ms = interval_ms ? interval_ms : intervals_ms[p->style];
 	p->started_ms = p->shown_ms = p->last.time_ms = now_ms;
 }
 
@@ -153,7 +154,7 @@ void progress_show(struct progress *p, const json_t *link, uint64_t now_ms)
 	if (!strcmp(phase, "done") || !strcmp(phase, "failed"))
 		return; // progress_end() tells it, with the result
 	rates_update(p, link, now_ms);
-	if (!changed && now_ms - p->shown_ms < interval_ms[p->style])
+	if (!changed && now_ms - p->shown_ms < p->interval_ms)
 		return;
 	p->shown_ms = now_ms;
 	snprintf(p->phase, sizeof(p->phase), "%s", phase);

@@ -17,13 +17,16 @@ struct progress {
 	enum progress_style style;
 	bool line_open; // a live line stands without its end
 	char phase[16]; // as last shown
+	uint64_t interval_ms;
 	uint64_t started_ms, shown_ms;
 	struct progress_sample last; // about a second old
 	double keys_s, bytes_s, commands_s;
 };
 
 // Choose the style: JSON when asked for, else by whether stdout is a terminal.
-void progress_init(struct progress *p, bool json, uint64_t now_ms);
+//
+// @param interval_ms  how often to show something; 0: as fits the style
+void progress_init(struct progress *p, bool json, uint64_t interval_ms, uint64_t now_ms);
 
 // Show a link's status when it is time to, or when its phase has changed.
 void progress_show(struct progress *p, const json_t *link, uint64_t now_ms);

@@ -87,15 +87,13 @@ static int request_read(struct restore *r, struct failure *f)
 
 static bool survey_show(void *arg, uint64_t passed, uint64_t total)
 {
-	static const unsigned every_ms[] = {
-		[PROGRESS_LIVE] = 250, [PROGRESS_PLAIN] = 5000, [PROGRESS_JSON] = 1000};
 	struct restore *r = arg;
 	struct progress *p = &r->sync.progress;
 	uint64_t now = mono_ms();
 	unsigned percent = total ? (unsigned)(passed * 100 / total) : 100;
 	if (sync_signals(&r->sync, 0))
 		return false;
-	if (now - r->shown_ms < every_ms[p->style])
+	if (now - r->shown_ms < p->interval_ms)
 		return true;
 	r->shown_ms = now;
 	if (p->style == PROGRESS_JSON)
@@ -267,12 +265,10 @@ int verb_restore(const struct options *o, struct failure *f)
 	struct options watched = *o;
 	struct restore r = {.options = &watched, .folder_fd = -1};
 	watched.watched = true;
-	sync_init(&r.sync, &watched);
-	int rc = request_read(&r, f);
-	bool ran = rc == 0;
+	int rc = sync_init(&r.sync, &watched, f);
+	rc = rc ? rc : request_read(&r, f);
 	rc = rc ? rc : restore_run(&r, f);
-	if (ran)
-		sync_finish(&r.sync, rc, f);
+	sync_finish(&r.sync, rc, f);
 	if (rc == 0)
 		restore_tell(&r);
 	aof_files_close(&r.files);

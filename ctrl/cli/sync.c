@@ -11,18 +11,24 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "ctrl/cli/amount.h"
 #include "ctrl/cli/verbs.h"
 #include "ctrl/clock.h"
 #include "ctrl/link_config.h"
 
-#define POLL_MS     50
-#define RIGHTS_WAITS 20 // times POLL_MS
-#define DAEMONS_MAX 3 // how often a flyoverd that died is replaced
+#define POLL_MS         50
+#define RIGHTS_WAITS    20 // times POLL_MS
+#define INTERVAL_MAX_MS 86400000
+#define DAEMONS_MAX     3 // how often a flyoverd that died is replaced
 
-void sync_init(struct sync *s, const struct options *o)
+int sync_init(struct sync *s, const struct options *o, struct failure *f)
 {
+	uint64_t ms = 0;
+	int rc = amount_read(o->interval, "interval", AMOUNT_TIME, INTERVAL_MAX_MS, &ms, f);
 	*s = (struct sync){.options = o, .signal_fd = -1, .daemon = {.session = {.fd = -1}}};
-	progress_init(&s->progress, o->json, mono_ms());
+	progress_init(&s->progress, o->json, ms, mono_ms());
+	s->poll_ms = (int)(s->progress.interval_ms < POLL_MS ? s->progress.interval_ms : POLL_MS);
+	return rc;
 }
 
 int sync_signals_take(struct sync *s, struct failure *f)
@@ -71,7 +77,7 @@ static json_t *request_of(const struct sync *s, const char *verb)
 // The first signal drains, the second one ends all at once. @return 0, or -1 to leave
 static int signal_handle(struct sync *s, struct failure *f)
 {
-	unsigned before = s->n_signals, n = sync_signals(s, POLL_MS);
+	unsigned before = s->n_signals, n = sync_signals(s, s->poll_ms);
 	if (n == before)
 		return 0;
 	if (n == 1)
@@ -250,8 +256,8 @@ int verb_sync(const struct options *o, struct failure *f)
 	struct options watched = *o;
 	struct sync s;
 	watched.watched = true;
-	sync_init(&s, &watched);
-	int rc = job_config(&watched, NULL, o->args[0], o->args[1], &s.config, f);
+	int rc = sync_init(&s, &watched, f);
+	rc = rc ? rc : job_config(&watched, NULL, o->args[0], o->args[1], &s.config, f);
 	rc = rc ? rc : sync_state_dir(&s, f);
 	rc = rc ? rc : sync_signals_take(&s, f);
 	rc = rc ? rc : sync_run(&s, f);

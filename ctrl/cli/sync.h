@@ -15,7 +15,7 @@ struct sync {
 	char state_dir[4096];
 	struct private_daemon daemon;
 	struct progress progress;
-	int signal_fd;
+	int signal_fd, poll_ms;
 	unsigned n_signals, n_daemons;
 	unsigned n_rights_waits;
 	size_t n_warned; // warnings of the pre-flight that were printed
@@ -29,7 +29,9 @@ struct sync {
 };
 
 // Nothing is open yet. @param o  kept
-void sync_init(struct sync *s, const struct options *o);
+//
+// @return 0, or -1: USAGE
+int sync_init(struct sync *s, const struct options *o, struct failure *f);
 
 // Block SIGINT and SIGTERM, to be read by sync_signals().
 //

@@ -68,8 +68,9 @@ static struct job *sync_start_va(struct world *w, const char *source_url, const 
 	const char *arguments[60] = {
 		"sync",   source_url,    target_url,
 		"--json", "--state-dir", text("%s/state-%u", w->dir, w->n_processes),
+		"--interval", "50ms",
 	};
-	unsigned n = 6;
+	unsigned n = 8;
 
 	while (n < 59 && (arguments[n] = va_arg(args, const char *)))
 		n++;
@@ -172,12 +173,32 @@ void job_wait_number(struct job *j, const char *field, long long at_least)
 	job_wait_for(j, number_reached, &goal, text("%s to reach %lld", field, at_least));
 }
 
+struct place {
+	struct server *source;
+	long long offset; // -1: not known yet
+};
+
+// A server begins a history of its own with its first replica, so it is asked again and again.
+static bool place_reached(const json_t *progress, const void *arg)
+{
+	struct place *place = *(struct place *const *)arg;
+	const char *replid = json_string_value(json_object_get(progress, "replid"));
+
+	if (!phase_is(progress, "stream") || !replid ||
+	    strcmp(replid, info_text(place->source, "replication", "master_replid")) != 0)
+		return false;
+	if (place->offset < 0)
+		place->offset = server_offset(place->source);
+	struct number_goal goal = {"frontier_offset", place->offset};
+	return number_reached(progress, &goal);
+}
+
 void job_wait_applied(struct job *j, struct server *source)
 {
+	struct place place = {source, -1}, *arg = &place;
+
 	queue_flush(source);
-	long long offset = server_offset(source);
-	job_wait_phase(j, "stream");
-	job_wait_number(j, "frontier_offset", offset);
+	job_wait_for(j, place_reached, &arg, "all that the source wrote to be applied");
 }
 
 int job_wait(struct job *j)

@@ -21,7 +21,7 @@ struct bench {
 static void bench_sync(struct bench *b)
 {
 	b->sync = job_start(b->world, "sync", b->source->url, b->target->url, "--json",
-			    "--state-dir", b->state, NULL);
+			    "--interval", "50ms", "--state-dir", b->state, NULL);
 	job_wait_phase(b->sync, "stream");
 }
 
@@ -519,13 +519,15 @@ static void a_right_that_is_missing_ends_the_job(struct world *w)
 	assert_int_equal(job_drain(b.sync), 0);
 	run(b.target, "ACL SETUSER writer on >pw ~* &* +@all -incr");
 	const char *url = text("redis://writer:pw@127.0.0.1:%d", b.target->port);
-	b.sync = job_start(w, "sync", b.source->url, url, "--json", "--state-dir", b.state, NULL);
+	b.sync = job_start(w, "sync", b.source->url, url, "--json", "--interval",
+			   "50ms", "--state-dir", b.state, NULL);
 	job_wait_phase(b.sync, "stream");
 	run(b.source, "INCR n");
 	assert_int_equal(job_wait(b.sync), 4);
 	assert_one_sentence(b.sync, "incr");
 	run(b.target, "ACL SETUSER writer +incr");
-	b.sync = job_start(w, "sync", b.source->url, url, "--json", "--state-dir", b.state, NULL);
+	b.sync = job_start(w, "sync", b.source->url, url, "--json", "--interval",
+			   "50ms", "--state-dir", b.state, NULL);
 	job_wait_applied(b.sync, b.source);
 	assert_int_equal(ask_number(b.target, "GET n"), 1); // it goes on where it ended
 	assert_int_equal(job_drain(b.sync), 0);

@@ -142,6 +142,21 @@ static inline void job_crash(struct job *j)
 	kill(dataplane, SIGKILL);
 }
 
+// Whether the checkpoint on disk says that every lane has its marker.
+static inline bool checkpoint_stands(void *arg)
+{
+	char *found = file_read(text("%s/checkpoint", link_folder(arg)), NULL);
+	bool stands = found && strstr(found, "\nmarked 1\n");
+
+	free(found);
+	return stands;
+}
+
+static inline void wait_checkpoint(struct scene *s)
+{
+	wait_until(checkpoint_stands, s, "a checkpoint that counts on the markers");
+}
+
 struct passing {
 	struct proxy *proxy;
 	uint64_t goal;

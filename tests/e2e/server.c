@@ -14,6 +14,7 @@ static const char *const default_options[] = {
 	"--enable-debug-command", "yes",
 	"--repl-diskless-sync", "yes",
 	"--repl-diskless-sync-delay", "0",
+	"--shutdown-timeout", "1", // we acknowledge nothing that a SHUTDOWN could wait for
 	"--repl-backlog-size", "64mb", // what a broken connection misses at a test's rate
 	"--latency-tracking", "no",
 	NULL,

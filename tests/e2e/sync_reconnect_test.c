@@ -154,7 +154,7 @@ static void frame_cut_at(struct scene *s, unsigned cut_at)
 
 static void source_lost_in_the_middle_of_a_frame(struct world *w)
 {
-	static const unsigned places[] = {1, 2, 14, 15, 16, 37, 60, 90, 150, 200, 260, 270};
+	static const unsigned places[] = {1, 2, 14, 15, 16, 37, 60, 90, 150, 200, 224, 237};
 	struct scene s = {.source = server_start(w, "source", NULL),
 			  .target = server_start(w, "target", NULL)};
 

@@ -32,6 +32,7 @@ static void both_witnesses_agree_after_a_crash(struct world *w)
 	s.writer = writer_start(s.source);
 	for (unsigned i = 0; i < 3; i++) {
 		carry(&s, 300000);
+		wait_checkpoint(&s);
 		job_crash(s.job);
 		scene_link(&s);
 		job_wait_phase(s.job, "stream");
@@ -278,6 +279,7 @@ static void two_failovers_are_bridged_by_the_recorded_chain(struct world *w)
 	const char *old = text("%s", info_text(s.source, "replication", "master_replid"));
 
 	job_wait_applied(s.job, s.source);
+	wait_checkpoint(&s);
 	server_freeze(s.target);
 	source_fails_over(&s, second);
 	wait_until(replid_is_not, (void *[]){&s, (void *)old}, "the new id to be known");

@@ -24,8 +24,9 @@ static struct scene scene_start(struct world *w, const char *disk_limit, const c
 						 NULL),
 			  .target = server_start(w, "target", NULL),
 			  .state_dir = text("%s/state", w->dir)};
-	s.job = job_start(w, "sync", s.source->url, s.target->url, "--json", "--memory-window=1MB",
-			  "--state-dir", s.state_dir, disk_limit, more, NULL);
+	s.job = job_start(w, "sync", s.source->url, s.target->url, "--json", "--interval=50ms",
+			  "--memory-window=1MB", "--state-dir", s.state_dir, disk_limit, more,
+			  NULL);
 	job_wait_phase(s.job, "stream");
 	run(s.source, "SET first 1");
 	job_wait_applied(s.job, s.source); // the source begins to send only when it is asked to
@@ -109,8 +110,8 @@ static struct scene snapshot_scene(struct world *w, const char *diskless, const 
 			  .target = server_start(w, "target", NULL),
 			  .state_dir = text("%s/state", w->dir)};
 	dataset_load_strings(s.source, "key", SNAPSHOT_LEN / VALUE_LEN, VALUE_LEN);
-	s.job = job_start(w, "sync", s.source->url, s.target->url, "--json", "--state-dir",
-			  s.state_dir, patience, NULL);
+	s.job = job_start(w, "sync", s.source->url, s.target->url, "--json", "--interval=50ms",
+			  "--state-dir", s.state_dir, patience, NULL);
 	return s;
 }
 
@@ -191,8 +192,8 @@ static void crash_leaves_nothing_of_a_snapshot(struct world *w)
 	kill(dataplane, SIGKILL);
 	assert_true(disk_used(&s, "snapshot") > SNAPSHOT_LEN / 2);
 	server_thaw(s.target);
-	s.job = job_start(w, "sync", s.source->url, s.target->url, "--json", "-v",
-			  "--state-dir", s.state_dir, NULL);
+	s.job = job_start(w, "sync", s.source->url, s.target->url, "--json", "--interval=50ms",
+			  "-v", "--state-dir", s.state_dir, NULL);
 	job_wait_phase(s.job, "stream");
 	job_wait_applied(s.job, s.source);
 	assert_true(disk_used(&s, "snapshot") < 100000);

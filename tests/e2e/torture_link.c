@@ -71,8 +71,8 @@ void link_start(struct torture *t)
 	const char *yaml = settings_text(t, "");
 	file_write(path, yaml, strlen(yaml));
 	t->job = job_start(t->world, "sync", t->source.proxy->url, t->target.proxy->url, "--json",
-			   "--state-dir", t->state_dir, "--config", path, "--io", t->link.io,
-			   "--fail-fast=no", NULL);
+			   "--interval=50ms", "--state-dir", t->state_dir, "--config", path, "--io",
+			   t->link.io, "--fail-fast=no", NULL);
 }
 
 bool link_has_ended(struct torture *t)
