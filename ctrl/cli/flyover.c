@@ -17,12 +17,19 @@ static const char retry_notes[] =
 	"Exit code 0: all were applied.\n";
 
 static const char restore_notes[] =
-	"Keys of the same name are replaced, other keys of the target stay (--extra-keys=delete\n"
-	"removes them). The whole file is looked through before anything is written. Started "
-	"again\n"
-	"after a crash, the same command goes on where the target is; what it leaves in the "
-	"target\n"
-	"and in the state folder meanwhile is removed at the end.\n";
+	"FILE is an .rdb, an .aof (plain or behind an RDB), or a folder such as appendonlydir. It "
+	"is\n"
+	"looked through before anything is written: a damaged one changes nothing.\n"
+	"Keys of the same name are replaced, other keys stay (--extra-keys=delete removes them). "
+	"The\n"
+	"commands of an AOF go on top of what is there, so they want an empty target, or\n"
+	"--extra-keys=delete or =keep. What had expired is not made.\n"
+	"Started again after a crash, the same command goes on where the target is. At the end\n"
+	"nothing of ours stays, neither in the target nor here. Exit code 1 also when the target\n"
+	"refused something: `flyover link parked list --state-dir FOLDER` shows it.\n"
+	"Other defaults than below: --until=caught-up (always), --extra-keys=keep, "
+	"--disk-limit=0 and\n"
+	"--preflight=no.\n";
 
 static const struct verb verbs[] = {
 	{"sync", "SOURCE TARGET",

@@ -150,7 +150,8 @@ static int config_fit(struct restore *r, struct failure *f)
 		set->preflight = 0;
 	if (!is_given(o, "repl_timeout") && set->repl_timeout == usual.repl_timeout)
 		set->repl_timeout = 3600000;
-	if (!is_given(o, "disk_limit") && set->disk_limit == usual.disk_limit &&
+	bool keeps = set->log_keep || set->keep_snapshot;
+	if (!is_given(o, "disk_limit") && set->disk_limit == usual.disk_limit && !keeps &&
 	    r->plan.frame_max < set->memory_window / 2)
 		set->disk_limit = 0;
 	uint64_t module_len = r->plan.module_len_max ? r->plan.module_len_max + MODULE_ROOM : 0;

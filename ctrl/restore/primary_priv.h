@@ -48,6 +48,7 @@ void conn_say(struct conn *c, const char *format, ...) __attribute__((format(pri
 // Begin to serve. @param offset  UINT64_MAX: from the snapshot on
 void feed_begin(struct primary *p, struct conn *c, uint64_t offset);
 void feed_end(struct feed *f);
-// Send what goes. @return false when the socket takes no more, or nothing is left to do by
-// `*wake_ms`
+// Send what goes. @param wake_ms  lowered to when there is more to do
+//
+// @return whether it waits for room in the socket
 bool feed_turn(struct primary *p, struct conn *c, uint64_t now_ms, uint64_t *wake_ms);

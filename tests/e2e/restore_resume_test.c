@@ -98,7 +98,7 @@ static void a_snapshot_is_loaded_again_after_a_kill(struct world *w)
 	const char *file = rdb_of(source);
 	struct job *j = restore_start(w, "state", file, target->url, "--max-keys-per-s", "1000");
 	job_wait_number(j, "keys", 200);
-	job_kill(j);
+	process_kill(j->process); // what it had started ends by itself
 	assert_true(keys_count(target, 0) < 2000);
 	j = restore_start(w, "state", file, target->url, NULL, NULL);
 	assert_int_equal(job_wait(j), 0);

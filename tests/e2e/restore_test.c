@@ -240,6 +240,29 @@ static void a_file_is_restored_up_to_a_point_in_time(struct world *w)
 	assert_one_sentence(w->jobs, "after --until-time");
 }
 
+// In the file every expiry is a point in time, which may be long past: what came after it decides
+// all the same.
+static void what_had_expired_and_was_made_permanent_is_there(struct world *w)
+{
+	static const char rows[] =
+		"*5\r\n$3\r\nSET\r\n$4\r\nkept\r\n$1\r\nv\r\n$4\r\nPXAT\r\n$13\r\n1700000000000\r\n"
+		"*2\r\n$7\r\nPERSIST\r\n$4\r\nkept\r\n"
+		"*5\r\n$3\r\nSET\r\n$4\r\ngone\r\n$1\r\nv\r\n$4\r\nPXAT\r\n$13\r\n1700000000000\r\n"
+		"*2\r\n$4\r\nINCR\r\n$1\r\na\r\n"
+		"*3\r\n$9\r\nPEXPIREAT\r\n$1\r\na\r\n$13\r\n1700000000000\r\n"
+		"*2\r\n$4\r\nINCR\r\n$1\r\na\r\n"
+		"*3\r\n$9\r\nPEXPIREAT\r\n$1\r\na\r\n$13\r\n9700000000000\r\n";
+	struct server *target = server_start(w, "target", NULL);
+	const char *file = text("%s/expired.aof", w->dir);
+
+	file_write(file, rows, sizeof(rows) - 1);
+	assert_int_equal(restore_run(w, file, target->url, "--max-keys-per-s", "20"), 0);
+	assert_int_equal(ask_number(target, "PTTL kept"), -1);
+	assert_int_equal(ask_number(target, "EXISTS gone"), 0);
+	assert_string_equal(ask_text(target, "GET a"), "2");
+	assert_int_equal(ask_number(target, "PEXPIRETIME a"), 9700000000000);
+}
+
 // A transaction without its end, at the end of a file.
 static const char *cut_file(struct world *w, struct server *source)
 {
@@ -413,6 +436,7 @@ int main(int argc, char **argv)
 		E2E_TEST(a_file_with_preamble_is_restored_over_four_lanes),
 		E2E_TEST(a_folder_of_parts_is_restored),
 		E2E_TEST(a_file_is_restored_up_to_a_point_in_time),
+		E2E_TEST(what_had_expired_and_was_made_permanent_is_there),
 		E2E_TEST(a_file_that_ends_early_is_restored_to_its_last_good_point),
 		E2E_TEST(commands_go_into_an_empty_target),
 		E2E_TEST(a_flipped_byte_is_found_before_anything_is_written),

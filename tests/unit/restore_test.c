@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What the primary of a restore serves, byte by byte: the survey's findings, the stream without its
 // annotations and up to its last good point, and the same bytes from any offset on.
+#include <errno.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -224,8 +226,10 @@ static void serve(struct scene *s, bool again, bool resumes)
 static int talk(struct scene *s, const char *words)
 {
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	struct timeval patience = {.tv_sec = 60};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	snprintf(a.sun_path, sizeof(a.sun_path), "%s", s->socket);
 	assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
 	assert_int_equal(send(fd, words, strlen(words), 0), strlen(words));
@@ -378,6 +382,44 @@ static void a_file_that_changes_under_us_is_told(void **state)
 	assert_fails(s, ERROR_RESTORE_CHANGED);
 }
 
+// A live server's file: what it appends after the survey is not served.
+static void a_file_that_grows_is_served_as_it_was(void **state)
+{
+	struct scene *s = *state;
+	char answer[80];
+
+	file_put(s, rdb, RDB_LEN, INCR INCR);
+	assert_int_equal(survey(s, false), 0);
+	file_put(s, rdb, RDB_LEN, INCR INCR MULTI INCR EXEC);
+	serve(s, false, true);
+	snprintf(answer, sizeof(answer), "+CONTINUE %s\r\n", s->plan.replid);
+	psync_assert(s, s->plan.replid, PLAN_BASE_OFFSET + 1, answer, SELECT_0 INCR INCR);
+	assert_int_equal(s->plan.stream_len, strlen(SELECT_0 INCR INCR));
+	assert_int_equal(primary_check(&s->primary, &s->f), 0);
+}
+
+// Whoever talks no RESP, or without end, is hung up on, and nobody else.
+static void garbage_ends_its_own_connection_only(void **state)
+{
+	struct scene *s = *state;
+	char in[64], words[5000];
+
+	file_put(s, "", 0, INCR);
+	assert_int_equal(survey(s, false), 0);
+	serve(s, false, false);
+	for (int i = 0; i < 3 * PRIMARY_CONNS_MAX; i++) {
+		memset(words, 'a' + i % 26, sizeof(words) - 1);
+		words[sizeof(words) - 1] = 0;
+		if (i % 2)
+			memcpy(words, "*2\r\n$9000\r\n", 11);
+		int fd = talk(s, words);
+		assert_true(recv(fd, in, sizeof(in), 0) <= 0 && errno != EAGAIN);
+		close(fd);
+	}
+	assert_answer(s, PING, "+PONG\r\n", 7);
+	assert_int_equal(primary_check(&s->primary, &s->f), 0);
+}
+
 static void what_it_does_not_know_is_refused(void **state)
 {
 	struct scene *s = *state;
@@ -403,6 +445,8 @@ int main(void)
 		ROW(the_stream_goes_on_from_any_offset),
 		ROW(another_history_is_not_mixed_with_this_one),
 		ROW(a_file_that_changes_under_us_is_told),
+		ROW(a_file_that_grows_is_served_as_it_was),
+		ROW(garbage_ends_its_own_connection_only),
 		ROW(what_it_does_not_know_is_refused),
 	};
 
