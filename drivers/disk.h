@@ -44,10 +44,12 @@ enum disk_op_kind {
 	DISK_SYNC,     // what was written is durable: fdatasync. at, len and buffer do not matter
 	DISK_ALLOCATE, // [at, at + len) has its space, and the file is at least that long; new
 		       // bytes are 0
+	DISK_REMOVE,   // the file `name` goes, and its space with it where nobody has it open:
+		       // a file system may take long over that. (-ENOENT: it is not there)
 };
 
 // One operation. Owned by the caller, and not touched by him from disk_submit() until disk_reap()
-// gives it back; the same is true of the part of the buffer.
+// gives it back; the same is true of the part of the buffer and of the name.
 struct disk_op {
 	enum disk_op_kind kind;
 	int file;           // from disk_file_open(); stays open until the operation has come back
@@ -55,6 +57,7 @@ struct disk_op {
 	uint32_t buffer_at; // in the buffer, bytes, a multiple of DISK_BLOCK
 	uint32_t len;       // bytes, > 0, a multiple of DISK_BLOCK
 	uint64_t at;        // in the file, bytes, a multiple of DISK_BLOCK
+	const char *name;   // of DISK_REMOVE, which wants nothing else: of a file of the folder
 
 	// out: bytes of a write or read, else 0; or -errno. Writes are whole or fail: then any part
 	// of [at, at + len) may have been written, and the bytes are still in the buffer (-ENOSPC:

@@ -63,6 +63,8 @@ static bool op_is_good(const struct disk *d, const struct disk_op *op)
 	uint32_t room = d->config.buffer_len;
 	if (op->kind == DISK_SYNC)
 		return true;
+	if (op->kind == DISK_REMOVE)
+		return op->name && *op->name && !strchr(op->name, '/');
 	if (!op->len || op->len % DISK_BLOCK || op->at % DISK_BLOCK ||
 	    op->at > (uint64_t)INT64_MAX - op->len)
 		return false;

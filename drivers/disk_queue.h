@@ -31,7 +31,7 @@ static inline char *disk_op_bytes(const struct disk *d, const struct disk_op *op
 
 // Take in what a system call has done for an operation.
 //
-// @param n  bytes, 0 for a sync or an allocation, or -errno
+// @param n  bytes, 0 for what moves none, or -errno
 // @return true: it has ended and has its result; false: go on with it
 bool disk_op_advance(struct disk_op *op, int64_t n);
 

@@ -2,7 +2,7 @@
 // The disk seam with a thread that does one operation after the other: for kernels and containers
 // without io_uring.
 //
-//   submit() -> todo -> thread: pwrite, pread, fdatasync, fallocate -> done -> reap()
+//   submit() -> todo -> thread: pwrite, pread, fdatasync, fallocate, unlinkat -> done -> reap()
 //
 // The lock covers the two lists and is never held over a call to the disk.
 #include "drivers/cores.h"
@@ -44,6 +44,8 @@ static int64_t op_call(const struct disk *d, const struct disk_op *op)
 		n = pread(op->file, p, len, at);
 	else if (op->kind == DISK_SYNC)
 		n = fdatasync(op->file);
+	else if (op->kind == DISK_REMOVE)
+		n = unlinkat(d->config.folder_fd, op->name, 0);
 	else
 		n = fallocate(op->file, 0, at, (off_t)len);
 	if (n >= 0)

@@ -40,6 +40,8 @@ static void op_prepare(struct uring_disk *q, struct disk_op *op, struct io_uring
 		io_uring_prep_read(sqe, op->file, p, len, at);
 	else if (op->kind == DISK_SYNC)
 		io_uring_prep_fsync(sqe, op->file, IORING_FSYNC_DATASYNC);
+	else if (op->kind == DISK_REMOVE)
+		io_uring_prep_unlinkat(sqe, q->base.config.folder_fd, op->name, 0);
 	else
 		io_uring_prep_fallocate(sqe, op->file, 0, (off_t)at, (off_t)len);
 	io_uring_sqe_set_data(sqe, op);

@@ -107,11 +107,13 @@ int aof_rdb_passed(struct aof_reader *r, uint64_t len)
 
 // ---- Annotations
 
+#define TS_DIGITS 15 // no overflow when somebody wants ms
+
 // "TS:1700000000", as far as it is one.
 static bool timestamp_read(struct span line, int64_t *at_s)
 {
 	struct span digits = {line.p + 3, line.len - 3};
-	if (line.len < 4 || line.len > 3 + 18 || memcmp(line.p, "TS:", 3))
+	if (line.len < 4 || line.len > 3 + TS_DIGITS || memcmp(line.p, "TS:", 3))
 		return false;
 	for (size_t i = 0; i < digits.len; i++)
 		if (digits.p[i] < '0' || digits.p[i] > '9')

@@ -82,21 +82,27 @@ static enum aof_result command_take(struct aof_reader *r, struct span in,
 	return AOF_EVENT;
 }
 
+// Go over a command from its beginning, as far as it is there.
+static enum skim_verdict command_skim(struct resp_skim *s, struct span in)
+{
+	enum skim_verdict v;
+	size_t at = 0, used;
+	resp_skim_init(s);
+	do {
+		v = resp_skim_next(s, (struct span){in.p + at, in.len - at}, &used);
+		at += used;
+	} while (v == SKIM_ARG);
+	return v;
+}
+
 // Where and why the command at the window's beginning is none. What hiredis alone refuses (leading
 // zeros) is told at its beginning.
 static enum aof_result command_fail(struct aof_reader *r, struct span in)
 {
 	struct resp_skim s;
-	enum skim_verdict v;
-	size_t at = 0, used;
-	resp_skim_init(&s);
-	do {
-		v = resp_skim_next(&s, (struct span){in.p + at, in.len - at}, &used);
-		at += used;
-	} while (v == SKIM_ARG);
-	if (v != SKIM_BAD)
+	size_t at = 0;
+	if (command_skim(&s, in) != SKIM_BAD)
 		return aof_fail(r, in, 0, "a command is not an array of bulk strings");
-	at = 0;
 	if (s.in_body || s.n_args)
 		at = (size_t)(s.arg.at + s.arg.len) + (s.in_body ? 0 : 2);
 	else if (s.argc)
@@ -120,6 +126,21 @@ static enum aof_result big_begin(struct aof_reader *r, struct span in, struct ao
 	return aof_take(r, ev, len, used);
 }
 
+// The command is long, or a word is announced that makes it long. Once the header of this word is
+// there as a whole, the command goes on word by word; until then hiredis has not judged it either.
+// What hiredis does not look at is looked at first, so that it does not matter when it was noticed
+// how long the command is.
+//
+// @return AOF_EVENT, AOF_BAD, or AOF_MORE: feed on
+static enum aof_result long_step(struct aof_reader *r, struct span in, size_t fed,
+				      struct aof_event *ev, size_t *used)
+{
+	struct resp_skim s;
+	if (command_skim(&s, (struct span){in.p, fed}) == SKIM_BAD)
+		return command_fail(r, in);
+	return s.in_body || fed >= r->big_len ? big_begin(r, in, ev, used) : AOF_MORE;
+}
+
 enum aof_result aof_command_step(struct aof_reader *r, struct span in, struct aof_event *ev,
 				 size_t *used)
 {
@@ -134,10 +155,14 @@ enum aof_result aof_command_step(struct aof_reader *r, struct span in, struct ao
 			return command_fail(r, in);
 		uint64_t least = resp_stream_frame_least(r->resp);
 		size_t fed = (size_t)(resp_stream_fed(r->resp) - r->pos);
-		if (least > r->big_len || fed >= r->big_len)
-			return big_begin(r, in, ev, used);
+		enum aof_result result = least > r->big_len || fed >= r->big_len
+						 ? long_step(r, in, fed, ev, used)
+						 : AOF_MORE;
+		if (result != AOF_MORE)
+			return result;
 		if (fed == in.len)
-			return aof_more(r, least > fed ? (size_t)least : fed + 1);
+			return aof_more(r, least > fed && least <= r->big_len ? (size_t)least
+									      : fed + 1);
 		size_t n = in.len - fed < RESP_SLICE ? in.len - fed : RESP_SLICE;
 		n = n < r->big_len - fed ? n : r->big_len - fed;
 		if (resp_stream_feed(r->resp, in.p + fed, n))

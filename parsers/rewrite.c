@@ -81,25 +81,57 @@ static int xadd_option_words(const struct call *in, int at)
 	return span_caseeq(word, "IDMP") ? 3 : 0;
 }
 
-// XADD key [options, NOMKSTREAM among them] id field value ..: the stream was there.
-static enum rewrite_reason rewrite_xadd(const struct call *in, struct rewrite *w)
+// NOMKSTREAM goes, since the stream was there; LIMIT goes, since a source sends it beside the exact
+// bound that it trimmed to, which servers take from their master alone.
+static bool is_dropped(struct span option)
 {
-	int words, id = 2, n_dropped = 0;
-	for (; id < in->argc && (words = xadd_option_words(in, id)) > 0; id += words)
-		n_dropped += span_caseeq(in->argv[id], "NOMKSTREAM");
-	if (id >= in->argc)
-		return REWRITE_MALFORMED;
-	if (n_dropped == 0)
-		return REWRITE_OK;
+	return span_caseeq(option, "NOMKSTREAM") || span_caseeq(option, "LIMIT");
+}
+
+// The place behind the options, which begin at word 2; past argc when the last one wants more.
+static int options_end(const struct call *in, bool *drops)
+{
+	int words, at = 2;
+	*drops = false;
+	for (; at < in->argc && (words = xadd_option_words(in, at)) > 0; at += words)
+		*drops |= is_dropped(in->argv[at]);
+	return at;
+}
+
+static void options_put(const struct call *in, struct rewrite *w, int end)
+{
+	int words;
 	for (int i = 0; i < 2; i++)
 		put(w, in->argv[i]);
-	for (int i = 2; i < id; i += words) {
+	for (int i = 2; i < end; i += words) {
 		words = xadd_option_words(in, i);
-		if (!span_caseeq(in->argv[i], "NOMKSTREAM"))
-			for (int k = 0; k < words; k++)
-				put(w, in->argv[i + k]);
+		for (int k = 0; k < words && !is_dropped(in->argv[i]); k++)
+			put(w, in->argv[i + k]);
 	}
-	put_rest(w, in, id);
+	put_rest(w, in, end);
+}
+
+// XADD key [options] id field value ..
+static enum rewrite_reason rewrite_xadd(const struct call *in, struct rewrite *w)
+{
+	bool drops;
+	int id = options_end(in, &drops);
+	if (id >= in->argc)
+		return REWRITE_MALFORMED;
+	if (drops)
+		options_put(in, w, id);
+	return REWRITE_OK;
+}
+
+// XTRIM key MAXLEN|MINID [=|~] bound [LIMIT n] [options]
+static enum rewrite_reason rewrite_xtrim(const struct call *in, struct rewrite *w)
+{
+	bool drops;
+	int end = options_end(in, &drops);
+	if (end != in->argc)
+		return REWRITE_MALFORMED;
+	if (drops)
+		options_put(in, w, end);
 	return REWRITE_OK;
 }
 
@@ -160,6 +192,8 @@ static enum rewrite_reason rewrite_kind(const struct call *in, struct rewrite *w
 		return rewrite_copy(in, w);
 	case REWRITE_XADD:
 		return rewrite_xadd(in, w);
+	case REWRITE_XTRIM:
+		return rewrite_xtrim(in, w);
 	case REWRITE_FUNCTION_LOAD:
 		return rewrite_function_load(in, w);
 	case REWRITE_FUNCTION_RESTORE:

@@ -34,6 +34,7 @@ enum rewrite_kind {
 	REWRITE_RESTORE,
 	REWRITE_COPY,
 	REWRITE_XADD,
+	REWRITE_XTRIM,
 	REWRITE_FUNCTION_LOAD,
 	REWRITE_FUNCTION_RESTORE,
 	// From here on just another name in front of the first arguments.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// `flyover doctor`: verb_doctor() -> host_examine() | servers_examine() -> findings_print() |
-// findings_json()
+// `flyover doctor`: verb_doctor() -> host_examine() | servers_examine() -> probe() ;
+// findings_tell() -> findings_print() | findings_json()
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,8 +16,16 @@
 #include "ctrl/daemon/daemon_config.h"
 #include "ctrl/doctor/examination.h"
 #include "ctrl/doctor/host.h"
+#include "ctrl/doctor/probe.h"
 
 #define PATIENCE_MS 20000
+
+// What is told in the end.
+struct told {
+	struct findings findings;
+	struct probe_report probe;
+	bool probed;
+};
 
 static void findings_print(const struct findings *f)
 {
@@ -32,7 +41,8 @@ static void findings_print(const struct findings *f)
 	       warnings == 1 ? "" : "s");
 }
 
-static void findings_json(const struct findings *f)
+// @param probe  NULL: there was none
+static void findings_json(const struct findings *f, const struct probe_report *probe)
 {
 	json_t *list = json_array();
 	for (unsigned i = 0; i < f->n; i++)
@@ -44,15 +54,18 @@ static void findings_json(const struct findings *f)
 			      : warnings ? "warnings"
 					 : "ok",
 			      "errors", (int)errors, "warnings", (int)warnings, "findings", list);
+	if (probe)
+		json_object_set_new(o, "probe", probe_report_json(probe));
 	json_dumpf(o, stdout, JSON_COMPACT);
 	putchar('\n');
 	json_decref(o);
 }
 
-static int findings_tell(const struct findings *list, bool json, struct failure *f)
+static int findings_tell(const struct findings *list, const struct probe_report *probe, bool json,
+			 struct failure *f)
 {
 	if (json)
-		findings_json(list);
+		findings_json(list, probe);
 	else
 		findings_print(list);
 	fflush(stdout);
@@ -69,7 +82,7 @@ static int host_examine(const struct options *o, struct failure *f)
 	struct findings list = {0};
 	host_gather(&host, o->state_dir ? o->state_dir : DAEMON_STATE_DIR);
 	host_judge(&host, &list);
-	return findings_tell(&list, o->json, f);
+	return findings_tell(&list, NULL, o->json, f);
 }
 
 // @return 0, or -1 with f
@@ -95,25 +108,85 @@ static int examination_wait(struct examination *e, struct failure *f)
 	}
 }
 
-static int servers_examine(const struct options *o, struct failure *f)
+// ---- Probe ------------------------------------------------------------------------------------
+
+// The signals are blocked, so that a probe can clean up; they end the process no sooner than that.
+static bool goes_on(void *arg)
 {
-	struct link_config c;
-	if (job_read(o, NULL, o->args[0], o->args[1], &c, f))
-		return -1;
-	struct examination *e = examination_start(&c);
-	explicit_bzero(&c, sizeof(c));
+	sigset_t pending;
+	sigpending(&pending);
+	return !sigismember(&pending, SIGINT) && !sigismember(&pending, SIGTERM);
+}
+
+static int probe(const struct options *o, const struct link_config *c, struct told *t,
+		 struct failure *f)
+{
+	struct probe_options options = {.full = !strcmp(o->probe, "full"), .go_on = goes_on};
+	const struct finding *damage = findings_damage(&t->findings);
+	sigset_t set;
+	if (damage)
+		return failure_set(f, ERROR_LINK_STATE, "no probe, since it writes to both: %s",
+				   damage->sentence);
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	t->probed = true;
+	return probe_run(c, &options, &t->probe, &t->findings, f);
+}
+
+// ---- The verb ---------------------------------------------------------------------------------
+
+static int examination_run(const struct link_config *c, struct findings *found, struct failure *f)
+{
+	struct examination *e = examination_start(c);
 	if (!e)
 		return failure_set(f, ERROR_MEMORY, "no memory for an examination");
 	int rc = examination_wait(e, f);
-	rc = rc ? rc : findings_tell(examination_findings(e), o->json, f);
+	if (rc == 0)
+		*found = *examination_findings(e);
 	examination_leave(e);
 	return rc;
 }
 
-int verb_doctor(const struct options *o, struct failure *f)
+// A probe that fails has its sentence on stderr, behind what was found before.
+static int servers_examine(const struct options *o, struct failure *f)
+{
+	struct link_config c;
+	struct failure failure = {0};
+	struct told *t = calloc(1, sizeof(*t));
+	if (!t)
+		return failure_set(f, ERROR_MEMORY, "no memory for an examination");
+	int rc = job_read(o, NULL, o->args[0], o->args[1], &c, f);
+	rc = rc ? rc : examination_run(&c, &t->findings, f);
+	if (rc == 0) {
+		int probe_rc = o->probe ? probe(o, &c, t, &failure) : 0;
+		rc = findings_tell(&t->findings, t->probed ? &t->probe : NULL, o->json, f);
+		if (probe_rc)
+			*f = failure;
+		rc = probe_rc ? probe_rc : rc;
+	}
+	explicit_bzero(&c, sizeof(c));
+	free(t);
+	return rc;
+}
+
+static int usage_check(const struct options *o, struct failure *f)
 {
 	if (o->n_args == 1)
 		return failure_set(f, ERROR_USAGE,
 				   "`flyover doctor` takes SOURCE and TARGET, or neither");
+	if (o->probe && !o->n_args)
+		return failure_set(f, ERROR_USAGE, "--probe needs SOURCE and TARGET");
+	if (o->probe && o->probe[0] && strcmp(o->probe, "full"))
+		return failure_set(f, ERROR_USAGE, "--probe takes nothing, or =full, not '%s'",
+				   o->probe);
+	return 0;
+}
+
+int verb_doctor(const struct options *o, struct failure *f)
+{
+	if (usage_check(o, f))
+		return -1;
 	return o->n_args ? servers_examine(o, f) : host_examine(o, f);
 }

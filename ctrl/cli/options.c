@@ -30,6 +30,9 @@ static const struct option_row rows[] = {
 	    "keep the state of this job there; default: a folder for this source and target"),
 	ROW("state-dir", 0, "FOLDER", OPTIONS_DOCTOR, state_dir,
 	    "without servers: look at this folder; default: flyoverd's"),
+	ROW("probe", 0, "[=full]", OPTIONS_DOCTOR, probe,
+	    "try every command on scratch keys of both servers, and look what the source's stream "
+	    "carries; =full: by a full sync, where the source has no backlog"),
 	ROW("cores", 0, "LIST", OPTIONS_JOB, cores,
 	    "cores to use, such as 0-3; default: flyover chooses"),
 	ROW("io", 0, "auto|epoll|io_uring", OPTIONS_JOB, io,

@@ -17,7 +17,7 @@ enum option_group {
 	OPTIONS_LINK = 8,      // --config and every setting of a link
 	OPTIONS_PASSWORD = 16, // --source-password-file, --target-password-file
 	OPTIONS_CHECK = 32,    // --mode, --show
-	OPTIONS_DOCTOR = 64,   // --state-dir
+	OPTIONS_DOCTOR = 64,   // --state-dir, --probe
 	OPTIONS_PARKED = 128,  // --state-dir of a job that does not run
 	OPTIONS_PAGE = 256,    // --limit, --after
 	OPTIONS_RAW = 512,     // --raw
@@ -51,6 +51,7 @@ struct options {
 	bool follow, trust_notifications, by_type, keep_idle, repair, repair_extra, continuous;
 	const char *max_keys_per_s, *max_bytes_per_s, *big_value, *wait_timeout, *extra_keys;
 	const char *interval;
+	const char *probe; // "" without a value
 	unsigned n_settings;
 	struct option_setting settings[SETTINGS_MAX]; // by the names of LINK_SETTINGS
 	unsigned n_args;

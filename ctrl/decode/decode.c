@@ -54,7 +54,7 @@ static void command_show(struct run *r)
 	struct span argv[COMMAND_WORDS_MAX];
 	const char *p = r->ev.value.p;
 	size_t argc = (size_t)span_digits((struct span){p + 1, 10});
-	if (argc > COMMAND_WORDS_MAX)
+	if (!argc || argc > COMMAND_WORDS_MAX)
 		return;
 	p = memchr(p, '\n', 24);
 	for (size_t i = 0; i < argc; i++) {
@@ -281,9 +281,15 @@ static int file_read(struct run *r, struct failure *f)
 		rc = r->enough ? 0 : input_fill(&r->in, 1);
 		if (rc)
 			return decode_unreadable(r, rc, f);
-		// Bytes behind an RDB are somebody else's, unless they ought to be commands.
-		if (r->enough || !r->in.len || !commands_begin(r, is_aof))
+		if (r->enough || !r->in.len)
 			return 0;
+		if (!commands_begin(r, is_aof)) {
+			decode_note(r->d,
+				    "what follows the RDB from byte %llu on is no AOF and was "
+				    "left out",
+				    (unsigned long long)from);
+			return 0;
+		}
 	}
 	return decode_commands(r, from, f);
 }

@@ -150,7 +150,7 @@ static bool is_last(const struct run *r)
 	return r->file == &r->files.v[r->files.n - 1];
 }
 
-__attribute__((format(printf, 2, 3))) static void note(struct decode *d, const char *format, ...)
+void decode_note(struct decode *d, const char *format, ...)
 {
 	size_t n = strlen(d->note);
 	va_list ap;
@@ -170,10 +170,10 @@ static int end_judge(struct run *r, enum aof_ending ending, const char *sentence
 {
 	if (ending == AOF_WHOLE || ending == AOF_EMPTY)
 		return 0;
-	if (!is_last(r) || r->d->strict || (shown && ending == AOF_CUT &&
-					    r->commands.state == AOF_IN_BIG && !r->dropping))
+	bool half_shown = shown && r->commands.state == AOF_IN_BIG && !r->dropping;
+	if (!is_last(r) || r->d->strict || half_shown)
 		return decode_damaged(r, sentence, f);
-	note(r->d, "%.200s: %s, which %s", r->file->path, sentence,
+	decode_note(r->d, "%.200s: %s, which %s", r->file->path, sentence,
 	     !shown || ending == AOF_CUT
 		     ? "were left out"
 		     : "came through a pipe: the whole commands among them were shown");
@@ -243,6 +243,6 @@ int decode_commands(struct run *r, uint64_t from, struct failure *f)
 void decode_time_note(struct run *r)
 {
 	if (r->d->has_until && r->d->n_commands && !r->any_time)
-		note(r->d, "no times stand in this AOF (aof-timestamp-enabled was off), so "
+		decode_note(r->d, "no times stand in this AOF (aof-timestamp-enabled was off), so "
 			   "--until-time took all of it");
 }

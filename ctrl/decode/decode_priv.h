@@ -65,5 +65,8 @@ int decode_commands(struct run *r, uint64_t from, struct failure *f);
 // One command, which is wanted.
 void decode_command(struct run *r, const struct aof_event *ev);
 
+// Add to what the user should know.
+void decode_note(struct decode *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 // After the last file: a time was asked for, and no command had one.
 void decode_time_note(struct run *r);

@@ -6,7 +6,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#define FINDINGS_MAX 64
+#define FINDINGS_MAX 128
 #define FINDING_LEN  480
 
 enum severity {

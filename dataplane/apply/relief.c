@@ -10,6 +10,7 @@
 #include "parsers/commands.h"
 #include "parsers/resp_skim.h"
 #include "parsers/resp_write.h"
+#include "parsers/rewrite.h"
 
 #define ARGS_MAX   1024
 #define PIECE_LEN  (32 * 1024) // of a command that is looked at
@@ -106,8 +107,10 @@ static bool is_delete(const struct command *c, const struct look *k)
 		return ltrim_keeps_an_end(k);
 	if (c->class == CLASS_DELKEY)
 		return !strcmp(c->name, "DEL") || !strcmp(c->name, "UNLINK");
+	if (c->flags & COMMAND_REWRITE && c->rewrite != REWRITE_XTRIM) // that one keeps its name
+		return false;
 	return c->class == CLASS_ELREM && (c->flags & COMMAND_IDEMPOTENT) &&
-	       !(c->flags & (COMMAND_BY_ARGS | COMMAND_REWRITE));
+	       !(c->flags & COMMAND_BY_ARGS);
 }
 
 // The keys of the command at hand. @return false when nothing may overtake it

@@ -12,7 +12,6 @@
 // The small ring fits into a second-level cache; a window that is hardly larger needs none.
 #define SMALL_RING_LEN   (1024 * 1024)
 #define SMALL_RING_BELOW (8 * SMALL_RING_LEN)
-#define NEARLY_EMPTY_LEN (SMALL_RING_LEN / 4)
 
 static uint64_t max_u64(uint64_t a, uint64_t b)
 {
@@ -25,8 +24,12 @@ int log_init(struct log *l, const struct log_config *config, char *text)
 	text[0] = 0;
 	l->keep_from = UINT64_MAX;
 	int rc = memory_ring_init(&l->rings[LOG_RING_LARGE], config->window_len);
-	if (!rc && config->window_len >= SMALL_RING_BELOW) {
-		rc = memory_ring_init(&l->rings[LOG_RING_SMALL], SMALL_RING_LEN);
+	size_t small = config->small_len;
+	if (!small && config->window_len >= SMALL_RING_BELOW)
+		small = SMALL_RING_LEN;
+	assert(small <= config->window_len / 4);
+	if (!rc && small) {
+		rc = memory_ring_init(&l->rings[LOG_RING_SMALL], small);
 		l->active = LOG_RING_SMALL;
 	}
 	if (rc)
@@ -57,9 +60,13 @@ static char *place_of(const struct log *l, enum log_ring ring, uint64_t offset)
 	return r->base + (is_power ? offset & (r->size - 1) : offset % r->size);
 }
 
+// What the front holds must fit the large ring even while the small one takes it: it may go there.
 static size_t front_room(const struct log *l)
 {
-	return l->rings[l->active].size - (size_t)(l->end - max_u64(l->head, l->moved_at));
+	size_t small =
+		l->rings[l->active].size - (size_t)(l->end - max_u64(l->head, l->moved_at));
+	size_t whole = l->rings[LOG_RING_LARGE].size - (size_t)(l->end - l->head);
+	return small < whole ? small : whole;
 }
 
 size_t log_front_room(const struct log *l)
@@ -116,12 +123,19 @@ static void move_to_large(struct log *l)
 	l->active = LOG_RING_LARGE;
 }
 
+void log_front_widen(struct log *l)
+{
+	if (l->active == LOG_RING_SMALL)
+		move_to_large(l);
+}
+
 void log_settle(struct log *l, uint64_t whole)
 {
-	if (l->active != LOG_RING_LARGE || !l->rings[LOG_RING_SMALL].size)
+	size_t small = l->rings[LOG_RING_SMALL].size;
+	if (l->active != LOG_RING_LARGE || !small)
 		return;
-	if (l->end - l->head >= NEARLY_EMPTY_LEN || l->end < l->tail || l->head < l->lent_until ||
-	    whole < l->head)
+	if (l->end - l->head >= small / 4 || log_disk_is_seeking(l->disk) ||
+	    l->head < l->lent_until || whole < l->head)
 		return;
 	memcpy(place_of(l, LOG_RING_SMALL, whole), place_of(l, LOG_RING_LARGE, whole),
 	       l->end - whole);

@@ -49,6 +49,8 @@ struct log_config {
 	unsigned disk;       // enum disk_choice
 	const struct disk_seam *seam; // instead of it; NULL in real life
 	uint32_t record_len; // most bytes of a record, whole blocks; 0: RECORD_LEN_MAX
+	size_t small_len; // bytes of the small ring, whole pages, up to a quarter of the window;
+			  // 0: what suits the window
 };
 
 // When the bytes from an offset on were received.

@@ -92,7 +92,8 @@ struct log_figures log_figures(const struct log *l)
 	struct log_figures f = {0};
 	if (l->disk) {
 		f = l->disk->figures;
-		f.disk_bytes = (l->disk->n_segments + !!l->disk->ahead) * l->disk->segment_len;
+		f.disk_bytes = (l->disk->n_segments + l->disk->n_dead + !!l->disk->ahead) *
+			       l->disk->segment_len;
 	}
 	return f;
 }
@@ -294,10 +295,13 @@ void log_disk_sought(struct log_disk *d)
 }
 
 // Whether the limit leaves room for what only the front has, which has to go to the disk before
-// other bytes may come to the front.
-static bool front_fits_disk(const struct log_disk *d)
+// other bytes may come to the front from this offset on.
+static bool front_fits_disk(const struct log_disk *d, uint64_t offset)
 {
-	uint64_t used = d->n_segments + d->n_ids - 1;
+	unsigned spare = 0;
+	while (spare + 1 < d->n_segments && !segment_is_kept(d, d->segments[spare], offset))
+		spare++;
+	uint64_t used = d->n_segments - spare + d->n_ids - 1;
 	uint64_t left = d->segments_max > used ? d->segments_max - used : 0;
 	return d->log->tail - d->next <= left * d->segment_len / 2;
 }
@@ -308,7 +312,7 @@ int log_disk_seek(struct log_disk *d, uint64_t offset)
 	if (!d->writing || !d->n_segments || offset < d->segments[0]->first || disk_need(d))
 		return -ENOENT;
 	spill_copy(d, SIZE_MAX);
-	if (!front_fits_disk(d))
+	if (!front_fits_disk(d, offset))
 		return -ENOENT;
 	d->recovered = false;
 	d->damage[0] = 0;
@@ -343,6 +347,9 @@ void disk_listen(struct log_disk *d)
 			break;
 		case DISK_ALLOCATE:
 			segment_allocated(d, op);
+			break;
+		case DISK_REMOVE:
+			segment_removed(d, op);
 			break;
 		}
 	}
@@ -414,6 +421,7 @@ static bool disk_turn(struct log_disk *d, uint64_t *deadline_ns)
 	struct log *l = d->log;
 	disk_listen(d);
 	begin_or_end(d);
+	segments_bury_deadline(d, deadline_ns);
 	if (!d->writing)
 		return false;
 	bool more = spill_copy(d, TURN_BYTES);
@@ -426,7 +434,7 @@ static bool disk_turn(struct log_disk *d, uint64_t *deadline_ns)
 	if (segment_is_wanted(d))
 		segment_prepare(d);
 	if (l->end < l->tail && !d->seeking)
-		more |= reader_turn(d, TURN_BYTES);
+		more |= reader_turn(d, TURN_BYTES, deadline_ns);
 	sync_turn(d, deadline_ns);
 	records_submit(d);
 	segments_trim(d);
@@ -441,7 +449,8 @@ static bool is_idle(const struct log_disk *d)
 {
 	const struct log *l = d->log;
 	uint64_t held = l->end - l->head;
-	return !d->writing && (!d->allowed || (!d->keep_len && held <= log_capacity(l) / 2));
+	return !d->writing && !d->n_dead &&
+	       (!d->allowed || (!d->keep_len && held <= log_capacity(l) / 2));
 }
 
 bool log_turn(struct log *l, const struct clock_reading *now, uint64_t *deadline_ns)
@@ -502,6 +511,8 @@ void log_disk_free(struct log_disk *d)
 		if (d->ahead)
 			segment_remove(d, d->ahead);
 		d->ahead = NULL;
+		d->closing = true;
+		disk_listen(d); // the first of the dead begins to go, and each has the next one go
 		while (disk_pending(d->disk)) {
 			disk_wait(d->disk);
 			disk_listen(d);

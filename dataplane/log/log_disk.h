@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What the files of the log share; nobody else includes it.
 //
-//   log.c      the front, in memory          segment.c   files: made, used again, removed
-//   log_disk.c begin, end, seek, the turn    spill.c     records: filled, written, synced
-//   recover.c  what a former process left    readback.c  read ahead, in order, to the front
+//   log.c      the front, in memory          segment.c   files: made, used again
+//   log_disk.c begin, end, seek, the turn    removal.c   files: removed
+//   recover.c  what a former process left    spill.c     records: filled, written, synced
+//                                            readback.c  read ahead, in order, to the front
 //
 //   offsets:  first segment ... | reader | ... records in memory ... next | ... tail
 //                               ^ end of the front (while it stands still)
@@ -13,13 +14,15 @@
 #include "drivers/disk_folder.h"
 
 #define WRITE_SLOTS     24   // buffers for records that are filled or written
-#define READ_SLOTS      8    // buffers for what is read ahead
+#define READ_SLOTS      16   // buffers for what is read ahead
 #define DISK_RETRY_NS   1000000000ull
 #define READ_TRIES_MAX  30   // a second apart
 #define TURN_BYTES      (2u * 1024 * 1024) // copied per turn, each way
 #define SEGMENT_RECORDS_MAX 255 // of full length in one file: 64 MB
-#define SEGMENT_NAME_LEN    24
+#define SEGMENT_NAME_LEN    28
 #define IDS_MAX             64
+#define SMALL_PATIENCE_NS   1000000ull // with a full small ring, while something is read back
+#define REMOVAL_PAUSE       32 // times what the last one took, while something is read back
 
 // One segment file. The struct lives while somebody uses it, though the file may be gone already.
 struct segment {
@@ -43,7 +46,9 @@ struct segment {
 	bool dead;            // removed; freed when nobody uses it any more
 	int file;             // -1: closed
 	unsigned n_users;     // operations, and buffers that hold its bytes
-	struct disk_op allocate;
+	struct disk_op op;    // on the file as a whole: gets its space, is removed
+	char gone[SEGMENT_NAME_LEN]; // name of a dead one; "": the file is not there any more
+	bool removal_failed;
 	struct segment *next; // in the list of dead ones
 };
 
@@ -85,6 +90,8 @@ struct reader {
 	uint64_t at;            // in that file
 	uint64_t offset;        // of the stream there
 	bool whole;             // the record at `at` is in memory and has been verified
+	uint64_t full_head;     // where the head was when the small ring was found full
+	uint64_t full_ns;       // since when it has been, with the head there
 };
 
 // From an offset on the stream has this id.
@@ -126,8 +133,12 @@ struct log_disk {
 	struct segment **segments;  // oldest first
 	unsigned n_segments, segments_room;
 	struct segment *ahead;      // made, not used yet
-	struct segment *dead;
+	struct segment *dead;       // their files go one by one, oldest first
 	unsigned n_dead;
+	struct segment *removing;   // one of them; NULL: none
+	uint64_t removing_ns;       // since when
+	uint64_t removal_ns;        // none before, while something is read back
+	bool closing;               // what cannot be removed stays for a later life
 	uint64_t sequence;          // of the next one
 
 	struct record records[WRITE_SLOTS]; // ring
@@ -153,6 +164,7 @@ struct log_disk {
 // ---- log.c: the front
 
 size_t log_front_room(const struct log *l);
+void log_front_widen(struct log *l); // go over to the large ring
 uint64_t log_front_oldest(const struct log *l); // first byte that memory still has, head or before
 // As log_view(), but for bytes that are not viewable as well: up to tail, before head.
 const char *log_front_raw(const struct log *l, uint64_t offset, size_t *len);
@@ -198,25 +210,44 @@ void trouble_over(struct log_disk *d); // something that had failed went well
 // ---- segment.c
 
 void segment_name(char *name, uint64_t sequence); // SEGMENT_NAME_LEN bytes
+void segment_close(struct log_disk *d, struct segment *s);
 // Open its file unless it is. @return 0, or -errno: there is trouble
 int segment_open(struct log_disk *d, struct segment *s);
 void segment_settle(struct log_disk *d, struct segment *s); // close it when nothing needs it open
 int segment_add(struct log_disk *d, struct segment *s); // at the end of the list; -ENOMEM
-void segment_remove(struct log_disk *d, struct segment *s); // from the disk; not from the list
-void segments_forget(struct log_disk *d, unsigned n);       // remove the oldest ones
-void segments_bury(struct log_disk *d);                     // free dead ones
-void segments_free(struct log_disk *d);                     // the structs; the files stay
+void segments_free(struct log_disk *d);                 // the structs; the files stay
 void segment_allocated(struct log_disk *d, struct disk_op *op);
 // Whether there is use for another file, or a segment still has none.
 bool segment_is_wanted(const struct log_disk *d);
 void segment_prepare(struct log_disk *d); // make one ahead, or try again
 // Use the one that was made ahead. @return NULL: there is none
 struct segment *segment_take(struct log_disk *d);
-void segments_trim(struct log_disk *d); // remove what nobody needs
+// Make one that nobody needs the one that was made ahead. @return false: it has to stay as it is
+bool segment_again(struct log_disk *d, struct segment *s);
+static inline bool limit_is_reached(const struct log_disk *d)
+{
+	return d->n_segments + d->n_dead + !!d->ahead >= d->segments_max;
+}
+
 static inline struct segment *segment_last(const struct log_disk *d)
 {
 	return d->n_segments ? d->segments[d->n_segments - 1] : NULL;
 }
+
+// ---- removal.c
+
+void segment_name_gone(char *name, uint64_t sequence);      // of a dead one
+void segment_remove(struct log_disk *d, struct segment *s); // from the disk; not from the list
+void segment_removed(struct log_disk *d, struct disk_op *op);
+// A file that a former process was about to remove. @return 0, or -ENOMEM
+int segment_found_gone(struct log_disk *d, const char *name);
+void segments_bury(struct log_disk *d); // go on with the files of dead ones, and free these
+void segments_bury_deadline(const struct log_disk *d, uint64_t *deadline_ns); // lowered
+void segments_forget(struct log_disk *d, unsigned n); // remove the oldest ones
+// Whether it stays in the table, were everything before this offset done with.
+bool segment_is_kept(const struct log_disk *d, const struct segment *s, uint64_t needed);
+void segments_again(struct log_disk *d); // use the oldest one again, when nobody needs it
+void segments_trim(struct log_disk *d);  // and remove others that nobody needs
 
 // ---- spill.c
 
@@ -245,7 +276,8 @@ void sync_came_back(struct log_disk *d, struct disk_op *op);
 void reader_stop(struct log_disk *d);
 // Read on from a place of a file, where a record begins that begins at this offset.
 void reader_begin(struct log_disk *d, struct segment *s, uint64_t at, uint64_t offset);
-bool reader_turn(struct log_disk *d, size_t budget); // true: there is more to do at once
+// @return whether there is more to do at once
+bool reader_turn(struct log_disk *d, size_t budget, uint64_t *deadline_ns);
 void chunk_came_back(struct log_disk *d, struct disk_op *op);
 void damage_set(struct log_disk *d, const struct segment *s, uint64_t at, uint64_t offset,
 		const char *what);

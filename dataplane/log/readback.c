@@ -310,12 +310,35 @@ static size_t from_memory(struct log_disk *d, const struct record *m, size_t bud
 	return front_fill(d, record_head(d, m), record_payload(d, m) + skip, m->len - skip, budget);
 }
 
-bool reader_turn(struct log_disk *d, size_t budget)
+// Who keeps pace with the disk finds its bytes in the small ring, and in the cache. When that stays
+// full, more bytes are wanted in one piece, or a target far away has them on their way.
+static void front_widen(struct log_disk *d, uint64_t *deadline_ns)
 {
 	struct log *l = d->log;
 	struct reader *r = &d->reader;
+	if (l->active == LOG_RING_LARGE || log_front_room(l))
+		return;
+	if (r->full_head != l->head || !r->full_ns) {
+		r->full_head = l->head;
+		r->full_ns = d->now.mono_ns;
+	}
+	uint64_t until_ns = r->full_ns + SMALL_PATIENCE_NS;
+	if (d->now.mono_ns >= until_ns) {
+		r->full_ns = 0;
+		log_front_widen(l);
+	} else if (until_ns < *deadline_ns) {
+		*deadline_ns = until_ns;
+	}
+}
+
+bool reader_turn(struct log_disk *d, size_t budget, uint64_t *deadline_ns)
+{
+	struct log *l = d->log;
+	struct reader *r = &d->reader;
+	uint64_t had = l->end;
 	if (d->damage[0])
 		return false;
+	front_widen(d, deadline_ns);
 	while (l->end < l->tail && budget) {
 		size_t n = 0;
 		const struct record *m = record_holding(d, l->end);
@@ -346,5 +369,5 @@ bool reader_turn(struct log_disk *d, size_t budget)
 		reader_stop(d);
 	else if (!d->damage[0] && !record_holding(d, l->end))
 		chunks_ask(d);
-	return !budget && l->end < l->tail;
+	return l->end < l->tail && (!budget || (l->end > had && !log_front_room(l)));
 }

@@ -64,10 +64,13 @@ static void segment_found(void *arg, const char *name, uint64_t len)
 {
 	struct found *f = arg;
 	uint64_t sequence = 0;
-	char again[SEGMENT_NAME_LEN];
+	char again[SEGMENT_NAME_LEN], gone[SEGMENT_NAME_LEN];
 	for (const char *p = name; *p >= '0' && *p <= '9'; p++)
 		sequence = sequence * 10 + (uint64_t)(*p - '0');
 	segment_name(again, sequence);
+	segment_name_gone(gone, sequence);
+	if (!strcmp(gone, name) && !f->rc)
+		f->rc = segment_found_gone(f->d, name);
 	if (strcmp(again, name) || f->rc)
 		return;
 	struct segment *s = calloc(1, sizeof(*s));
@@ -356,7 +359,7 @@ int log_recover(struct log_disk *d, char *text)
 	rc = rc ? rc : f.rc;
 	if (!rc && d->passing)
 		leftovers_remove(&f);
-	if (!rc && f.n)
+	if (!rc && (f.n || d->dead))
 		rc = disk_need(d);
 	for (unsigned i = 0; i < f.n && !rc; rc = f.rc)
 		if (segment_read(&f, f.segments[i], &durable))

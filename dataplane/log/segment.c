@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Segment files: made ahead of their use, used again when that saves the making, removed when
-// nobody needs them.
+// Segment files: made ahead of their use, or used again, which saves making and removing them.
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -14,7 +13,7 @@ void segment_name(char *name, uint64_t sequence)
 	snprintf(name, SEGMENT_NAME_LEN, "%08" PRIu64 ".log", sequence);
 }
 
-static void segment_close(struct log_disk *d, struct segment *s)
+void segment_close(struct log_disk *d, struct segment *s)
 {
 	if (s->file >= 0)
 		disk_file_close(d->disk, s->file);
@@ -57,50 +56,6 @@ int segment_add(struct log_disk *d, struct segment *s)
 	return 0;
 }
 
-void segment_remove(struct log_disk *d, struct segment *s)
-{
-	char name[SEGMENT_NAME_LEN];
-	segment_name(name, s->sequence);
-	disk_folder_unlink(&d->folder, name);
-	records_drop(d, s);
-	s->dead = true;
-	s->next = d->dead;
-	d->dead = s;
-	d->n_dead++;
-	segments_bury(d);
-}
-
-void segments_bury(struct log_disk *d)
-{
-	struct segment **at = &d->dead;
-	while (*at) {
-		struct segment *s = *at;
-		if (s->n_users) {
-			at = &s->next;
-			continue;
-		}
-		*at = s->next;
-		segment_close(d, s);
-		free(s);
-		d->n_dead--;
-	}
-}
-
-// The table lets go of its first n, which are dealt with.
-static void segments_shift(struct log_disk *d, unsigned n)
-{
-	d->n_segments -= n;
-	if (n) // there may be no table yet
-		memmove(d->segments, d->segments + n, d->n_segments * sizeof(d->segments[0]));
-}
-
-void segments_forget(struct log_disk *d, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++)
-		segment_remove(d, d->segments[i]);
-	segments_shift(d, n);
-}
-
 void segments_free(struct log_disk *d)
 {
 	for (unsigned i = 0; i < d->n_segments; i++) {
@@ -110,6 +65,13 @@ void segments_free(struct log_disk *d)
 	free(d->segments);
 	d->segments = NULL;
 	d->n_segments = 0;
+	while (d->dead) {
+		struct segment *s = d->dead;
+		d->dead = s->next;
+		segment_close(d, s);
+		free(s);
+	}
+	d->n_dead = 0;
 }
 
 // ---- Made
@@ -124,9 +86,9 @@ static int segment_make(struct log_disk *d, struct segment *s)
 		s->file = disk_file_open(d->disk, name, DISK_CREATE);
 	if (s->file < 0)
 		return s->file;
-	s->allocate = (struct disk_op){
+	s->op = (struct disk_op){
 		.kind = DISK_ALLOCATE, .file = s->file, .len = (uint32_t)d->segment_len, .user = s};
-	int rc = disk_submit(d->disk, &s->allocate);
+	int rc = disk_submit(d->disk, &s->op);
 	if (!rc) {
 		s->n_users++;
 		return 0;
@@ -165,11 +127,6 @@ void segment_allocated(struct log_disk *d, struct disk_op *op)
 	}
 }
 
-static bool limit_is_reached(const struct log_disk *d)
-{
-	return d->n_segments + d->n_dead + !!d->ahead >= d->segments_max;
-}
-
 // Among the newest: one that records have been given to and that did not get its space.
 static struct segment *segment_without_file(const struct log_disk *d)
 {
@@ -199,6 +156,7 @@ void segment_prepare(struct log_disk *d)
 			disk_trouble(d, rc, "make a file");
 		return;
 	}
+	segments_again(d);
 	if (d->ahead || limit_is_reached(d))
 		return;
 	struct segment *s = calloc(1, sizeof(*s));
@@ -235,21 +193,9 @@ struct segment *segment_take(struct log_disk *d)
 	return s;
 }
 
-// ---- Removed
-
-static bool segment_is_kept(const struct log_disk *d, const struct segment *s, uint64_t needed)
-{
-	if (s->end > needed)
-		return true;
-	// History gives way to what is still needed.
-	if (!d->keep_len || d->no_room)
-		return false;
-	return needed - s->end < d->keep_len && d->now.wall_ms < s->newest_ms + d->keep_ms;
-}
-
 // The next segment is one that was in use: it keeps its place on the disk. Its new name need not be
 // durable, since its header will tell.
-static bool segment_again(struct log_disk *d, struct segment *s)
+bool segment_again(struct log_disk *d, struct segment *s)
 {
 	char from[SEGMENT_NAME_LEN], to[SEGMENT_NAME_LEN];
 	if (d->ahead || s->n_users || !s->ready || segment_open(d, s))
@@ -262,23 +208,4 @@ static bool segment_again(struct log_disk *d, struct segment *s)
 		.sequence = d->sequence++, .file = s->file, .ready = true, .named = true};
 	d->ahead = s;
 	return true;
-}
-
-void segments_trim(struct log_disk *d)
-{
-	const struct log *l = d->log;
-	// What was released is kept elsewhere, so it may go before anything is held back.
-	uint64_t needed = l->slowest;
-	if (d->no_room && l->released > needed)
-		needed = l->released;
-	unsigned n = 0;
-	while (n + 1 < d->n_segments && !segment_is_kept(d, d->segments[n], needed) &&
-	       d->segments[n] != d->reader.segment && d->segments[n] != d->reader.ask) {
-		struct segment *s = d->segments[n++];
-		if (!segment_again(d, s))
-			segment_remove(d, s);
-		if (d->no_room)
-			trouble_over(d);
-	}
-	segments_shift(d, n);
 }

@@ -89,7 +89,7 @@ static struct segment *segment_current(struct log_disk *d)
 	s = segment_take(d);
 	if (s) {
 		segment_header_write(d, s);
-	} else if (!d->trouble[0]) {
+	} else if (!d->trouble[0] && !d->n_dead) { // there will be room when these are gone
 		trouble_set(d, "disk-limit is reached under %s: the source is held back until the "
 			       "target has taken more", d->path);
 		d->no_room = true;

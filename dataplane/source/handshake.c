@@ -3,7 +3,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "parsers/resp_write.h"
 
@@ -83,9 +82,7 @@ static enum handshake_verdict not_redis(struct handshake *h, struct span line)
 // Errors that pass by themselves.
 static bool is_temporary(struct span line)
 {
-	return begins(line, "-LOADING") || begins(line, "-NOMASTERLINK") || begins(line, "-BUSY") ||
-	       begins(line, "-MASTERDOWN") || begins(line, "-TRYAGAIN") ||
-	       begins(line, "-ERR max number of clients");
+	return line.p[0] == '-' && psync_error_passes(line);
 }
 
 static enum handshake_verdict noperm(struct handshake *h, struct span line)
@@ -136,38 +133,20 @@ static enum handshake_verdict take_capa(struct handshake *h, struct span line)
 	return HANDSHAKE_SEND;
 }
 
-static bool is_replid(const char *p, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		if (!strchr("0123456789abcdef", p[i]) || !p[i])
-			return false;
-	return len == REPLID_LEN;
-}
-
 static enum handshake_verdict take_fullresync(struct handshake *h, struct span line)
 {
-	char text[96];
-	unsigned long long offset;
-	size_t n = line.len < sizeof(text) ? line.len : sizeof(text) - 1;
-	memcpy(text, line.p, n);
-	text[n] = 0;
-	char id[48];
-	if (sscanf(text, "+FULLRESYNC %47s %llu", id, &offset) != 2 || !is_replid(id, strlen(id)))
+	struct psync_place place;
+	if (!psync_fullresync_read(line, &place))
 		return not_redis(h, line);
-	memcpy(h->replid, id, sizeof(h->replid));
-	h->offset = offset;
+	memcpy(h->replid, place.replid, sizeof(h->replid));
+	h->offset = place.offset;
 	h->step = HANDSHAKE_HEADER;
 	return HANDSHAKE_FULLRESYNC;
 }
 
 static enum handshake_verdict take_continue(struct handshake *h, struct span line)
 {
-	static const char word[] = "+CONTINUE ";
-	size_t at = sizeof(word) - 1;
-	if (line.len >= at + REPLID_LEN && is_replid(line.p + at, REPLID_LEN)) {
-		memcpy(h->replid, line.p + at, REPLID_LEN);
-		h->replid[REPLID_LEN] = 0;
-	}
+	psync_continue_read(line, h->replid);
 	h->step = HANDSHAKE_END;
 	return HANDSHAKE_CONTINUE;
 }
@@ -193,15 +172,11 @@ static enum handshake_verdict take_header(struct handshake *h, struct span line)
 {
 	if (line.p[0] == '-')
 		return wait_for(h, line); // the save failed: the source's disk or memory
-	if (begins(line, "$EOF:") && line.len == 5 + EOF_MARK_LEN) {
-		memcpy(h->eof_mark, line.p + 5, EOF_MARK_LEN);
-	} else {
-		char *end, text[24] = "";
-		memcpy(text, line.p + 1, line.len - 1 < 23 ? line.len - 1 : 23);
-		h->snapshot_len = strtoull(text, &end, 10);
-		if (line.p[0] != '$' || line.len > 19 || *end || !h->snapshot_len || text[0] == '-')
-			return not_redis(h, line);
-	}
+	struct psync_header header;
+	if (!psync_header_read(line, &header))
+		return not_redis(h, line);
+	h->snapshot_len = header.len;
+	memcpy(h->eof_mark, header.mark, sizeof(h->eof_mark));
 	h->step = HANDSHAKE_END;
 	return HANDSHAKE_SNAPSHOT;
 }

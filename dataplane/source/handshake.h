@@ -10,10 +10,8 @@
 #pragma once
 
 #include "dataplane/contract/contract.h"
-#include "parsers/span.h"
+#include "parsers/psync.h"
 
-#define REPLID_LEN    40
-#define EOF_MARK_LEN  40
 #define HANDSHAKE_LINE_MAX 1024
 
 enum handshake_step {

@@ -225,6 +225,7 @@ static void logged_go(struct logged *g, struct aim *a)
 		trouble_check(g);
 		if (a->take)
 			moved |= bytes_take(g, a->take_to);
+		log_settle(&g->log, g->log.slowest);
 		if (!moved && !more && !aim_reached(g, a))
 			logged_sleep(g, now.mono_ns, deadline_ns);
 	}

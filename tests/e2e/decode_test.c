@@ -8,74 +8,14 @@
 #include <unistd.h>
 
 #include "parsers/rdb_write.h"
-#include "tests/e2e/harness.h"
+#include "tests/e2e/decode_rig.h"
 #include "tests/e2e/json_bytes.h"
-
-// @param ...  options, NULL. @return the process, which has ended
-static struct process *decode(struct world *w, const char *file, int code, ...)
-{
-	const char *arguments[16] = {text("%s/flyover", build_dir()), "decode", file};
-	unsigned n = 3;
-	va_list ap;
-
-	va_start(ap, code);
-	for (const char *a; (a = va_arg(ap, const char *)); n++)
-		arguments[n] = a;
-	va_end(ap);
-	struct process *p = process_start(w, "decode", arguments, NULL);
-	int got = process_wait(p);
-
-	if (got != code) {
-		char *said = process_stderr(p);
-		fail_msg("exit code %d, not %d: %s", got, code, said);
-	}
-	return p;
-}
 
 static const char *saved(struct server *s)
 {
 	queue_flush(s);
 	run(s, "SAVE");
 	return text("%s/dump.rdb", s->dir);
-}
-
-// Send a file of commands, and see every one accepted. @return how many there were
-static unsigned commands_send(struct server *s, const char *path)
-{
-	redisContext *c = server_connect(s);
-	size_t len;
-	char *bytes = file_read(path, &len);
-	unsigned n = 0;
-
-	assert_non_null(c);
-	assert_non_null(bytes);
-	redisAppendFormattedCommand(c, bytes, len);
-	redisAppendCommand(c, "ECHO the-end-of-it");
-	for (bool ended = false; !ended; n++) {
-		redisReply *r;
-
-		assert_int_equal(redisGetReply(c, (void **)&r), REDIS_OK);
-		if (r->type == REDIS_REPLY_ERROR)
-			fail_msg("command %u: %s", n, r->str);
-		ended = r->type == REDIS_REPLY_STRING && !strcmp(r->str, "the-end-of-it");
-		freeReplyObject(r);
-	}
-	redisFree(c);
-	free(bytes);
-	return n - 1;
-}
-
-// A pending entry whose message was deleted cannot be made by commands: XCLAIM passes it over. The
-// rewrite of the server's own AOF loses it, too.
-static void deleted_pending_acknowledge(struct server *s)
-{
-	static const int databases[] = {0, 3, 9, 15};
-
-	for (unsigned i = 0; i < 4; i++) {
-		select_db(s, databases[i]);
-		assert_int_equal(ask_number(s, "XACK stream:groups first 3-0 4-1"), 2);
-	}
-	select_db(s, 0);
 }
 
 static void commands_round(struct world *w, struct server *source)
@@ -235,23 +175,6 @@ static void small_file(const char *path)
 	}
 	assert_int_equal(rdb_write_eof(&writer), 0);
 	file_write(path, buf, writer.len);
-}
-
-static void assert_stdout(struct process *p, const char *expected)
-{
-	char *out = process_stdout(p);
-
-	assert_string_equal(out, expected);
-	free(out);
-}
-
-static void assert_sentence(struct process *p, const char *part)
-{
-	char *said = process_stderr(p);
-
-	if (!strstr(said, part) || strchr(said, '\n') != said + strlen(said) - 1)
-		fail_msg("'%s' does not say '%s' in one sentence", said, part);
-	free(said);
 }
 
 static void options_choose_what_is_written(struct world *w)

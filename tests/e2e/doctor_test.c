@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // `flyover doctor` against real servers, and the pre-flight of a sync: what would go wrong is found
 // before it does, the command that is named mends it, and nothing is changed by looking.
-#include "tests/e2e/harness.h"
+#include "tests/e2e/findings.h"
 
 struct two {
 	struct world *world;
@@ -29,29 +29,6 @@ static json_t *doctor(struct world *w, const char *source_url, const char *targe
 	free(out);
 	free(said);
 	return o;
-}
-
-// The first finding of a check, or NULL.
-static const json_t *finding_of(const json_t *list, const char *check)
-{
-	const json_t *found;
-	size_t i;
-
-	json_array_foreach((json_t *)list, i, found)
-		if (!strcmp(json_string_value(json_object_get(found, "check")), check))
-			return found;
-	return NULL;
-}
-
-static const json_t *finding(const json_t *o, const char *check)
-{
-	return finding_of(json_object_get(o, "findings"), check);
-}
-
-static const char *word(const json_t *found, const char *field)
-{
-	const char *z = json_string_value(json_object_get(found, field));
-	return z ? z : "";
 }
 
 static void assert_found(const json_t *o, const char *check, const char *severity, const char *part)

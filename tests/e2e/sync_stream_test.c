@@ -140,6 +140,7 @@ static const char *const write_commands[] = {
 	"XTRIM y MAXLEN 1",
 	"XADD z7 1-1 a b",
 	"XTRIM z7 MINID 9",
+	"XADD z7 MINID ~ 0 LIMIT 10 11-1 a b",
 	"EXPIRE s 1000",
 	"EXPIRE s 2000 GT",
 	"EXPIRE s 10 NX",

@@ -1,32 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The AOF reader: the same events however the bytes arrive, the last good point at any cut, and
 // damage told with its place.
+#include "tests/unit/aof_bytes.h"
 #include "tests/unit/aof_feed.h"
 
 #include <errno.h>
-
-static void assert_part(const char *text, const char *part)
-{
-	if (!strstr(text, part))
-		fail_msg("'%s' is not in: %s", part, text);
-}
-
-static struct span literal(const char *z)
-{
-	return (struct span){z, strlen(z)};
-}
-
-#define SELECT_3 "*2\r\n$6\r\nSELECT\r\n$1\r\n3\r\n"
-#define SET_K_V  "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n"
-#define INCR_N   "*2\r\n$4\r\nINCR\r\n$1\r\nn\r\n"
-#define MULTI    "*1\r\n$5\r\nMULTI\r\n"
-#define EXEC     "*1\r\n$4\r\nEXEC\r\n"
 
 static void commands_annotations_and_transactions_are_read(void **state)
 {
 	struct random random = random_seeded("events");
 	struct aof_feed f = aof_feed_all_ways(
-		literal("#TS:1700000000\r\n" SELECT_3 SET_K_V MULTI INCR_N "#TS:1700000001\n"
+		span_of("#TS:1700000000\r\n" SELECT_3 SET_K_V MULTI INCR_N "#TS:1700000001\n"
 			"*2\r\n$4\r\nincr\r\n$1\r\nm\r\n" EXEC "#a-word.\r\n#\n#TS:-1\r\n" INCR_N),
 		0, &random);
 	assert_string_equal(f.trace,
@@ -51,21 +35,21 @@ static void commands_annotations_and_transactions_are_read(void **state)
 static void preamble_is_told_and_passed_over(void **state)
 {
 	struct random random = random_seeded("preamble");
-	struct aof_feed f = aof_feed_all_ways(literal("REDIS0011*?#anything" SET_K_V), 20, &random);
+	struct aof_feed f = aof_feed_all_ways(span_of("REDIS0011*?#anything" SET_K_V), 20, &random);
 	assert_string_equal(f.trace, "0 rdb\n20 command SET k v ..47\n");
 	assert_int_equal(f.good, 47);
 	free(f.trace);
-	f = aof_feed_all_ways(literal("VALKEY080!"), 10, &random);
+	f = aof_feed_all_ways(span_of("VALKEY080!"), 10, &random);
 	assert_string_equal(f.trace, "0 rdb\n");
 	assert_int_equal(f.ending, AOF_WHOLE);
 	free(f.trace);
-	f = aof_feed_all_ways(literal("VALK"), 0, &random);
+	f = aof_feed_all_ways(span_of("VALK"), 0, &random);
 	assert_string_equal(f.trace, "");
 	assert_int_equal(f.ending, AOF_CUT);
 	free(f.trace);
-	f = aof_feed_all_ways(literal(SET_K_V "REDIS0011"), 0, &random);
+	f = aof_feed_all_ways(span_of(SET_K_V "REDIS0011"), 0, &random);
 	assert_int_equal(f.result, AOF_BAD); // a preamble stands at the beginning only
-	assert_part(f.error, "at byte 27 of the AOF, where \"REDIS0011\" is");
+	says(f.error, "at byte 27 of the AOF, where \"REDIS0011\" is");
 	free(f.trace);
 }
 
@@ -74,13 +58,13 @@ static void preamble_is_told_and_passed_over(void **state)
 // SET k VALUE of `len` bytes in all.
 static struct span set_of(size_t len, char *out)
 {
-	size_t value = len - 27, head;
-	do // the header's own digits count
-		head = (size_t)sprintf(out, "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$%zu\r\n", value);
-	while (head + value + 2 != len && value--);
-	memset(out + head, 'x', value);
-	memcpy(out + head + value, "\r\n", 2);
-	assert_int_equal(head + value + 2, len);
+	char head[64];
+	size_t value = len - 29, n; // with four digits for its length
+	n = (size_t)snprintf(head, sizeof(head), "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$%zu\r\n", value);
+	assert_int_equal(n + value + 2, len);
+	memset(out, 'x', len);
+	memcpy(out, head, n);
+	memcpy(out + len - 2, "\r\n", 2);
 	return (struct span){out, len};
 }
 
@@ -92,10 +76,10 @@ static void long_commands_come_word_by_word(void **state)
 	memcpy(file + s.len, INCR_N, strlen(INCR_N));
 	struct aof_feed f = aof_feed_all_ways((struct span){file, s.len + strlen(INCR_N)}, 0,
 					      &random);
-	assert_part(f.trace, "0 big n=3\n0 word 0 3+0 SET\n0 word 1 1+0 k\n0 word 2 9971+0 [4096:");
-	assert_part(f.trace, "\n0 word 2 9971+4096 [4096:");
-	assert_part(f.trace, "\n0 word 2 9971+8192 [1779:");
-	assert_part(f.trace, "\n0 bigend n=3 ..10000\n10000 command INCR n ..10021\n");
+	says(f.trace, "0 big n=3\n0 word 0 3+0 SET\n0 word 1 1+0 k\n0 word 2 9971+0 [4096:");
+	says(f.trace, "\n0 word 2 9971+4096 [4096:");
+	says(f.trace, "\n0 word 2 9971+8192 [1779:");
+	says(f.trace, "\n0 bigend n=3 ..10000\n10000 command INCR n ..10021\n");
 	free(f.trace);
 }
 
@@ -104,10 +88,10 @@ static void limit_between_the_shapes_is_exact(void **state)
 	static char file[FEED_BIG_LEN + 100];
 	struct random random = random_seeded("limit");
 	struct aof_feed f = aof_feed_all_ways(set_of(FEED_BIG_LEN, file), 0, &random);
-	assert_part(f.trace, "0 command SET k [");
+	says(f.trace, "0 command SET k [");
 	free(f.trace);
 	f = aof_feed_all_ways(set_of(FEED_BIG_LEN + 1, file), 0, &random);
-	assert_part(f.trace, "0 big n=3");
+	says(f.trace, "0 big n=3");
 	free(f.trace);
 }
 
@@ -120,8 +104,8 @@ static void many_short_words_make_a_long_command(void **state)
 		n += (size_t)sprintf(file + n, "$%d\r\n%0*d\r\n", i % 9 + 1, i % 9 + 1, i % 10);
 	n += (size_t)sprintf(file + n, EXEC);
 	struct aof_feed f = aof_feed_all_ways((struct span){file, n}, 0, &random);
-	assert_part(f.trace, "15 big multi n=1001\n");
-	assert_part(f.trace, "15 word multi 1000 1+0 9\n15 bigend multi n=1001 ..");
+	says(f.trace, "15 big multi n=1001\n");
+	says(f.trace, "15 word multi 1000 1+0 9\n15 bigend multi n=1001 ..");
 	assert_int_equal(f.n_commands, 3);
 	assert_int_equal(f.good, n);
 	free(f.trace);
@@ -255,9 +239,9 @@ static void damage_is_told_with_its_place(void **state)
 	};
 	struct random random = random_seeded("damage");
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct aof_feed f = aof_feed_all_ways(literal(cases[i].file), 0, &random);
+		struct aof_feed f = aof_feed_all_ways(span_of(cases[i].file), 0, &random);
 		assert_int_equal(f.result, AOF_BAD);
-		assert_part(f.error, cases[i].says);
+		says(f.error, cases[i].says);
 		free(f.trace);
 	}
 }
@@ -275,7 +259,7 @@ static void overlong_annotation_is_damage(void **state)
 	file[AOF_LINE_MAX] = '\n';
 	f = aof_feed_all_ways((struct span){file, AOF_LINE_MAX + 1}, 0, &random);
 	assert_int_equal(f.result, AOF_BAD);
-	assert_part(f.error, "longer than servers take (at byte 0");
+	says(f.error, "longer than servers take (at byte 0");
 	free(f.trace);
 }
 
@@ -287,33 +271,34 @@ static void reader_wants_room_for_its_slices(void **state)
 
 // ---- At random
 
-static size_t command_at_random(struct random *random, char *out)
+static void command_at_random(struct random *random, FILE *out)
 {
 	unsigned argc = 1 + (unsigned)random_below(random, 5);
-	size_t n = (size_t)sprintf(out, "*%u\r\n", argc);
+	fprintf(out, "*%u\r\n", argc);
 	for (unsigned i = 0; i < argc; i++) {
 		size_t len = random_below(random, random_below(random, 20) ? 12 : 9000);
-		n += (size_t)sprintf(out + n, "$%zu\r\n", len);
+		fprintf(out, "$%zu\r\n", len);
 		for (size_t k = 0; k < len; k++)
-			out[n++] = (char)random_next(random);
-		n += (size_t)sprintf(out + n, "\r\n");
+			fputc((int)random_below(random, 256), out);
+		fputs("\r\n", out);
 	}
-	return n;
 }
 
 // With one byte changed or the tail cut in most rounds: what comes of it must not depend on slices.
 static void slices_never_matter(void **state)
 {
-	static char file[400000];
 	struct random random = random_seeded("slices");
 	for (int round = 0; round < 150; round++) {
 		unsigned n_commands = 1 + (unsigned)random_below(&random, 12);
-		size_t n = 0;
+		char *file;
+		size_t n;
+		FILE *out = open_memstream(&file, &n);
 		for (unsigned i = 0; i < n_commands; i++) {
 			if (!random_below(&random, 4))
-				n += (size_t)sprintf(file + n, "#TS:%d\r\n", round);
-			n += command_at_random(&random, file + n);
+				fprintf(out, "#TS:%d\r\n", round);
+			command_at_random(&random, out);
 		}
+		fclose(out);
 		bool sound = round % 3 == 0;
 		if (round % 3 == 1)
 			file[random_below(&random, n)] ^= (char)(1 + random_below(&random, 255));
@@ -326,6 +311,7 @@ static void slices_never_matter(void **state)
 			assert_int_equal(f.n_commands, n_commands);
 		}
 		free(f.trace);
+		free(file);
 	}
 }
 

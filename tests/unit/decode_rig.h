@@ -70,25 +70,34 @@ static inline char *memory_text(int fd, size_t *len)
 	return text;
 }
 
+// @param as  path, filter and the like
+static inline struct shown decode_as(const struct decode *as, const char *format)
+{
+	struct shown s = {.d = *as};
+	struct printer printer;
+	struct output out;
+	int fd = memory_file(SPAN_LIT(""));
+	assert_int_equal(output_init(&out, fd, 64 * 1024), 0);
+	assert_int_equal(printer_init(&printer, printer_find(format), &out), 0);
+	s.d.printer = &printer;
+	s.rc = decode_run(&s.d, &s.f);
+	printer_fini(&printer);
+	output_fini(&out);
+	s.text = memory_text(fd, &s.len);
+	return s;
+}
+
 static inline struct shown decode(struct span file, const char *format,
 				  const struct decode_filter *filter)
 {
 	char path[64];
-	struct shown s = {.d = {.path = path}};
-	struct printer printer;
-	struct output out;
-	int in = memory_file(file), fd = memory_file(SPAN_LIT(""));
+	struct decode as = {.path = path};
+	int in = memory_file(file);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", in);
-	assert_int_equal(output_init(&out, fd, 64 * 1024), 0);
-	assert_int_equal(printer_init(&printer, printer_find(format), &out), 0);
-	s.d.printer = &printer;
 	if (filter)
-		s.d.filter = *filter;
-	s.rc = decode_run(&s.d, &s.f);
-	printer_fini(&printer);
-	output_fini(&out);
+		as.filter = *filter;
+	struct shown s = decode_as(&as, format);
 	close(in);
-	s.text = memory_text(fd, &s.len);
 	return s;
 }
 

@@ -188,6 +188,24 @@ static void errors_come_with_the_operation(void **state)
 	disk_file_close(r->disk, file);
 }
 
+static void remove_takes_the_name_and_the_last_user_the_file(void **state)
+{
+	struct rig *r = *state;
+	int file = rig_file(r, "goes");
+	char name[] = "goes";
+	struct disk_op op = {.kind = DISK_REMOVE, .name = name};
+	blocks_fill(disk_buffer(r->disk, 0), DISK_BLOCK, 0, 4);
+	assert_int_equal(rig_do(r, (struct disk_op){DISK_WRITE, file, .len = DISK_BLOCK}),
+			 DISK_BLOCK);
+	assert_int_equal(rig_do(r, op), 0);
+	assert_int_equal(disk_file_open(r->disk, "goes", 0), -ENOENT);
+	assert_int_equal(rig_do(r, (struct disk_op){DISK_READ, file, 1, .len = DISK_BLOCK}),
+			 DISK_BLOCK);
+	assert_true(blocks_are(disk_buffer(r->disk, 1), DISK_BLOCK, 0, 4));
+	disk_file_close(r->disk, file);
+	assert_int_equal(rig_do(r, op), -ENOENT);
+}
+
 static void submit_refuses_what_makes_no_sense(void **state)
 {
 	struct rig *r = *state;
@@ -206,6 +224,9 @@ static void submit_refuses_what_makes_no_sense(void **state)
 		{DISK_ALLOCATE, file, .len = DISK_BLOCK, .at = UINT64_MAX - DISK_BLOCK + 1},
 		{DISK_ALLOCATE, file, .len = 0},
 		{(enum disk_op_kind)9, file, .len = DISK_BLOCK},
+		{.kind = DISK_REMOVE},
+		{.kind = DISK_REMOVE, .name = ""},
+		{.kind = DISK_REMOVE, .name = "../elsewhere"},
 	};
 	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		struct disk_op op = bad[i];
@@ -407,6 +428,7 @@ static int each_teardown(void **state)
 	EACH(reads_end_where_the_file_ends),                                                      \
 	EACH(allocate_gives_length_and_space),                                                    \
 	EACH(errors_come_with_the_operation),                                                     \
+	EACH(remove_takes_the_name_and_the_last_user_the_file),                                   \
 	EACH(submit_refuses_what_makes_no_sense),                                                 \
 	EACH(a_full_queue_says_so),                                                               \
 	EACH(files_are_opened_by_name),                                                           \

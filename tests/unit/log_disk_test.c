@@ -22,10 +22,8 @@ static void fills_the_window_and_goes_on_to_the_disk(void **state)
 	assert_true(log_figures(&r->log).disk_bytes > 0);
 	assert_string_equal(log_trouble(&r->log), "");
 	drain(r);
-	turn(r, 1);
-	turn(r, 1);
 	assert_true(log_figures(&r->log).read_bytes > 0);
-	assert_true(sim_disk_used(r->folder) < 200000);
+	wait_for_the_disk_to_be_empty(r);
 	rig_free(r);
 }
 
@@ -94,6 +92,30 @@ static void waits_while_the_disk_is_full(void **state)
 	rig_free(r);
 }
 
+// A command that the small ring does not hold: nothing leaves it before all of it has come back.
+static void brings_back_more_than_the_small_ring_holds_in_one_piece(void **state)
+{
+	struct rig *r = rig_new(65);
+	size_t len = 0;
+	r->config.window_len = 256 * 1024;
+	r->config.small_len = 16 * 1024;
+	rig_open(r);
+	rig_begin(r, "a", 0);
+	for (unsigned i = 0; i < 150; i++) {
+		assert_int_equal(receive(r, 4096), 4096);
+		turn(r, 1);
+	}
+	rig_restart(r);
+	assert_int_equal(log_seek(&r->log, 0), 0);
+	for (unsigned i = 0; i < 1000 && len < 200000; i++) {
+		turn(r, 1);
+		log_view(&r->log, 0, &len);
+	}
+	assert_in_range(len, 200000, 256 * 1024);
+	drain(r);
+	rig_free(r);
+}
+
 // ---- What only passes through
 
 static struct rig *rig_passing(uint64_t seed)
@@ -156,10 +178,11 @@ static void passing_log_leaves_nothing_when_released(void **state)
 		receive_slowly(r, 50);
 		assert_true(sim_disk_used(r->folder) > folder_len);
 		log_release_memory(&r->log);
-		assert_int_equal(sim_disk_used(r->folder), folder_len);
 		rig_begin(r, "a", 0);
+		wait_for_the_disk_to_be_empty(r);
 		for (unsigned j = 0; j < 100; j++) // what is on its way comes back
 			turn(r, 1);
+		assert_int_equal(sim_disk_used(r->folder), folder_len);
 		assert_null(r->disk.queue);
 		writes = r->disk.n_writes;
 		receive_slowly(r, 50);
@@ -190,18 +213,24 @@ static void passing_log_goes_on_at_the_targets_pace_when_the_disk_is_full(void *
 	rig_free(r);
 }
 
-static void passing_log_removes_what_a_crash_left_and_says_so(void **state)
+static void crash(struct rig *r)
 {
-	struct rig *r = rig_passing(64);
-	char crashed[96], text[LOG_TEXT_LEN];
-	log_disk_allow(&r->log);
-	receive_slowly(r, 100);
+	char crashed[96];
 	snprintf(crashed, sizeof(crashed), "%s/1", r->root);
 	sim_disk_crash(&r->disk, r->folder, crashed, false);
 	log_fini(&r->log);
 	sim_disk_forget(&r->disk);
 	sim_disk_remove(r->folder);
 	memcpy(r->folder, crashed, sizeof(crashed));
+}
+
+static void passing_log_removes_what_a_crash_left_and_says_so(void **state)
+{
+	struct rig *r = rig_passing(64);
+	char text[LOG_TEXT_LEN];
+	log_disk_allow(&r->log);
+	receive_slowly(r, 100);
+	crash(r);
 	assert_true(sim_disk_used(r->folder) > 100000);
 	rig_open(r);
 	assert_int_equal(log_history(&r->log)->n, 0);
@@ -212,6 +241,56 @@ static void passing_log_removes_what_a_crash_left_and_says_so(void **state)
 	log_disk_allow(&r->log);
 	receive_slowly(r, 100);
 	drain(r);
+	rig_free(r);
+}
+
+// ---- Files on their way out
+
+static void files_on_their_way_out_count_and_a_later_life_removes_them(void **state)
+{
+	struct rig *r = rig_new(66);
+	rig_open(r);
+	rig_begin(r, "a", 0);
+	receive_slowly(r, 100);
+	uint64_t used = sim_disk_used(r->folder);
+	assert_true(used > 200000);
+	r->disk.slowness = 1000000;
+	log_reset(&r->log, "b", 0);
+	turn(r, 1);
+	assert_true(log_figures(&r->log).disk_bytes + 100 >= used);
+	crash(r);
+	r->disk.slowness = 0;
+	assert_true(sim_disk_used(r->folder) > used / 2);
+	rig_open(r);
+	assert_int_equal(log_history(&r->log)->n, 0); // they are no part of the log any more
+	assert_true(log_figures(&r->log).disk_bytes + 100 >= sim_disk_used(r->folder));
+	rig_begin(r, "b", 0);
+	wait_for_the_disk_to_be_empty(r);
+	rig_free(r);
+}
+
+// While something is read back, files go for a small part of the time only; and soon when there is
+// no room for what comes.
+static void removal_leaves_the_disk_to_what_is_read_back(void **state)
+{
+	struct rig *r = rig_new(67);
+	uint64_t most = 0;
+	rig_open(r);
+	rig_begin(r, "a", 0);
+	receive_slowly(r, 150);
+	r->disk.slowness = 20;
+	// Each removal takes some turns of 1 ms, and most of the log is read in those after it.
+	while (r->log.end < r->log.tail) {
+		uint64_t used = log_figures(&r->log).disk_bytes;
+		most = used > most ? used : most;
+		view(r, r->log.end);
+		apply(r, r->log.end);
+		turn(r, 1);
+	}
+	assert_true(log_figures(&r->log).disk_bytes > most / 3);
+	r->disk.slowness = 0;
+	drain(r);
+	wait_for_the_disk_to_be_empty(r);
 	rig_free(r);
 }
 
@@ -585,6 +664,9 @@ int main(int argc, char **argv)
 		cmocka_unit_test(does_not_touch_the_disk_while_nobody_lags),
 		cmocka_unit_test(holds_the_source_back_at_the_limit_and_goes_on),
 		cmocka_unit_test(waits_while_the_disk_is_full),
+		cmocka_unit_test(files_on_their_way_out_count_and_a_later_life_removes_them),
+		cmocka_unit_test(removal_leaves_the_disk_to_what_is_read_back),
+		cmocka_unit_test(brings_back_more_than_the_small_ring_holds_in_one_piece),
 		cmocka_unit_test(passing_log_waits_to_be_allowed),
 		cmocka_unit_test(passing_log_leaves_nothing_when_released),
 		cmocka_unit_test(passing_log_goes_on_at_the_targets_pace_when_the_disk_is_full),

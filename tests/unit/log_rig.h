@@ -164,6 +164,17 @@ static inline void drain(struct rig *r)
 	}
 }
 
+// Files that nobody needs go one by one. It ends, whatever is on the disk.
+static inline void wait_for_the_disk_to_be_empty(struct rig *r)
+{
+	for (unsigned i = 0; log_figures(&r->log).disk_bytes; i++) {
+		if (i > 100000)
+			fail_msg("files stay: %s", log_trouble(&r->log));
+		turn(r, 50);
+	}
+	assert_true(sim_disk_used(r->folder) < 1000);
+}
+
 // Close in order, and open again.
 static inline void rig_restart(struct rig *r)
 {

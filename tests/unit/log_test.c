@@ -200,6 +200,49 @@ static void released_memory_is_free_before_its_cursor(void **state)
 	log_unmake(l);
 }
 
+// All that the front has is viewable.
+static void front_check(const struct log *l, uint64_t from)
+{
+	for (size_t len; from < l->end; from += len) {
+		const char *p = log_view(l, from, &len);
+		assert_true(len > 0);
+		for (size_t i = 0; i < len; i++)
+			if (p[i] != byte_at(from + i))
+				fail_msg("offset %llu", (unsigned long long)(from + i));
+	}
+}
+
+// A window full of history in the large ring, and the small one is in use: who goes back to the
+// oldest byte finds it there however much comes then.
+static void history_stays_while_the_small_ring_overflows(void **state)
+{
+	struct log_config config = {.window_len = 65536, .small_len = 8192};
+	struct log *l = calloc(1, sizeof(*l));
+	char text[LOG_TEXT_LEN];
+	size_t space;
+	assert_int_equal(log_init(l, &config, text), 0);
+	log_reset(l, "", 0);
+	unsigned cursor = log_cursor_add(l);
+	for (unsigned i = 0; i < 40; i++) {
+		log_space(l, &space); // the large one, for who lags 8 KB behind
+		receive(l, 4096);
+		if (i >= 3)
+			log_cursor_set(l, cursor, l->tail - 8192);
+	}
+	log_cursor_set(l, cursor, l->tail);
+	log_settle(l, l->tail);
+	assert_int_equal(l->active, LOG_RING_SMALL);
+	receive(l, 1000);
+	uint64_t oldest = log_oldest(l);
+	assert_int_equal(oldest, l->tail - 1000 - 65536);
+	assert_int_equal(log_seek(l, oldest + 1500), 0);
+	for (unsigned i = 0; i < 1000 && (log_space(l, &space), space); i++)
+		receive(l, space < 1000 ? space : 1000);
+	assert_int_equal(l->tail, oldest + 1500 + 65536);
+	front_check(l, oldest + 1500);
+	log_unmake(l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -211,6 +254,7 @@ int main(void)
 		cmocka_unit_test(full_window_has_no_room_until_the_slowest_moves),
 		cmocka_unit_test(stamps_tell_when_a_byte_came),
 		cmocka_unit_test(stamps_that_are_thinned_stay_in_order),
+		cmocka_unit_test(history_stays_while_the_small_ring_overflows),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -151,6 +151,10 @@ static int64_t op_do(struct queue *q, const struct disk_op *op, uint64_t synced_
 		return fails ? -EIO : 0;
 	case DISK_ALLOCATE:
 		return op_allocate(q, op);
+	case DISK_REMOVE:
+		if (fails)
+			return -EIO;
+		return unlinkat(q->base.config.folder_fd, op->name, 0) ? -errno : 0;
 	}
 	return -EINVAL;
 }
@@ -232,9 +236,13 @@ static void file_tear(struct sim_disk *s, int from, int to, const char *name)
 static void pending_tear(struct sim_disk *s)
 {
 	struct queue *q = (struct queue *)s->queue;
-	for (unsigned i = 0; q && i < q->n; i++)
-		if (q->pending[i]->kind == DISK_WRITE)
-			op_write(q, q->pending[i], true);
+	for (unsigned i = 0; q && i < q->n; i++) {
+		const struct disk_op *op = q->pending[i];
+		if (op->kind == DISK_WRITE)
+			op_write(q, op, true);
+		else if (op->kind == DISK_REMOVE && random_below(&s->random, 2))
+			unlinkat(q->base.config.folder_fd, op->name, 0);
+	}
 }
 
 void sim_disk_crash(struct sim_disk *s, const char *folder, const char *to, bool power_fails)
