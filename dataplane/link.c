@@ -89,7 +89,7 @@ static int parts_init(struct link *link, struct core *const *lane_cores)
 	link->snapshot.only_db = config->source.db >= 0 ? config->source.db : config->target.db;
 	link->snapshot.to_db = config->target.db >= 0 ? config->target.db : config->source.db;
 	snapshot_init(&link->snapshot, &link->snapshot_log, &link->place, link_counters(link),
-		      &link->sweep.keys, &link->route.holds);
+		      &link->sweep.keys, &link->route.holds, &link->park);
 	park_init(&link->park, &disk_kernel, config->state_dir);
 	if (link_point_open(link))
 		return -1;

@@ -65,6 +65,7 @@ struct link {
 	struct lane *lanes;
 	unsigned n_lanes;
 
+	struct server_version target; // what lane 0 found as all of them were ready
 	bool loading;                 // the log waits for the snapshot to be loaded
 	bool snapshot_read;           // its end has been found
 	unsigned n_loaded;            // snapshots loaded

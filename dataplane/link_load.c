@@ -69,7 +69,7 @@ void link_full_sync_tell(struct link *link)
 // @param sweeps  what the snapshot does not hold has to go
 void link_loading_begins(struct link *link, bool sweeps)
 {
-	int rc = snapshot_begin(&link->snapshot, &link->config->settings);
+	int rc = snapshot_begin(&link->snapshot, &link->config->settings, &link->target);
 	sweep_fini(&link->sweep);
 	if (!rc && sweeps)
 		rc = keyset_init(&link->sweep.keys, link->config->state_dir);
@@ -106,6 +106,26 @@ void link_snapshot_starts(struct link *link)
 	link_loading_begins(link, sweep_is_due(link));
 }
 
+// What the target's version could not hold is no secret.
+static void snapshot_note(struct link *link)
+{
+	const struct source_counters *c = link_counters(link);
+	const struct snapshot *s = &link->snapshot;
+	link_note(link, EVENT_INFO,
+		  "snapshot loaded: %" PRIu64 " keys; the stream goes on at offset %" PRIu64,
+		  counter_get(&c->snapshot_keys), link->source.snapshot_offset);
+	if (s->n_unfit)
+		link_note(link, EVENT_WARN,
+			  "%s cannot hold %" PRIu64 " keys or functions of the snapshot: they are "
+			  "parked",
+			  s->target.text, s->n_unfit);
+	if (s->n_degraded)
+		link_note(link, EVENT_WARN,
+			  "%" PRIu64 " keys of the snapshot went without a part that %s does not "
+			  "take",
+			  s->n_degraded, s->target.text);
+}
+
 // Loaded: the stream goes on where the snapshot was taken.
 void link_stream_starts(struct link *link)
 {
@@ -124,9 +144,7 @@ void link_stream_starts(struct link *link)
 	link->n_loaded++;
 	link->n_snapshots_lost = 0;
 	link_streaming_begins(link);
-	link_note(link, EVENT_INFO,
-	     "snapshot loaded: %" PRIu64 " keys; the stream goes on at offset %" PRIu64,
-	     counter_get(&link_counters(link)->snapshot_keys), link->source.snapshot_offset);
+	snapshot_note(link);
 }
 
 // The source has sent all of the snapshot and still the reader wants more.

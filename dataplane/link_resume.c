@@ -190,6 +190,7 @@ void link_opening_turn(struct link *link)
 {
 	if (!lanes_ready(link))
 		return;
+	link->target = link->lanes[0].version;
 	if (link->looks && !lanes_agree(link)) {
 		link_look(link, "the target was restarted");
 		return;

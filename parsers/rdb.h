@@ -33,8 +33,9 @@ enum rdb_event_kind {
 	RDB_FUNCTION, // value: the source of one library; key: its name; field: its engine
 	RDB_COMMAND,  // value: a command as RESP, to be run after what came before
 	RDB_SKIPPED,  // name of what is passed over: MODULE_AUX (with module), SLOT_INFO, KEY_META,
-	              // SLOT_IMPORT, or a module value above module_len (then with key, type,
-	              // module and attributes); key.p is NULL for all but the last
+	              // SLOT_IMPORT, with skim HASH_TEMPLATE, or a value (a module's above
+	              // module_len, with skim any; then with key, type, module and attributes);
+	              // key.p is NULL for all but values
 
 	RDB_STRING,       // key, value, attributes
 	RDB_STRING_BEGIN, // key, total_len, attributes
@@ -165,7 +166,11 @@ struct rdb_settings {
 	                    // pending list of one group (32 bytes an entry); at least
 	                    // big_len + 8 KiB
 	size_t module_len;  // modules' values above it are skipped; 0: only those above window_len
+	uint64_t element_types[2]; // by enum rdb_magic, bit n: values of type n come as elements
+	                           // whatever their size
 	bool elements;      // no RDB_RAW: every value but strings and modules comes as elements
+	bool skim;          // no value is looked into: each comes as RDB_SKIPPED, so that the
+	                    // window need not hold more than the longest name
 	bool lenient;       // go on where no server would take it: RDB versions that we do not know
 	                    // (as far as their types are known), functions of release candidates,
 	                    // and RDB_COMMAND

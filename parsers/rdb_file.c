@@ -210,7 +210,7 @@ struct opcode {
 	bool redis, valkey;
 	const char *name;
 	rdb_step *step;     // takes the opcode itself, too
-	const char *layout; // passed over, see rdb_skim.h
+	const char *layout; // passed over, see rdb_skim.h; where there is a step, too: with skim
 };
 
 // The most frequent first.
@@ -228,7 +228,7 @@ static const struct opcode opcodes[] = {
 	{255, true, true, "EOF", eof_step, NULL},
 	{107, true, false, "RAM_LRU", ram_lru_step, NULL},
 	{246, true, true, "FUNCTION of 7.0 RC", rdb_function_pre_step, NULL},
-	{242, true, false, "HASH_TEMPLATE", rdb_template_step, NULL},
+	{242, true, false, "HASH_TEMPLATE", rdb_template_step, "l(s)"},
 	{243, true, false, "KEY_META", NULL, "(4t)"},
 	{243, false, true, "SLOT_IMPORT", NULL, "s(ll)"},
 	{242, false, true, "inline replication command", rdb_command_step, NULL},
@@ -254,7 +254,7 @@ int rdb_opcode_step(struct rdb_reader *r, struct rdb_cursor *c, struct rdb_event
 	if (op == NULL)
 		return rdb_fail(r, c, "unknown opcode %u in an RDB of version %d", *c->p,
 				r->version);
-	if (op->step)
+	if (op->step && !(r->set.skim && op->layout))
 		return op->step(r, c, ev);
 	ev->kind = RDB_SKIPPED;
 	ev->name = op->name;

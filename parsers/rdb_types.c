@@ -34,12 +34,13 @@ static const struct rdb_type redis_types[] = {
 	[20] = {"set_listpack", "s", NODE(SET, LISTPACK, 1), .footer_version = 11},
 	[21] = {"stream_3", "(ss)llllllll(slll(b8l)(s88(b)))", STREAM(3), .footer_version = 11},
 	[22] = {"hash_metadata_pre_ga", "(lss)", ITEMS(HASH), .footer_version = 12,
-		.redis_only = true},
+		.field_ttl = true, .redis_only = true},
 	[23] = {"hash_listpack_ex_pre_ga", "s", NODE(HASH, LISTPACK, 3), .footer_version = 12,
-		.redis_only = true},
-	[24] = {"hash_metadata", "8(lss)", ITEMS(HASH), .footer_version = 12, .redis_only = true},
+		.field_ttl = true, .redis_only = true},
+	[24] = {"hash_metadata", "8(lss)", ITEMS(HASH), .footer_version = 12,
+		.field_ttl = true, .redis_only = true},
 	[25] = {"hash_listpack_ex", "8s", NODE(HASH, LISTPACK, 3), .footer_version = 12,
-		.redis_only = true},
+		.field_ttl = true, .redis_only = true},
 	[26] = {"stream_4", "(ss)llllllll(slll(b8l)(s88(b)))ll(s(sll))ll", STREAM(4),
 		.footer_version = 13, .redis_only = true},
 	[27] = {"stream_5", "(ss)llllllll(slll(b8l)(s88(b))(b))ll(s(sll))ll", STREAM(5),
@@ -59,7 +60,7 @@ static const struct rdb_type redis_types[] = {
 
 // Valkey's own. A row here hides Redis's row of the same number.
 static const struct rdb_type valkey_types[] = {
-	[22] = {"hash_2", "(ss8)", ITEMS(HASH), .footer_version = 80},
+	[22] = {"hash_2", "(ss8)", ITEMS(HASH), .footer_version = 80, .field_ttl = true},
 	[23] = {"path_hash", NULL, OPAQUE(HASH), .footer_version = 81},
 };
 

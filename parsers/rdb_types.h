@@ -40,6 +40,7 @@ struct rdb_type {
 	uint8_t n_parts;         // entries of a packed node that make one element
 	uint8_t level;           // streams: 1 (Redis 5), 2 (7.0), 3 (7.2), 4 (8.6), 5 (8.8)
 	uint16_t footer_version; // lowest RDB version that owns the type
+	bool field_ttl;          // elements may have expiries, and in every file one at least has
 	bool redis_only;         // the number means something else, or nothing, in Valkey files
 	bool always_elements;    // the body means nothing without the rest of the file
 };

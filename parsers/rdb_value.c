@@ -163,23 +163,25 @@ int rdb_module_look(struct rdb_reader *r, struct rdb_cursor *c, const uint8_t *p
 	return RDB_AGAIN;
 }
 
-// A module value that is not wanted, or that the window cannot hold: nobody can send it on then,
-// and nobody can take it apart.
-static int module_skip_step(struct rdb_reader *r, struct rdb_cursor *c, struct rdb_event *ev)
+// A value that is not wanted, or a module's that the window cannot hold: nobody can send it on
+// then, and nobody can take it apart.
+static int value_skip_step(struct rdb_reader *r, struct rdb_cursor *c, struct rdb_event *ev)
 {
 	const uint8_t *p;
 	struct rdb_str key;
+	bool module = r->type->kind == RDB_KIND_MODULE;
 	int rc = rdb_key_take(r, c, &p, &key);
 
-	if (rc == RDB_AGAIN)
+	if (rc == RDB_AGAIN && module)
 		rc = rdb_module_look(r, c, p, ev);
 	if (rc != RDB_AGAIN)
 		return rc;
 	if (rdb_str_decode(r, c, &key, &ev->key, 1) == RDB_BAD)
 		return RDB_BAD;
 	rdb_key_event(r, ev, RDB_SKIPPED, *c->p);
-	rdb_module_look(r, c, p, ev);
-	ev->name = "module value larger than the window";
+	if (module)
+		rdb_module_look(r, c, p, ev);
+	ev->name = r->set.skim ? "value" : "module value larger than the window";
 	r->n_skipped++;
 	rdb_skim_begin(&r->skim, r->type->layout);
 	c->p = p;
@@ -204,7 +206,7 @@ static int raw_step(struct rdb_reader *r, struct rdb_cursor *c, struct rdb_event
 	uint64_t need = r->skim.skip ? have + r->skim.skip : have + 1;
 
 	if (t == RDB_TAKE_OVER || (t == RDB_TAKE_MORE && need > r->set.window_len)) {
-		r->step = module ? module_skip_step : rdb_big_begin_step;
+		r->step = module ? value_skip_step : rdb_big_begin_step;
 		return RDB_AGAIN;
 	}
 	if (t == RDB_TAKE_MORE)
@@ -251,6 +253,13 @@ static int refused_step(struct rdb_reader *r, struct rdb_cursor *c, struct rdb_e
 			*c->p, r->version);
 }
 
+static bool comes_as_elements(const struct rdb_reader *r, uint8_t type)
+{
+	bool wanted = r->set.elements || (type < 64 && r->set.element_types[r->magic] >> type & 1);
+
+	return r->type->always_elements || (wanted && r->type->shape != RDB_SHAPE_OPAQUE);
+}
+
 int rdb_value_step(struct rdb_reader *r, struct rdb_cursor *c, struct rdb_event *ev)
 {
 	const uint8_t *p;
@@ -260,6 +269,8 @@ int rdb_value_step(struct rdb_reader *r, struct rdb_cursor *c, struct rdb_event 
 	r->type = rdb_type_find(r->magic, *c->p);
 	if (r->type == NULL || r->type->layout == NULL)
 		return refused_step(r, c, ev);
+	if (r->set.skim)
+		return value_skip_step(r, c, ev);
 	if (r->type->shape == RDB_SHAPE_STRING)
 		return string_value(r, c, ev);
 	rc = rdb_key_take(r, c, &p, &key);
@@ -268,10 +279,6 @@ int rdb_value_step(struct rdb_reader *r, struct rdb_cursor *c, struct rdb_event 
 	r->body_off = (size_t)(p - c->p);
 	r->skim_off = r->body_off;
 	rdb_skim_begin(&r->skim, r->type->layout);
-	if (r->type->always_elements ||
-	    (r->set.elements && r->type->shape != RDB_SHAPE_OPAQUE))
-		r->step = rdb_big_begin_step;
-	else
-		r->step = raw_step;
+	r->step = comes_as_elements(r, *c->p) ? rdb_big_begin_step : raw_step;
 	return RDB_AGAIN;
 }

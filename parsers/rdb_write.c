@@ -143,17 +143,23 @@ void rdb_write_str(struct rdb_writer *w, struct span s)
 	rdb_write_bytes(w, (struct span){w->lzf_buf, n});
 }
 
-void rdb_write_header(struct rdb_writer *w, int version)
+void rdb_write_magic(struct rdb_writer *w, enum rdb_magic magic, int version)
 {
-	char text[16];
-	int n = snprintf(text, sizeof(text), "REDIS%04d", version);
+	char text[24];
+	bool valkey = magic == RDB_MAGIC_VALKEY;
+	int n = snprintf(text, sizeof(text), valkey ? "VALKEY%03d" : "REDIS%04d", version);
 
-	if (version < 1 || version > 9999) {
+	if (version < 1 || version > (valkey ? 999 : 9999)) {
 		w->error = -EINVAL;
 		return;
 	}
 	w->version = version;
 	rdb_write_bytes(w, (struct span){text, (size_t)n});
+}
+
+void rdb_write_header(struct rdb_writer *w, int version)
+{
+	rdb_write_magic(w, RDB_MAGIC_REDIS, version);
 }
 
 void rdb_write_aux(struct rdb_writer *w, struct span key, struct span value)

@@ -8,7 +8,7 @@
 // field and value by rdb_write_str().
 #pragma once
 
-#include "parsers/span.h"
+#include "parsers/rdb.h"
 
 // Takes the next bytes of the file. Returns 0 or -errno.
 typedef int rdb_write_sink(void *arg, struct span out);
@@ -40,7 +40,8 @@ struct rdb_write_attrs {
 // @param sink  NULL: the whole file must fit into buf, -ENOSPC otherwise
 void rdb_write_init(struct rdb_writer *w, void *buf, size_t cap, rdb_write_sink *sink, void *arg);
 
-void rdb_write_header(struct rdb_writer *w, int version);
+void rdb_write_header(struct rdb_writer *w, int version); // Redis's
+void rdb_write_magic(struct rdb_writer *w, enum rdb_magic magic, int version);
 void rdb_write_aux(struct rdb_writer *w, struct span key, struct span value);
 void rdb_write_function(struct rdb_writer *w, struct span code);
 void rdb_write_selectdb(struct rdb_writer *w, uint64_t db);

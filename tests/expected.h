@@ -11,7 +11,7 @@
 // The folder of the corpora: FLYOVER_CORPORA, or shared/corpora beside the source tree.
 //
 // @return NULL when they are not there, which is said
-static inline const char *corpora_find(void)
+static inline const char *corpora_folder(void)
 {
 	const char *dir = getenv("FLYOVER_CORPORA") ? getenv("FLYOVER_CORPORA") : CORPORA_DIR;
 	DIR *d = opendir(dir);
@@ -117,7 +117,7 @@ static inline void expected_key_compare(const char *where, const char *name, jso
 }
 
 // All of them, and no others. Both sides are normalised.
-static inline void expected_compare(const char *where, json_t *all, json_t *got)
+static inline void expected_same(const char *where, json_t *all, json_t *got)
 {
 	const char *db, *key;
 	json_t *keys, *expected;

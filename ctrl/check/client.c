@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "ctrl/endpoint.h"
+#include "parsers/psync.h"
 
 #define ARGS_MAX 8
 
@@ -105,8 +106,10 @@ static int login(struct client *c, const struct endpoint *e, struct failure *f)
 			*f = c->failure;
 			return -1;
 		}
-		if (v->type == RESP_ERROR)
-			return client_refused(c, left == 2 ? "AUTH" : "PING", v->text, f);
+		if (v->type != RESP_ERROR)
+			continue;
+		c->passes = psync_error_passes(v->text);
+		return client_refused(c, left == 2 ? "AUTH" : "PING", v->text, f);
 	}
 	return 0;
 }

@@ -5,6 +5,7 @@
 // and in the server's output buffer.
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "ctrl/failure.h"
@@ -26,6 +27,7 @@ struct client {
 	uint64_t received;     // bytes, ever
 	size_t in_len, in_fed; // bytes in `in`, and those that the reader has had
 	char in[16 * RESP_SLICE];
+	bool passes;            // what refused us in client_open() passes by itself
 	struct failure failure; // why the connection is of no use any more
 };
 

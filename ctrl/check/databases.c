@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "ctrl/check/databases.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+
+#include "parsers/info.h"
 
 static int number_order(const void *a, const void *b)
 {
@@ -20,8 +23,7 @@ static void database_add(struct databases *d, int db)
 	d->n++;
 }
 
-// Lines of INFO: "db0:keys=1,expires=0,avg_ttl=0".
-static void keyspace_read(struct databases *d, struct span info)
+void databases_add(struct databases *d, struct span info)
 {
 	const char *end = info.p + info.len;
 	for (const char *line = info.p; line < end;) {
@@ -49,8 +51,20 @@ int databases_read(struct databases *d, struct pair *p, const struct endpoint *s
 	for (int i = 0; i < 2; i++) {
 		if (r.v[i]->type != RESP_STRING)
 			return client_refused(&p->client[i], "INFO", r.v[i]->text, f);
-		keyspace_read(d, r.v[i]->text);
+		databases_add(d, r.v[i]->text);
 	}
 	qsort(d->pairs, d->n, sizeof(d->pairs[0]), number_order);
 	return 0;
+}
+
+uint64_t databases_keys(const struct databases *d, enum side side, struct span info)
+{
+	uint64_t sum = 0;
+	for (unsigned i = 0; i < d->n; i++) {
+		char name[16], value[64];
+		snprintf(name, sizeof(name), "db%d", d->pairs[i][side]);
+		if (info_field(info, name, value, sizeof(value)))
+			sum += span_digits(span_of(value + strcspn(value, "0123456789")));
+	}
+	return sum;
 }

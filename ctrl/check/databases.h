@@ -15,3 +15,9 @@ struct databases {
 // @return 0, or -1 with f
 int databases_read(struct databases *d, struct pair *p, const struct endpoint *source,
 		   const struct endpoint *target, struct failure *f);
+
+// Add the databases that hold keys, as the lines of INFO keyspace tell: "db0:keys=1,expires=0".
+void databases_add(struct databases *d, struct span info);
+
+// How many keys those lines tell for the databases of one side.
+uint64_t databases_keys(const struct databases *d, enum side side, struct span info);

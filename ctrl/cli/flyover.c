@@ -31,6 +31,14 @@ static const char restore_notes[] =
 	"--disk-limit=0 and\n"
 	"--preflight=no.\n";
 
+static const char dump_notes[] =
+	"The source makes a snapshot as for a replica, and the file is that, byte for byte. With\n"
+	"a /db in the URL, --db, --match or --type it holds the keys that fit, and no place in\n"
+	"the source's stream. Where the source refuses PSYNC, or with --by-scan, SCAN and DUMP\n"
+	"are used, and the file is of no one moment. It is checked on its way, and nothing is\n"
+	"left of one that was not finished. Rights: +ping +info +replconf +psync, or else +ping\n"
+	"+info +select +scan +dump +pexpiretime +memory|usage +function|dump.\n";
+
 static const struct verb verbs[] = {
 	{"sync", "SOURCE TARGET",
 	 "keep TARGET in step with SOURCE until Ctrl-C, or --until=caught-up",
@@ -38,6 +46,9 @@ static const struct verb verbs[] = {
 	{"scan", "SOURCE TARGET", "copy a source that gives no right to replicate, by SCAN",
 	 OPTIONS_JSON | OPTIONS_STATE | OPTIONS_PASSWORD | OPTIONS_SCAN | OPTIONS_PACE, 2, 2,
 	 verb_scan},
+	{"dump", "SOURCE -o FILE.rdb",
+	 "take an RDB file of a live server, from anywhere", OPTIONS_JSON | OPTIONS_DUMP, 1, 1,
+	 verb_dump, dump_notes},
 	{"restore", "FILE TARGET", "bring an .rdb, an .aof or an appendonlydir into a server",
 	 OPTIONS_JSON | OPTIONS_JOB | OPTIONS_LINK | OPTIONS_PASSWORD | OPTIONS_PACE |
 		 OPTIONS_RESTORE | OPTIONS_AOF,

@@ -29,6 +29,7 @@ enum option_group {
 	OPTIONS_PACE = 32768,  // --max-keys-per-s, --max-bytes-per-s
 	OPTIONS_STATE = 65536, // --state-dir
 	OPTIONS_AOF = 131072,  // --until-time, --strict
+	OPTIONS_DUMP = 262144, // --out, --force, --by-scan, what is dumped and how fast
 	OPTIONS_RESTORE = 1 << 20, // --db
 };
 
@@ -51,6 +52,7 @@ struct options {
 	bool follow, trust_notifications, by_type, keep_idle, repair, repair_extra, continuous;
 	const char *max_keys_per_s, *max_bytes_per_s, *big_value, *wait_timeout, *extra_keys;
 	const char *interval;
+	bool force, by_scan;
 	const char *probe; // "" without a value
 	unsigned n_settings;
 	struct option_setting settings[SETTINGS_MAX]; // by the names of LINK_SETTINGS

@@ -13,10 +13,11 @@ static const unsigned intervals_ms[] = {
 	[PROGRESS_LIVE] = 250, [PROGRESS_PLAIN] = 5000, [PROGRESS_JSON] = 1000};
 #define RATE_WINDOW_MS 1000
 
-void progress_init(struct progress *p, bool json, uint64_t interval_ms, uint64_t now_ms)
+void progress_init(struct progress *p, bool json, FILE *out, uint64_t interval_ms, uint64_t now_ms)
 {
 	memset(p, 0, sizeof(*p));
-	p->style = json ? PROGRESS_JSON : isatty(STDOUT_FILENO) ? PROGRESS_LIVE : PROGRESS_PLAIN;
+	p->out = out;
+	p->style = json ? PROGRESS_JSON : isatty(fileno(out)) ? PROGRESS_LIVE : PROGRESS_PLAIN;
 	p->interval_ms = interval_ms ? interval_ms : intervals_ms[p->style];
 	p->started_ms = p->shown_ms = p->last.time_ms = now_ms;
 }
@@ -103,10 +104,10 @@ static void line_format(const struct progress *p, const json_t *link, FILE *out)
 		fprintf(out, "  waiting for %s", waiting);
 }
 
-static unsigned terminal_width(void)
+static unsigned terminal_width(const struct progress *p)
 {
 	struct winsize w;
-	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 10 ? w.ws_col : 80;
+	return ioctl(fileno(p->out), TIOCGWINSZ, &w) == 0 && w.ws_col > 10 ? w.ws_col : 80;
 }
 
 static void live_print(struct progress *p, const json_t *link)
@@ -117,20 +118,21 @@ static void live_print(struct progress *p, const json_t *link)
 		return;
 	line_format(p, link, out);
 	fclose(out);
-	printf("\r\033[K%.*s", (int)terminal_width() - 1, line);
-	fflush(stdout);
+	fprintf(p->out, "\r\033[K%.*s", (int)terminal_width(p) - 1, line);
+	fflush(p->out);
 	p->line_open = true;
 }
 
 static void plain_print(const struct progress *p, const json_t *link)
 {
-	line_format(p, link, stdout);
-	putchar('\n');
-	fflush(stdout);
+	line_format(p, link, p->out);
+	fputc('\n', p->out);
+	fflush(p->out);
 }
 
 // @param whole  the counters as well
-static void object_print(const json_t *link, bool whole, const char *result, json_t *error)
+static void object_print(const struct progress *p, const json_t *link, bool whole,
+			 const char *result, json_t *error)
 {
 	json_t *o = link ? json_copy((json_t *)link) : json_pack("{s:s}", "phase", "failed");
 	if (!whole) {
@@ -141,9 +143,9 @@ static void object_print(const json_t *link, bool whole, const char *result, jso
 		json_object_set_new(o, "result", json_string(result));
 	if (error)
 		json_object_set(o, "error", error);
-	json_dumpf(o, stdout, JSON_COMPACT);
-	putchar('\n');
-	fflush(stdout);
+	json_dumpf(o, p->out, JSON_COMPACT);
+	fputc('\n', p->out);
+	fflush(p->out);
 	json_decref(o);
 }
 
@@ -159,7 +161,7 @@ void progress_show(struct progress *p, const json_t *link, uint64_t now_ms)
 	p->shown_ms = now_ms;
 	snprintf(p->phase, sizeof(p->phase), "%s", phase);
 	if (p->style == PROGRESS_JSON)
-		object_print(link, false, NULL, NULL);
+		object_print(p, link, false, NULL, NULL);
 	else if (p->style == PROGRESS_LIVE)
 		live_print(p, link);
 	else
@@ -169,20 +171,26 @@ void progress_show(struct progress *p, const json_t *link, uint64_t now_ms)
 void progress_clear(struct progress *p)
 {
 	if (p->line_open)
-		printf("\r\033[K");
+		fprintf(p->out, "\r\033[K");
 	p->line_open = false;
-	fflush(stdout);
+	fflush(p->out);
 }
 
 static void summary_print(const struct progress *p, const json_t *link, uint64_t now_ms)
 {
 	char keys[24], commands[24], bytes[24];
-	printf("done: %s keys, %s commands applied, %llu parked, %s in %.1f s\n",
+	fprintf(p->out, "done: %s keys, %s commands applied, %llu parked, %s in %.1f s\n",
 	       figure_count(number(link, "keys"), keys),
 	       figure_count(number(link, "applied"), commands),
 	       (unsigned long long)number(link, "parked"),
 	       figure_bytes((double)number(link, "bytes"), bytes),
 	       (double)(now_ms - p->started_ms) / 1000.0);
+	unsigned long long unfit = (unsigned long long)number(link, "unfit");
+	unsigned long long degraded = (unsigned long long)number(link, "degraded");
+	if (unfit || degraded)
+		printf("the target cannot hold all: %llu keys of the snapshot parked, %llu keys or "
+		       "commands sent without a part\n",
+		       unfit, degraded);
 }
 
 void progress_end(struct progress *p, const json_t *link, const char *result, json_t *error,
@@ -190,8 +198,8 @@ void progress_end(struct progress *p, const json_t *link, const char *result, js
 {
 	progress_clear(p);
 	if (p->style == PROGRESS_JSON)
-		object_print(link, true, result, error);
+		object_print(p, link, true, result, error);
 	else if (link && !strcmp(result, "done"))
 		summary_print(p, link, now_ms);
-	fflush(stdout);
+	fflush(p->out);
 }

@@ -6,6 +6,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 enum progress_style { PROGRESS_LIVE, PROGRESS_PLAIN, PROGRESS_JSON };
 
@@ -15,6 +16,7 @@ struct progress_sample {
 
 struct progress {
 	enum progress_style style;
+	FILE *out;
 	bool line_open; // a live line stands without its end
 	char phase[16]; // as last shown
 	uint64_t interval_ms;
@@ -23,10 +25,11 @@ struct progress {
 	double keys_s, bytes_s, commands_s;
 };
 
-// Choose the style: JSON when asked for, else by whether stdout is a terminal.
+// Choose the style: JSON when asked for, else by whether the output is a terminal.
 //
+// @param out          stdout, or stderr where stdout takes the data
 // @param interval_ms  how often to show something; 0: as fits the style
-void progress_init(struct progress *p, bool json, uint64_t interval_ms, uint64_t now_ms);
+void progress_init(struct progress *p, bool json, FILE *out, uint64_t interval_ms, uint64_t now_ms);
 
 // Show a link's status when it is time to, or when its phase has changed.
 void progress_show(struct progress *p, const json_t *link, uint64_t now_ms);

@@ -26,7 +26,7 @@ int sync_init(struct sync *s, const struct options *o, struct failure *f)
 	uint64_t ms = 0;
 	int rc = amount_read(o->interval, "interval", AMOUNT_TIME, INTERVAL_MAX_MS, &ms, f);
 	*s = (struct sync){.options = o, .signal_fd = -1, .daemon = {.session = {.fd = -1}}};
-	progress_init(&s->progress, o->json, ms, mono_ms());
+	progress_init(&s->progress, o->json, stdout, ms, mono_ms());
 	s->poll_ms = (int)(s->progress.interval_ms < POLL_MS ? s->progress.interval_ms : POLL_MS);
 	return rc;
 }

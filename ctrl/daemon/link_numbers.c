@@ -97,6 +97,8 @@ void link_numbers_read(const struct link_slot *slot, enum link_phase phase, uint
 	n->percent = percent_read(c, phase);
 	n->keys = counter_get(&c->snapshot_keys);
 	n->bytes = counter_get(&c->received_bytes);
+	n->unfit = counter_get(&c->snapshot_unfit);
+	n->degraded = counter_get(&c->degraded);
 	offsets_read(c, phase, n);
 	uint64_t oldest = counter_get(&c->oldest_unapplied_ms);
 	n->lag_ms = oldest && oldest < now_ms ? now_ms - oldest : 0;

@@ -15,6 +15,8 @@ struct link_numbers {
 	uint64_t lag_ms; // how long the oldest byte that is not applied has been here
 	// received = applied + filtered + parked + in_flight, always
 	uint64_t received, applied, filtered, parked, in_flight;
+	uint64_t unfit;    // keys of snapshots that the target cannot hold: parked
+	uint64_t degraded; // keys and commands sent without what the target cannot hold
 	uint64_t p50_us, p99_us, p999_us;
 };
 

@@ -74,6 +74,8 @@ static void add_progress(json_t *o, const struct link_numbers *n)
 	set_int(o, "filtered", n->filtered);
 	set_int(o, "parked", n->parked);
 	set_int(o, "in_flight", n->in_flight);
+	set_int(o, "unfit", n->unfit);
+	set_int(o, "degraded", n->degraded);
 	json_object_set_new(o, "latency_us",
 			    json_pack("{s:I, s:I, s:I}", "p50", (json_int_t)n->p50_us, "p99",
 				      (json_int_t)n->p99_us, "p999", (json_int_t)n->p999_us));

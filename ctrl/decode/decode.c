@@ -16,23 +16,6 @@ static bool starts_key(const struct rdb_event *ev)
 	       ev->kind == RDB_BIG_BEGIN || (ev->kind == RDB_SKIPPED && ev->key.p);
 }
 
-static bool type_fits(const struct decode_filter *f, const struct rdb_event *ev)
-{
-	char name[RDB_MODULE_NAME_LEN + 1];
-	return !f->type || !strcasecmp(f->type, rdb_kind_name(ev->value_kind)) ||
-	       !strcasecmp(f->type, printer_type(ev, name));
-}
-
-static bool key_is_wanted(struct run *r)
-{
-	const struct decode_filter *f = &r->d->filter;
-	if (f->one_db && f->db != r->db)
-		return false;
-	if (f->match && !glob_matches(span_of(f->match), r->ev.key))
-		return false;
-	return type_fits(f, &r->ev);
-}
-
 // Whether an event that belongs to no key is shown: only where no keys were asked for.
 static bool other_is_wanted(const struct run *r)
 {
@@ -92,7 +75,7 @@ static void event_take(struct run *r)
 		r->db = r->ev.db;
 	if (starts_key(&r->ev)) {
 		d->n_keys++;
-		r->dropping = !key_is_wanted(r);
+		r->dropping = !filter_wants(&d->filter, r->db, &r->ev);
 		d->n_shown += !r->dropping;
 	} else {
 		other = r->ev.kind <= RDB_SKIPPED;

@@ -3,20 +3,11 @@
 // RDB, an AOF, an AOF with an RDB in front of it, or a folder of these with its manifest.
 #pragma once
 
+#include "ctrl/decode/filter.h"
 #include "ctrl/decode/printer.h"
 #include "ctrl/failure.h"
 
 struct report;
-
-// Which keys and commands are shown. Zero shows all. With a database or a name, commands are shown
-// that touch such a key; with a type only where this is "command".
-struct decode_filter {
-	bool one_db;
-	uint64_t db;
-	const char *match; // glob as KEYS has it, or NULL
-	const char *type;  // "zset", "module", a module's name, or NULL
-	uint64_t limit;    // keys and commands, 0: all
-};
 
 #define DECODE_NOTE_LEN 768
 
@@ -50,6 +41,3 @@ struct decode {
 //
 // @return 0, or -1 with f
 int decode_run(struct decode *d, struct failure *f);
-
-// Glob as Redis's KEYS: * ? [a-z] [^a-z] \x.
-bool glob_matches(struct span pattern, struct span text);

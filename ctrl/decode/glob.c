@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Globs as Redis's KEYS has them (util.c of Redis, stringmatchlen), without recursion: of several
 // stars, only the last one ever has to take more.
-#include "ctrl/decode/decode.h"
+#include "ctrl/decode/filter.h"
 
 // Whether the class that begins behind '[' holds the byte; *at is moved behind its ']'.
 static bool class_holds(struct span pattern, size_t *at, uint8_t c)

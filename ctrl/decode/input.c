@@ -26,6 +26,13 @@ int input_open(struct input *in, const char *path, size_t cap_max)
 	return in->buf ? 0 : -ENOMEM;
 }
 
+int input_take(struct input *in, int fd)
+{
+	*in = (struct input){.fd = fd, .cap = 2 * READ_LEN};
+	in->buf = malloc(in->cap);
+	return in->buf ? 0 : -ENOMEM;
+}
+
 void input_close(struct input *in)
 {
 	if (in->fd >= 0)

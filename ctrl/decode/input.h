@@ -19,6 +19,12 @@ struct input {
 //
 // @return 0 or -errno
 int input_open(struct input *in, const char *path, size_t cap_max);
+// The same on a descriptor that is there, whose end may be that of a connection. Where it does not
+// block, input_fill() says -EAGAIN when nothing has come yet.
+//
+// @param fd  closed by input_close()
+// @return 0 or -ENOMEM
+int input_take(struct input *in, int fd);
 void input_close(struct input *in);
 
 // Go on at an offset of the file; the window is empty then.

@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "ctrl/doctor/rows.h"
+#include "parsers/rewrite_older.h"
 #include "parsers/server_version.h"
 
 #define RDB_VERSION_SHARED 11 // the last one that both families have
@@ -134,7 +135,7 @@ void row_source_age(const struct facts *k, struct findings *f)
 	if (s->version < SERVER_VERSION(2, 8))
 		finding_put(f, SEVERITY_ERROR, NULL, "the source is %s, which knows no PSYNC",
 			    s->version_text);
-	if (s->version >= (s->valkey ? SERVER_VERSION(9, 2) : SERVER_VERSION(8, 6)))
+	if (s->version >= (s->valkey ? SERVER_VERSION(9, 2) : SERVER_VERSION(8, 12)))
 		finding_put(f, SEVERITY_WARNING, NULL,
 			    "the source is %s: values that only this version has end the link",
 			    s->version_text);
@@ -154,15 +155,13 @@ void row_target_age(const struct facts *k, struct findings *f)
 	if (!s->version || !t->version)
 		return;
 	unsigned from = rdb_version(s), to = rdb_version(t);
-	if (t->version < SERVER_VERSION(6, 2))
+	if (t->version < SERVER_VERSION(2, 8))
 		finding_put(f, SEVERITY_ERROR, NULL,
-			    "the target is %s: absolute expiries, which a link writes, need 6.2 or "
-			    "later",
-			    t->version_text);
+			    "the target is %s: a link writes to 2.8 and later", t->version_text);
 	else if (from > to)
 		finding_put(f, SEVERITY_WARNING, NULL,
-			    "the target (%s, RDB %u) is older than the source (%s, RDB %u): it "
-			    "cannot restore %s as the source stores them",
+			    "the target (%s, RDB %u) is older than the source (%s, RDB %u): %s "
+			    "go there by commands, and what it cannot hold is parked",
 			    t->version_text, to, s->version_text, from,
 			    to < 10 ? "small hashes, sorted sets, lists and streams"
 				    : "small sets and streams");
@@ -172,9 +171,9 @@ void row_functions(const struct facts *k, struct findings *f)
 {
 	if (k->source.libraries > 0 && k->target.version &&
 	    k->target.version < SERVER_VERSION(7, 0))
-		finding_put(f, SEVERITY_ERROR, NULL,
-			    "the source has %lld function libraries, the target (%s) knows no "
-			    "functions",
+		finding_put(f, SEVERITY_WARNING, NULL,
+			    "the source has %lld function libraries, which are parked: the target "
+			    "(%s) knows no functions",
 			    (long long)k->source.libraries, k->target.version_text);
 }
 
@@ -189,37 +188,42 @@ void row_field_expiry(const struct facts *k, struct findings *f)
 {
 	if (k->source.field_expiry && k->target.version &&
 	    !takes_field_expiry(&k->source, &k->target))
-		finding_put(f, SEVERITY_ERROR, NULL,
+		finding_put(f, SEVERITY_WARNING, NULL,
 			    "the source (%s) has hashes with fields that expire, which the target "
-			    "(%s) cannot restore",
+			    "(%s) cannot restore: they are parked, or lose those expiries with "
+			    "--field-ttl=drop",
 			    k->source.version_text, k->target.version_text);
 }
 
 // ---- Commands ---------------------------------------------------------------------------------
 
-// A command that is missing by the target's version counts when the source has had calls of it. One
+// A command that is missing by the target's version, and cannot be said otherwise, counts when the
+// source has had calls of it. One
 // that its version should have was renamed or switched off.
 void row_commands(const struct facts *k, struct findings *f)
 {
 	const struct server_facts *s = &k->source, *t = &k->target;
+	const struct server_version release = {.valkey = t->valkey, .at = (uint16_t)t->version};
 	struct verb_set newer = {0}, off = {0}, off_used = {0};
+	struct older older;
 	char names[200];
 	struct verb v;
+	older_init(&older, &release, false);
 	for (unsigned i = 0; verb_at(i, &v); i++) {
 		bool used = verb_set_has(&s->used, i) || verb_is_ours(&v);
 		if (!v.name || v.side == VERB_SOURCE)
 			continue;
 		if (!verb_since(&v, t->valkey, t->version)) {
-			if (used)
+			if (used && !(v.row && older_reaches(&older, v.row)))
 				verb_set_add(&newer, i);
 		} else if (verb_set_has(&t->absent, i) && (v.row || v.needed)) {
 			verb_set_add(used ? &off_used : &off, i);
 		}
 	}
 	if (verb_set_text(&newer, names, sizeof(names)))
-		finding_put(f, SEVERITY_ERROR, NULL,
+		finding_put(f, SEVERITY_WARNING, NULL,
 			    "clients of the source use commands that the target (%s) does not "
-			    "know: %s",
+			    "know, and that have no older words, so they are parked: %s",
 			    t->version_text, names);
 	if (verb_set_text(&off_used, names, sizeof(names)))
 		finding_put(f, SEVERITY_ERROR, NULL,

@@ -228,7 +228,7 @@ int journal_command(const struct journal *j, size_t i, char **out, size_t *len, 
 		const char *end = memchr(text + begin, '"', line->len - begin);
 		ssize_t n = end ? base64_decode(text + begin, (size_t)(end - text) - begin, text)
 				: -EINVAL;
-		if (n > 0) {
+		if (n >= 0) {
 			*out = text;
 			*len = (size_t)n;
 			return 0;

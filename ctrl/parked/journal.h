@@ -59,6 +59,7 @@ json_t *journal_head(const struct journal *j, size_t i);
 // The command itself, RESP as it was sent.
 //
 // @param out  to be freed
+// @param len  out; 0: a key that was too large to be kept, of which there is only the name
 // @return 0, or -1: STATE_DIR (it cannot be read), MEMORY
 int journal_command(const struct journal *j, size_t i, char **out, size_t *len, struct failure *f);
 

@@ -242,6 +242,13 @@ static int item_run(struct work *w, const struct item *item, struct failure *f)
 		answer(w, item->id, RETRY_SKIPPED, span_of(f->sentence));
 		return 0;
 	}
+	if (!len) {
+		free(command);
+		answer(w, item->id, RETRY_REFUSED,
+		       SPAN_LIT("only its name is kept, since the value is large; `flyover check "
+				"--repair` copies it once the target can hold it"));
+		return 0;
+	}
 	json_t *head = journal_head(j, i);
 	int db = (int)json_integer_value(json_object_get(head, "db"));
 	json_decref(head);

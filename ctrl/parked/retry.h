@@ -18,7 +18,7 @@
 
 enum retry_result {
 	RETRY_APPLIED,
-	RETRY_REFUSED, // it stays parked; with the target's reason
+	RETRY_REFUSED, // it stays parked; with the target's reason, or since only its name is kept
 	RETRY_UNSURE,  // it stays parked; was sent before, and the answer got lost
 	RETRY_SKIPPED, // it was settled before, or cannot be read
 };

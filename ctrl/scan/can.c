@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// can_probe() -> server_read(), source_ask(), target_ask(). Every question is about a key of ours
-// that does not exist, so that none of them changes anything.
+// can_probe() -> can_probe_source() -> server_read(), source_ask() ; target_ask(). Every question
+// is about a key of ours that does not exist, so that none of them changes anything.
 #include "ctrl/scan/can.h"
 
 #include <stdio.h>
@@ -132,15 +132,20 @@ static int clock_read_source(struct can *can, struct pair *p, struct failure *f)
 	return 0;
 }
 
-int can_probe(struct can *c, struct pair *p, struct failure *f)
+int can_probe_source(struct can *c, struct pair *p, struct failure *f)
 {
 	*c = (struct can){0};
-	if (server_read(c, p, SOURCE, f) || server_read(c, p, TARGET, f))
+	return server_read(c, p, SOURCE, f) || source_ask(c, p, f) || clock_read_source(c, p, f)
+		       ? -1
+		       : 0;
+}
+
+int can_probe(struct can *c, struct pair *p, struct failure *f)
+{
+	if (can_probe_source(c, p, f) || server_read(c, p, TARGET, f))
 		return -1;
 	if (c->target_is_replica)
 		return failure_set(f, ERROR_TARGET_READONLY, "the target %s is a replica",
 				   p->client[TARGET].url);
-	if (source_ask(c, p, f) || target_ask(c, p, f))
-		return -1;
-	return clock_read_source(c, p, f);
+	return target_ask(c, p, f);
 }

@@ -22,6 +22,9 @@ struct can {
 // @return 0, or -1 with f
 int can_probe(struct can *c, struct pair *p, struct failure *f);
 
+// The same of the source alone; the target of the pair is not looked at.
+int can_probe_source(struct can *c, struct pair *p, struct failure *f);
+
 // Whether it is an error that passes by itself: a script runs, or data are loaded.
 #define BUSY_PAUSE_MS 250
 bool error_is_busy(const struct resp_value *v);

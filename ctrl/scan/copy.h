@@ -98,6 +98,9 @@ struct copy_list {
 	unsigned n;
 };
 
+void copy_list_add(struct copy_list *l, struct copy_item *item);
+struct copy_item *copy_list_take(struct copy_list *l);
+
 enum payload_way { PAYLOAD_AS_IS, PAYLOAD_NEW_FOOTER, PAYLOAD_BY_TYPE };
 
 struct copier {

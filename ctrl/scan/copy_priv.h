@@ -24,8 +24,6 @@ enum copy_put {
 };
 
 int copy_expect(struct copier *c, struct copy_fifo *f, struct copy_item *item, unsigned kind);
-void copy_list_add(struct copy_list *l, struct copy_item *item);
-struct copy_item *copy_list_take(struct copy_list *l);
 
 // copy_source.c: from the beginning, also after a change.
 int item_begin(struct copier *c, struct copy_item *item);

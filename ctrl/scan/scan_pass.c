@@ -9,7 +9,6 @@
 
 #include "ctrl/clock.h"
 #include "ctrl/scan/scan_priv.h"
-#include "parsers/info.h"
 
 #define SAVE_MS 1000
 
@@ -31,19 +30,6 @@ bool extra_keys_go(const struct scan *s)
 	return s->options->extra_keys == EXTRA_KEYS_DELETE;
 }
 
-// How many keys the lines of INFO keyspace tell: "db0:keys=1,expires=0,avg_ttl=0".
-static uint64_t keys_told(const struct databases *d, enum side side, struct span info)
-{
-	uint64_t sum = 0;
-	for (unsigned i = 0; i < d->n; i++) {
-		char name[16], value[64];
-		snprintf(name, sizeof(name), "db%d", d->pairs[i][side]);
-		if (info_field(info, name, value, sizeof(value)))
-			sum += span_digits(span_of(value + strcspn(value, "0123456789")));
-	}
-	return sum;
-}
-
 static int side_keys(struct scan *s, enum side side, uint64_t *keys)
 {
 	struct client *c = &s->scanning.client[side];
@@ -51,7 +37,7 @@ static int side_keys(struct scan *s, enum side side, uint64_t *keys)
 	const struct resp_value *v = client_next(c, NULL);
 	if (!v)
 		return pair_failed(&s->scanning, s->failure);
-	*keys = v->type == RESP_STRING ? keys_told(&s->databases, side, v->text) : 0;
+	*keys = v->type == RESP_STRING ? databases_keys(&s->databases, side, v->text) : 0;
 	return 0;
 }
 

@@ -81,6 +81,9 @@ void batch_release(struct batch *b)
 	}
 	shrink((void **)&b->items, &b->items_max, sizeof(*b->items));
 	shrink((void **)&b->segments, &b->segments_max, sizeof(*b->segments));
+	free(b->withheld);
+	b->withheld = NULL;
+	b->n_withheld = b->withheld_max = 0;
 }
 
 void batch_fini(struct batch *b)
@@ -92,6 +95,7 @@ void batch_fini(struct batch *b)
 	free(b->text);
 	free(b->items);
 	free(b->segments);
+	free(b->withheld);
 	free(b->suffix);
 	memset(b, 0, sizeof(*b));
 }
@@ -109,7 +113,8 @@ void batch_reset(struct batch *b, uint64_t seq, uint64_t begin, bool framed)
 	b->after_mask = 0;
 	memset(b->after, 0, sizeof(b->after));
 	chunks_drop(b, NULL);
-	b->n_segments = b->n_items = 0;
+	b->n_segments = b->n_items = b->n_withheld = 0;
+	b->told = false;
 	b->n_text = b->len = 0;
 	b->n_prefix = b->n_suffix = 0;
 }
@@ -207,14 +212,39 @@ int batch_head(struct batch *b, unsigned argc)
 	return header_copy(b, '*', argc);
 }
 
-int batch_arg(struct batch *b, struct span arg, bool stable)
+int batch_withhold(struct batch *b, const struct batch_withheld *w)
 {
-	int rc = header_copy(b, '$', arg.len);
+	if (b->n_withheld == b->withheld_max) {
+		unsigned max = b->withheld_max ? 2 * b->withheld_max : 16;
+		void *more = realloc(b->withheld, max * sizeof(*b->withheld));
+		if (!more)
+			return -ENOMEM;
+		b->withheld = more;
+		b->withheld_max = max;
+	}
+	int rc = batch_item_begin(b, w->offset, w->db, ITEM_INTERNAL);
+	if (!rc)
+		rc = batch_copy(b, "*1\r\n$4\r\nPING\r\n", 14);
+	if (!rc)
+		b->withheld[b->n_withheld++] = *w;
+	return rc;
+}
+
+int batch_arg_parts(struct batch *b, struct span arg, bool stable, struct span end)
+{
+	int rc = header_copy(b, '$', arg.len + end.len);
 	if (!rc && stable && arg.len > BATCH_COPY_MAX)
 		rc = batch_refer(b, arg.p, arg.len);
 	else if (!rc)
 		rc = batch_copy(b, arg.p, arg.len);
+	if (!rc)
+		rc = batch_copy(b, end.p, end.len);
 	return rc ? rc : batch_copy(b, "\r\n", 2);
+}
+
+int batch_arg(struct batch *b, struct span arg, bool stable)
+{
+	return batch_arg_parts(b, arg, stable, (struct span){"", 0});
 }
 
 int batch_arg_u64(struct batch *b, uint64_t v)
@@ -228,6 +258,7 @@ struct batch_mark batch_mark(const struct batch *b)
 	return (struct batch_mark){
 		.n_segments = b->n_segments,
 		.n_items = b->n_items,
+		.n_withheld = b->n_withheld,
 		.n_text = b->n_text,
 		.len = b->len,
 		.last_segment_len = b->n_segments ? b->segments[b->n_segments - 1].len : 0,
@@ -244,6 +275,7 @@ void batch_back(struct batch *b, const struct batch_mark *m)
 	chunks_drop(b, m->chunks);
 	b->n_segments = m->n_segments;
 	b->n_items = m->n_items;
+	b->n_withheld = m->n_withheld;
 	b->n_text = m->n_text;
 	b->len = m->len;
 	if (b->n_segments)

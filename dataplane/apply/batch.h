@@ -27,6 +27,19 @@ struct batch_item {
 	uint32_t kind; // enum item_kind
 };
 
+struct command;
+struct older_row;
+
+// A command that the target's release has no words for: it is parked, not sent.
+struct batch_withheld {
+	uint64_t offset;
+	struct span bytes; // as it came; they outlive the batch
+	const struct command *command;
+	const struct older_row *row; // what older_reason() wants
+	const char *why;             // another reason, NULL: that one
+	int32_t db;
+};
+
 struct batch {
 	// Written by the routing core before it hands the batch over.
 	uint64_t seq;         // 1, 2, ... of the lane in this run
@@ -53,6 +66,8 @@ struct batch {
 	struct text_chunk *chunks; // more text, for what is larger than usual; newest first
 	size_t len; // bytes of all segments
 	struct memory_file *file; // segments lie in it, not in the log; owned, NULL: none
+	struct batch_withheld *withheld;
+	unsigned n_withheld, withheld_max;
 
 	// Written by the lane.
 	char *suffix; // SELECT 0, marker, EXEC
@@ -60,6 +75,7 @@ struct batch {
 	char prefix[64]; // MULTI, SELECT
 	size_t n_prefix;
 	bool asks_memory;  // INFO stands behind EXEC
+	bool told;         // what is withheld was parked
 	uint32_t n_queued; // replies inside EXEC, or replies of a plain batch
 };
 
@@ -92,6 +108,11 @@ bool batch_text_grow(struct batch *b, size_t text_len);
 // @return 0, or -ENOMEM (nothing added)
 int batch_item_begin(struct batch *b, uint64_t offset, int32_t db, enum item_kind kind);
 
+// Add a command that is not sent. PING stands in its place, so that the batch is not empty.
+//
+// The caller has asked batch_has_text() for BATCH_HEAD_LEN. @return 0, or -ENOMEM
+int batch_withhold(struct batch *b, const struct batch_withheld *w);
+
 // Add bytes to the item at hand: by copy, or by reference to bytes that outlive the batch.
 //
 // The caller has asked batch_has_text() first. @return 0, or -ENOMEM
@@ -104,6 +125,8 @@ int batch_refer(struct batch *b, const char *p, size_t len);
 int batch_head(struct batch *b, unsigned argc);
 int batch_arg(struct batch *b, struct span arg, bool stable);
 int batch_arg_u64(struct batch *b, uint64_t v);
+// One argument in two parts; the second is copied.
+int batch_arg_parts(struct batch *b, struct span arg, bool stable, struct span end);
 
 // Text that batch_arg() will use.
 static inline size_t batch_arg_len(struct span arg, bool stable)
@@ -113,7 +136,7 @@ static inline size_t batch_arg_len(struct span arg, bool stable)
 
 // A place to come back to, while nothing has been handed over.
 struct batch_mark {
-	unsigned n_segments, n_items;
+	unsigned n_segments, n_items, n_withheld;
 	size_t n_text, len, last_segment_len;
 	const struct text_chunk *chunks;
 	uint32_t n_commands;

@@ -91,6 +91,12 @@ void lane_push(struct lane *l, uint32_t handle)
 		core_wake(l->core);
 }
 
+struct server_version lane_release(const struct lane *l)
+{
+	uint32_t v = atomic_load_explicit((_Atomic uint32_t *)&l->release, memory_order_relaxed);
+	return (struct server_version){.at = (uint16_t)v, .valkey = v >> 16 & 1};
+}
+
 // ---- Own core
 
 void lane_drop(struct lane *l)

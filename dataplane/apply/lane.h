@@ -104,6 +104,7 @@ struct lane {
 	_Atomic uint64_t
 		epoch; // lane 0: of this life, read by the others; 0 when the target does not tell
 	struct server_version version;   // of the server at hand
+	_Atomic uint32_t release;        // the same as a number, see lane_release()
 	uint64_t n_keys;                 // keys in the target at the first READY of the wish
 
 	// The lane's core only.
@@ -136,10 +137,12 @@ struct lane {
 	size_t big_reply_len, big_reply_max;
 	struct resp_replies *hello;      // replies of the handshake
 	unsigned hello_step;
+	unsigned n_hellos;               // connections so far
 	char run_id[LANE_RUN_ID_LEN];    // of the server at hand
 	char open_run_id[LANE_RUN_ID_LEN]; // of the server that we wrote to last
 	bool restarted;                  // the server at hand is another process than that
 	bool opened;                     // READY was reached since the wish
+	uint32_t open_release;           // of the server that we wrote to last
 	bool was_marked;                 // a life of this link has drawn an epoch here before
 	bool is_replica, is_cluster, was_ready;
 	_Atomic uint64_t client_id;      // read by other lanes that write our marker
@@ -173,7 +176,15 @@ bool lane_settled(const struct lane *l);
 // Hand a closed batch over.
 void lane_push(struct lane *l, uint32_t handle);
 
+// The release of the server at hand, from any core; its text is left empty.
+struct server_version lane_release(const struct lane *l);
+
 // ---- Parts of the lane, on its own core
+
+// withheld.c
+// Park what the target's release has no words for. Before the batch is sent, so that no crash can
+// lose it; after one it may be there twice. @return false: the lane has failed
+bool lane_park_withheld(struct lane *l, struct batch *b);
 
 // lane_hello.c
 void lane_hello_begin(struct lane *l);

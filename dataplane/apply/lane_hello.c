@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The handshake of a lane:
 //
-//   [AUTH] CLIENT SETNAME, CLIENT ID, INFO, MULTI, EXEC   -> who is there, and may we do what we
-//   need [CLIENT KILL ID old] GET marker                      -> what does it hold
+//   [AUTH] CLIENT SETNAME, CLIENT ID, INFO, MULTI, EXEC  -> who is there, may we do what we need
+//   [CLIENT LIST]                                        -> our id, where CLIENT ID is not known
+//   [CLIENT KILL ID old] GET marker                      -> what does it hold
 #include "dataplane/apply/lane.h"
 
 #include <errno.h>
@@ -21,6 +22,7 @@ enum hello_step {
 	STEP_INFO,
 	STEP_MULTI,
 	STEP_EXEC,
+	STEP_OWN_ID, // of servers before 5.0
 	STEP_LOOK_EPOCH,
 	STEP_LOOK_LIST,
 	STEP_EPOCH,
@@ -30,6 +32,8 @@ enum hello_step {
 	STEP_MARKER,
 	STEP_END,
 };
+
+#define CLIENT_NAME_LEN (NAME_LEN + 64)
 
 #define PUT(...) (n += RESP_WRITE(out + n, sizeof(out) - n, __VA_ARGS__))
 
@@ -43,13 +47,20 @@ static void hello_write(struct lane *l, const char *p, size_t len)
 			      n < 0 ? strerror((int)-n) : "it takes no bytes");
 }
 
+// No two connections have the same name, so that CLIENT LIST can tell which one is ours.
+static void client_name(const struct lane *l, char name[CLIENT_NAME_LEN])
+{
+	snprintf(name, CLIENT_NAME_LEN, "flyover:%s:%llx:%u.%u", l->config->name,
+		 (unsigned long long)l->run, l->index, l->n_hellos);
+}
+
 void lane_hello_begin(struct lane *l)
 {
 	const struct endpoint *e = &l->config->target;
-	char out[2048], name[NAME_LEN + 40];
+	char out[2048], name[CLIENT_NAME_LEN];
 	size_t n = 0;
-	snprintf(name, sizeof(name), "flyover:%s:%llx", l->config->name,
-		 (unsigned long long)l->run);
+	l->n_hellos++;
+	client_name(l, name);
 	l->hello = resp_replies_new();
 	if (!l->hello) {
 		lane_fail(l, ERROR_MEMORY, "no memory for a connection");
@@ -141,6 +152,32 @@ static void markers_ask(struct lane *l)
 	free(out);
 }
 
+// Ask for the id of this connection where CLIENT ID, of 5.0, is not known: without it a connection
+// that breaks cannot be closed from the next one.
+static void own_id_ask(struct lane *l)
+{
+	char out[64];
+	size_t n = 0;
+	PUT("CLIENT", "LIST");
+	l->hello_step = STEP_OWN_ID;
+	hello_write(l, out, n);
+}
+
+// "id=7 addr=.. name=.. .." a line.
+static void own_id_take(struct lane *l, const struct resp_value *list)
+{
+	char name[CLIENT_NAME_LEN], ours[CLIENT_NAME_LEN + 8];
+	client_name(l, name);
+	snprintf(ours, sizeof(ours), " name=%s ", name);
+	if (list->type != RESP_STRING)
+		return;
+	const char *at = memmem(list->text.p, list->text.len, ours, strlen(ours));
+	while (at && at > list->text.p && at[-1] != '\n')
+		at--;
+	if (at && !strncmp(at, "id=", 3))
+		l->client_id = span_digits((struct span){at + 3, 20});
+}
+
 // Connections of former lives have our name but another run: whatever of them the server still
 // holds must not run any more.
 //
@@ -151,7 +188,7 @@ static unsigned strangers_find(struct lane *l, struct span list, bool kill)
 	char ours[NAME_LEN + 16], run[24], id[24], out[128];
 	int ours_len = snprintf(ours, sizeof(ours), " name=flyover:%s:", l->config->name);
 	unsigned found = 0;
-	snprintf(run, sizeof(run), "%llx ", (unsigned long long)l->run);
+	snprintf(run, sizeof(run), "%llx:", (unsigned long long)l->run);
 	for (const char *p = list.p, *end = list.p + list.len, *next; p < end && l->stream;
 	     p = next) {
 		next = memchr(p, '\n', (size_t)(end - p));
@@ -236,6 +273,8 @@ static void info_take(struct lane *l, const struct resp_value *v)
 	}
 	int32_t db = l->config->target.db;
 	server_version_read(info, &l->version);
+	atomic_store_explicit(&l->release, l->version.at | (uint32_t)l->version.valkey << 16,
+			      memory_order_relaxed);
 	info_field(info, "role", role, sizeof(role));
 	info_field(info, "redis_mode", mode, sizeof(mode));
 	l->is_replica = !strcmp(role, "slave");
@@ -312,10 +351,21 @@ static bool marker_reconcile(struct lane *l, const struct marker *m)
 	return true;
 }
 
+// What is on its way was worded for another release: it is read again from the markers on.
+static bool release_reconcile(struct lane *l)
+{
+	uint32_t release = atomic_load_explicit(&l->release, memory_order_relaxed);
+	bool differs = l->opened && release != l->open_release;
+	l->open_release = release;
+	if (differs)
+		lane_look(l, "the target is another release now (%s)", l->version.text);
+	return !differs;
+}
+
 static void lane_open(struct lane *l, const struct marker *m)
 {
 	lane_send_rewind(l, 0);
-	if (!marker_reconcile(l, m))
+	if (!marker_reconcile(l, m) || !release_reconcile(l))
 		return;
 	lane_replies_reset(l);
 	resp_replies_free(l->hello);
@@ -360,9 +410,9 @@ static void marker_take(struct lane *l, const struct resp_value *v, unsigned n)
 // Refusals that leave us with less comfort, but able to work.
 static bool may_fail(unsigned step)
 {
-	return step == STEP_SETNAME || step == STEP_CLIENT_ID || step == STEP_LOOK_LIST ||
-	       step == STEP_LIST ||
-	       step == STEP_FENCE || step == STEP_KILL;
+	return step == STEP_SETNAME || step == STEP_CLIENT_ID || step == STEP_OWN_ID ||
+	       step == STEP_LOOK_LIST || step == STEP_LIST || step == STEP_FENCE ||
+	       step == STEP_KILL;
 }
 
 static void hello_step(struct lane *l, const struct resp_value *v, unsigned n)
@@ -380,6 +430,13 @@ static void hello_step(struct lane *l, const struct resp_value *v, unsigned n)
 		info_take(l, v);
 		break;
 	case STEP_EXEC:
+		if (l->client_id || l->version.at >= SERVER_VERSION(5, 0))
+			hello_settle(l);
+		else
+			own_id_ask(l);
+		break;
+	case STEP_OWN_ID:
+		own_id_take(l, v);
 		hello_settle(l);
 		break;
 	case STEP_LOOK_EPOCH:

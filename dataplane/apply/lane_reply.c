@@ -62,7 +62,8 @@ static void waiters_ring(struct lane *l)
 static void fates_count(struct lane *l, const struct batch *b)
 {
 	struct lane_counters *c = l->counters;
-	uint64_t parked = l->n_parked < b->n_commands ? l->n_parked : b->n_commands;
+	uint64_t parked = l->n_parked + b->n_withheld;
+	parked = parked < b->n_commands ? parked : b->n_commands;
 	bool snapshot = b->marker.phase == MARKER_SNAPSHOT;
 	counter_add(snapshot ? &c->snapshot_parked : &c->parked_commands, parked);
 	counter_add(snapshot ? &c->snapshot_applied : &c->applied_commands, b->n_commands - parked);

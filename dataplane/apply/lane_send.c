@@ -135,6 +135,8 @@ static bool batch_may_go(struct lane *l)
 		lane_fail(l, ERROR_MEMORY, "no memory for a marker");
 		return false;
 	}
+	if (b->n_withheld && !lane_park_withheld(l, b))
+		return false;
 	l->n_sent++;
 	l->inflight_commands += b->n_queued;
 	l->inflight_bytes += batch_bytes(b);

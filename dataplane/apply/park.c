@@ -11,6 +11,7 @@
 
 #define PIECE_LEN     49152 // a multiple of three, so that base64 needs no filling in between
 #define IN_MEMORY_MAX (1024 * 1024)
+#define HEAD_LEN      (2 * PARK_TEXT_MAX + 64) // of a command: its name and a key
 
 void park_init(struct park *p, const struct disk_ops *disk, const char *folder)
 {
@@ -60,26 +61,21 @@ static struct span cut(struct span s, size_t most)
 	return (struct span){s.p, s.len < most ? s.len : most};
 }
 
-// "verb" and "key": the name and the first argument after it, as far as the head of the command has
-// them; empty when there is none. Cut, so that who lists thousands of commands need not read all of
-// each.
-static void words_text(FILE *f, const char *head, size_t len)
+// The name of a command and the first argument after it, as far as its head has them; empty when
+// there is none.
+static void words_find(struct span words[2], const char *head, size_t len)
 {
 	struct resp_skim s;
-	struct span words[2] = {SPAN_LIT(""), SPAN_LIT("")};
 	enum skim_verdict verdict = SKIM_ARG;
 	size_t at = 0, used;
 	resp_skim_init(&s);
+	words[0] = words[1] = SPAN_LIT("");
 	for (unsigned n = 0; verdict == SKIM_ARG && n < 2; at += used) {
 		verdict = resp_skim_next(&s, (struct span){head + at, len - at}, &used);
 		if (verdict == SKIM_ARG || (verdict == SKIM_MORE && s.in_body))
 			words[n++] = cut((struct span){head + s.arg.at, s.arg.len},
 					 len - (size_t)s.arg.at);
 	}
-	fputs(",\"verb\":", f);
-	json_text(f, cut(words[0], PARK_TEXT_MAX));
-	fputs(",\"key\":", f);
-	json_text(f, cut(words[1], PARK_TEXT_MAX));
 }
 
 // The whole command, which may be larger than our memory.
@@ -149,33 +145,60 @@ static int record_append(struct park *p, const struct record *r)
 	return rc;
 }
 
-int park_item(struct park *p, const struct batch *b, unsigned i, const char *phase,
-	      uint64_t wall_ms, struct span reason)
+// Words are cut, so that who lists thousands of commands need not read all of each.
+static void head_text(FILE *f, const struct park_record *what)
 {
-	const struct batch_item *item = &b->items[i];
+	fprintf(f,
+		"{\"time_ms\":%" PRIu64 ",\"phase\":\"%s\",\"replid\":\"%.40s\",\"offset\":%" PRIu64
+		",\"db\":%d,\"verb\":",
+		what->wall_ms, what->phase, what->replid, what->offset, what->db);
+	json_text(f, cut(what->verb, PARK_TEXT_MAX));
+	fputs(",\"key\":", f);
+	json_text(f, cut(what->key, PARK_TEXT_MAX));
+	fputs(",\"reason\":", f);
+	json_text(f, cut(what->reason, PARK_TEXT_MAX));
+	fputs(",\"command\":\"", f);
+}
+
+int park_put(struct park *p, const struct park_record *what)
+{
+	const struct batch *b = what->b;
 	char *piece = malloc(PIECE_LEN);
 	struct record r;
-	int rc = piece ? record_open(&r, p->folder, batch_item_len(b, i)) : -ENOMEM;
+	int rc = piece ? record_open(&r, p->folder, b ? batch_item_len(b, what->i) : 0) : -ENOMEM;
 	if (rc) {
 		free(piece);
 		return rc;
 	}
-	fprintf(r.f,
-		"{\"time_ms\":%" PRIu64 ",\"phase\":\"%s\",\"replid\":\"%.40s\",\"offset\":%" PRIu64
-		",\"db\":%d",
-		wall_ms, phase, b->marker.replid, item->offset, item->db);
-	words_text(r.f, piece, batch_item_piece(b, i, 0, piece, PIECE_LEN));
-	fputs(",\"reason\":", r.f);
-	json_text(r.f, cut(reason, PARK_TEXT_MAX));
-	fputs(",\"command\":\"", r.f);
-	command_text(r.f, b, i, piece);
+	head_text(r.f, what);
+	if (b)
+		command_text(r.f, b, what->i, piece);
 	fputs("\"}\n", r.f);
 	rc = record_close(&r);
 	if (!rc)
 		rc = record_append(p, &r);
 	record_free(&r);
 	free(piece);
-	if (b->file) // a giant's pages that were looked at
+	if (b && b->file) // a giant's pages that were looked at
 		memory_file_forget(b->file, 0, b->file->len);
 	return rc;
+}
+
+int park_item(struct park *p, const struct batch *b, unsigned i, const char *phase,
+	      uint64_t wall_ms, struct span reason)
+{
+	char head[HEAD_LEN];
+	struct span words[2];
+	words_find(words, head, batch_item_piece(b, i, 0, head, sizeof(head)));
+	struct park_record what = {.phase = phase,
+				   .replid = b->marker.replid,
+				   .wall_ms = wall_ms,
+				   .offset = b->items[i].offset,
+				   .db = b->items[i].db,
+				   .verb = words[0],
+				   .key = words[1],
+				   .reason = reason,
+				   .b = b,
+				   .i = i};
+	return park_put(p, &what);
 }

@@ -8,7 +8,8 @@
 // `offset` is the source's replication offset before the command (in phase snapshot: the byte of
 // the RDB), in the history `replid`; `command` is RESP, as it was sent; `verb` is its name and
 // `key` its first argument after it, with bytes outside printable ASCII as \u00XX. They and the
-// reason are cut at PARK_TEXT_MAX bytes. `command` comes last, so that a reader may leave it out.
+// reason are cut at PARK_TEXT_MAX bytes. An empty `command` is a key of a snapshot too large to be
+// kept, of which there is only the name. `command` comes last, so that a reader may leave it out.
 //
 // The number of a line is the id of its command; see ctrl/parked/journal.h for those who read and
 // settle them.
@@ -32,9 +33,28 @@ struct park {
 void park_init(struct park *p, const struct disk_ops *disk, const char *folder);
 void park_fini(struct park *p);
 
+// What to park, and why.
+struct park_record {
+	const char *phase;     // "snapshot" or "stream"
+	const char *replid;    // 40 characters at most
+	uint64_t wall_ms;
+	uint64_t offset;
+	int32_t db;
+	struct span verb, key; // cut at PARK_TEXT_MAX
+	struct span reason;    // likewise
+	const struct batch
+		*b; // its item i is the command; NULL: only its name can be kept, and the
+	unsigned i;            // "command" stays empty
+};
+
+// Keep it. Blocks until it is on disk; it is rare by nature.
+//
+// @return 0, or -errno (-ENOSPC: disk full): then it is not parked and must not be counted so
+int park_put(struct park *p, const struct park_record *what);
+
 // Keep item i of a batch, whatever its size. Blocks until it is on disk; it is rare by nature.
 //
 // @param reason  the server's own words
-// @return 0, or -errno (-ENOSPC: disk full): then it is not parked and must not be counted so
+// @return as park_put()
 int park_item(struct park *p, const struct batch *b, unsigned i, const char *phase,
 	      uint64_t wall_ms, struct span reason);

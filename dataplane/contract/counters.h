@@ -16,6 +16,10 @@
 	X(snapshot_keys, counter, "Keys of the current snapshot sent towards the lanes")           \
 	X(snapshot_total_keys, gauge, "Keys that the snapshot announced (RESIZEDB)")               \
 	X(snapshot_expired, counter, "Keys of the snapshot that had expired and were not created") \
+	X(snapshot_unfit, counter,                                                                 \
+	  "Keys of the snapshot that the target's version cannot hold: parked, not sent")          \
+	X(degraded, counter,                                                                       \
+	  "Keys and commands sent without what the target's version cannot hold")                  \
 	X(snapshots, counter, "Snapshots begun: full syncs")                                       \
 	X(resumes, counter, "Times that the stream went on by +CONTINUE")                          \
 	X(source_disconnects, counter, "Connections to the source that were lost")                 \

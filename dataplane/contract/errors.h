@@ -44,6 +44,9 @@
 	X(AOF_PARTS, 1,                                                                            \
 	  "give the folder as its server keeps it: one manifest, and every file it names")         \
 	X(UNTIL_TIME, 1, "name a later time, or take an older backup")                             \
+	X(OUTPUT_EXISTS, 3, "name another file with -o")                                           \
+	X(CUT_SHORT, 1, "nothing was kept; start the same command again")                          \
+	X(SOURCE_REFUSES, 1, "compare what was asked for with what this source is and has")        \
 	X(RESTORE_FILE, 3, "give an .rdb or .aof file, or an appendonlydir, that exists")          \
 	X(RESTORE_DAMAGED, 1,                                                                      \
 	  "nothing was written to the target; take the file from its server again")                \

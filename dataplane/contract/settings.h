@@ -39,6 +39,7 @@
 	X(ack, ENUM, 0, 0, 1, "observer|applied")                                                  \
 	X(delivery, ENUM, 0, 0, 1, "exactly-once|at-least-once")                                   \
 	X(on_error, ENUM, 0, 0, 1, "park|stop")                                                    \
+	X(field_ttl, ENUM, 0, 0, 1, "park|drop")                                                   \
 	X(extra_keys, ENUM, 0, 0, 2, "auto|delete|keep")                                           \
 	X(until, ENUM, 0, 0, 1, "forever|caught-up")                                               \
 	X(net, ENUM, 0, 0, 1, "kernel|dpdk")                                                       \
@@ -56,6 +57,8 @@ enum setting_log_sync { LOG_SYNC_NEVER, LOG_SYNC_INTERVAL, LOG_SYNC_ALWAYS };
 enum setting_ack { ACK_OBSERVER, ACK_APPLIED };
 enum setting_delivery { DELIVERY_EXACTLY_ONCE, DELIVERY_AT_LEAST_ONCE };
 enum setting_on_error { ON_ERROR_PARK, ON_ERROR_STOP };
+// Expiries of hash fields, for a target that has none: park what carries them, or send it without.
+enum setting_field_ttl { FIELD_TTL_PARK, FIELD_TTL_DROP };
 enum setting_extra_keys { EXTRA_KEYS_AUTO, EXTRA_KEYS_DELETE, EXTRA_KEYS_KEEP };
 enum setting_until { UNTIL_FOREVER, UNTIL_CAUGHT_UP };
 enum setting_net { NET_KERNEL, NET_DPDK };

@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TEXT_OF_SELECT 64
-
 int route_init(struct route *r, struct log *log, struct place *place,
 	       struct source_counters *counters, const struct link_config *config)
 {
@@ -47,6 +45,7 @@ int route_reset(struct route *r, uint64_t offset, int32_t db)
 	r->held_end = 0;
 	r->resync = NULL;
 	giant_drop(&r->giant);
+	route_target_take(r);
 	return resp_stream_reset(r->reader, offset);
 }
 
@@ -81,62 +80,10 @@ static uint64_t received_ns(const struct route *r, uint64_t offset)
 	return log_stamp_at(r->log, offset).mono_ns;
 }
 
-// A giant's words may be millions; those that came as they go are sent with their header as it
-// stands before them, so that they take no text.
-//
-// @return bytes of that header, 0 when there is none
-static size_t word_stands(const struct route *r, struct span word)
-{
-	char head[24];
-	const char *end = r->bytes + (r->frame.end - r->frame.begin);
-	if (r->giant.state == GIANT_NONE || word.p < r->bytes || word.p + word.len + 2 > end)
-		return 0;
-	head[0] = '$';
-	size_t len = 1 + decimal_write(head + 1, word.len);
-	head[len++] = '\r';
-	head[len++] = '\n';
-	bool stands = (size_t)(word.p - r->bytes) > len && !memcmp(word.p - len, head, len) &&
-		      !memcmp(word.p + word.len, "\r\n", 2);
-	return stands ? len : 0;
-}
-
-static size_t text_needed(const struct route *r, const struct span *argv, int argc)
-{
-	size_t need = BATCH_HEAD_LEN + TEXT_OF_SELECT;
-	for (int i = 0; i < argc; i++)
-		need += word_stands(r, argv[i]) ? 0 : batch_arg_len(argv[i], true);
-	return need;
-}
-
-// Compose a command whose words differ from those that came. Words in the log stay where they are;
-// the rest is short.
-static int words_add(const struct route *r, struct batch *b, const struct rewrite *w)
-{
-	int rc = batch_head(b, (unsigned)w->argc);
-	for (int i = 0; i < w->argc && !rc; i++) {
-		size_t head_len = word_stands(r, w->argv[i]);
-		rc = head_len ? batch_refer(b, w->argv[i].p - head_len,
-					    head_len + w->argv[i].len + 2)
-			      : batch_arg(b, w->argv[i], true);
-	}
-	return rc;
-}
-
 // Where the command at hand goes.
 static int32_t target_db(const struct route *r)
 {
 	return r->only_db < 0 ? r->db : r->to_db;
-}
-
-// @return 0, or -ENOMEM
-static int command_add(struct route *r, struct batch *b, const struct rewrite *w)
-{
-	int rc = batch_item_begin(b, r->frame.begin, target_db(r), ITEM_COMMAND);
-	if (!rc && w)
-		rc = words_add(r, b, w);
-	else if (!rc)
-		rc = batch_refer(b, r->bytes, (size_t)(r->frame.end - r->frame.begin));
-	return rc;
 }
 
 static bool batch_is_full(const struct route *r, const struct batch *b)
@@ -220,19 +167,31 @@ static int no_memory(struct route *r)
 	return route_bad(r, ERROR_MEMORY, "no memory for a batch", r->frame.begin);
 }
 
-// Give a command to its lane. @return 1 done, 0 no free batch, -1 error
+// The command at hand as it came.
+static int bytes_add(const struct route *r, struct batch *b)
+{
+	int rc = batch_item_begin(b, r->frame.begin, target_db(r), ITEM_COMMAND);
+	return rc ? rc : batch_refer(b, r->bytes, (size_t)(r->frame.end - r->frame.begin));
+}
+
+// Give the command at hand to its lane.
+//
+// @param c, argv, argc  what it does
+// @param f              how it is sent, NULL: as it came
+//
+// @return 1 done, 0 no free batch, -1 error
 static int command_place(struct route *r, const struct command *c, const struct span *argv,
-			 int argc, const struct rewrite *w)
+			 int argc, const struct form *f)
 {
 	unsigned lane;
 	uint32_t mask = lanes_of(r, c, argv, argc, &lane);
 	if (r->in_frame && r->frame_lane >= 0)
 		lane = (unsigned)r->frame_lane;
-	size_t text_len = w ? text_needed(r, argv, argc) : TEXT_OF_SELECT;
+	size_t text_len = f ? form_text_len(r, f) : FORM_TEXT_MAX;
 	struct batch *b = batch_for(r, lane, text_len);
 	if (!b)
 		return 0;
-	if (w && !batch_has_text(b, text_len) && !batch_text_grow(b, text_len))
+	if (f && !batch_has_text(b, text_len) && !batch_text_grow(b, text_len))
 		return no_memory(r);
 	if (r->giant.state != GIANT_NONE && !r->giant.given) {
 		place_give_file(r->place, lane, r->giant.file);
@@ -242,11 +201,12 @@ static int command_place(struct route *r, const struct command *c, const struct 
 		r->frame_lane = (int)lane;
 		r->frame_mark = batch_mark(b);
 	}
-	if (command_add(r, b, w) ||
+	if ((f ? form_add(r, b, f, target_db(r)) : bytes_add(r, b)) ||
 	    (touches_markers(c) && !strcmp(c->name, "SWAPDB") && swapped_markers_remove(r, b)))
 		return no_memory(r);
-	b->idempotent &= is_repeatable(c, argv, argc);
-	if (holds_any(&r->holds))
+	bool withheld = f && f->fate == FORM_WITHHELD;
+	b->idempotent &= withheld || is_repeatable(c, argv, argc);
+	if (holds_any(&r->holds) && !withheld)
 		holds_follow(&r->holds, target_db(r), c, argv, argc);
 	if (r->in_frame) {
 		r->frame_mask |= mask;
@@ -351,12 +311,12 @@ static bool is_reserved(const struct span *argv, int argc)
 
 static int words_place(struct route *r, const char *name, int argc)
 {
-	struct rewrite w = {.argv = r->argv_new, .room = argc, .argc = argc};
-	w.argv[0] = span_of(name);
+	struct form f;
+	r->argv_new[0] = span_of(name);
 	if (argc > 1)
-		w.argv[1] = r->argv[1];
-	w.command = command_find(w.argv[0], (struct span){"", 0});
-	return command_place(r, w.command, w.argv, w.argc, &w);
+		r->argv_new[1] = r->argv[1];
+	form_of_words(&f, r->argv_new, argc);
+	return command_place(r, f.command, f.argv, f.argc, &f);
 }
 
 static int resync_want(struct route *r, const char *why)
@@ -424,6 +384,46 @@ static void keys_hold(struct route *r, const struct rewrite *w, int64_t set_at_m
 			  set_at_ms);
 }
 
+// A command that the target is to get in another form, or perhaps not at all.
+static int form_place(struct route *r, const struct form *f, int64_t set_at_ms)
+{
+	int rc;
+	if (f->fate == FORM_RESYNC) {
+		snprintf(r->text, sizeof(r->text),
+			 "%s came, which the target's release does not have", f->command->name);
+		return resync_want(r, r->text);
+	}
+	if (f->fate == FORM_FILTERED)
+		rc = command_filter(r);
+	else
+		rc = command_place(r, f->command, f->argv, f->argc,
+				   f->fate == FORM_BYTES ? NULL : f);
+	if (rc <= 0)
+		return rc;
+	counter_add(&r->counters->rewritten_commands, f->fate == FORM_WORDS);
+	counter_add(&r->counters->degraded, f->words.degraded);
+	if (f->rewritten && f->fate == FORM_WORDS)
+		keys_hold(r, &f->rewrite, set_at_ms);
+	return rc;
+}
+
+static int command_adapt(struct route *r, const struct command *c)
+{
+	uint64_t received_ms = log_stamp_at(r->log, r->frame.begin).wall_ms;
+	bool restores = r->restores.rdb_version_max != 0;
+	struct rewrite_rules rules = {
+		.received_ms = (int64_t)received_ms,
+		.now_ms = (int64_t)r->now_ms,
+		.hold_until_ms = hold_until(r, received_ms),
+		.hold_at_ms = (int64_t)(r->now_ms + HOLD_EXTEND_MS),
+		.footer = restores ? rewrite_footer : NULL,
+		.footer_arg = &r->restores,
+	};
+	struct form f;
+	form_find(r, c, &rules, &f);
+	return form_place(r, &f, rules.hold_at_ms);
+}
+
 static int command_forward(struct route *r, const struct command *c)
 {
 	int argc = (int)r->frame.argc;
@@ -435,25 +435,9 @@ static int command_forward(struct route *r, const struct command *c)
 	if (!c)
 		counter_add(&r->counters->unknown_commands, 1);
 	bool plain_set = c && c->rewrite == REWRITE_SET && argc == 3; // most of most streams
-	if (!c || !(c->flags & COMMAND_REWRITE) || plain_set)
+	if (plain_set || !form_is_asked(r, c))
 		return command_place(r, c, r->argv, argc, NULL);
-	uint64_t received_ms = log_stamp_at(r->log, r->frame.begin).wall_ms;
-	struct rewrite_rules rules = {
-		.received_ms = (int64_t)received_ms,
-		.now_ms = (int64_t)r->now_ms,
-		.hold_until_ms = hold_until(r, received_ms),
-		.hold_at_ms = (int64_t)(r->now_ms + HOLD_EXTEND_MS),
-	};
-	struct rewrite w = {.argv = r->argv_new, .room = argc + REWRITE_GROWTH};
-	if (rewrite_command(c, r->argv, argc, &rules, &w) != REWRITE_CHANGED)
-		return command_place(r, c, r->argv, argc,
-				     NULL); // the target says what it thinks of it
-	int rc = command_place(r, w.command, w.argv, w.argc, &w);
-	if (rc > 0) {
-		counter_add(&r->counters->rewritten_commands, 1);
-		keys_hold(r, &w, rules.hold_at_ms);
-	}
-	return rc;
+	return command_adapt(r, c);
 }
 
 // @return 1 it has its fate or its lane, 0 no free batch, -1 error
@@ -518,7 +502,12 @@ static int command_done(struct route *r)
 static int release_put(struct route *r, const struct hold *hold, struct span key)
 {
 	unsigned lane = place_lane_of(r->place, key);
-	size_t need = 5 * BATCH_HEAD_LEN + 64 + key.len;
+	char number[20];
+	size_t number_len = decimal_write(number, (uint64_t)hold->expire_at_ms);
+	const struct span words[] = {
+		SPAN_LIT("PEXPIREAT"), key, {number, number_len}, SPAN_LIT("XX")};
+	struct older_form f;
+	size_t need = form_of_ours(r, words, 4, &f);
 	struct batch *b = r->place->feeds[lane].open;
 	if (b && !batch_has_text(b, need))
 		place_close(r->place, lane, r->routed, r->db);
@@ -527,13 +516,7 @@ static int release_put(struct route *r, const struct hold *hold, struct span key
 		return 0;
 	if (!batch_has_text(b, need) && !batch_text_grow(b, need))
 		return no_memory(r);
-	int rc = batch_item_begin(b, r->routed, hold->db, ITEM_INTERNAL);
-	rc = rc ? rc : batch_head(b, 4);
-	rc = rc ? rc : batch_arg(b, SPAN_LIT("PEXPIREAT"), false);
-	rc = rc ? rc : batch_arg(b, key, false);
-	rc = rc ? rc : batch_arg_u64(b, (uint64_t)hold->expire_at_ms);
-	rc = rc ? rc : batch_arg(b, SPAN_LIT("XX"), false);
-	if (rc)
+	if (form_of_ours_add(b, &f, r->routed, hold->db))
 		return no_memory(r);
 	if (batch_is_full(r, b))
 		place_close(r->place, lane, r->routed, r->db);

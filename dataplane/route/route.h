@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Route: the stream's bytes -> commands -> fate, form, lane.
 //
-//   route_turn() -> route_frame_next() -> command_route() -> filter | command_place() -> place_*()
+//   route_turn() -> route_frame_next() -> command_route() -> filter | form_find(), command_place()
+//                                                                  -> place_*()
 //
 // What the log's window cannot hold well is collected in a file first, see giant.h.
 //
@@ -19,6 +20,7 @@
 #include "parsers/commands.h"
 #include "parsers/resp.h"
 #include "parsers/rewrite.h"
+#include "parsers/rewrite_older.h"
 
 struct route {
 	struct log *log;
@@ -29,6 +31,8 @@ struct route {
 	int32_t db;              // selected in the stream
 	int32_t only_db,
 		to_db; // the database that is forwarded and where it goes; -1: all, the same
+	struct older older;      // what the target takes
+	struct rewrite_target restores; // of payloads; rdb_version_max 0: not known
 	const char *resync;      // a command that only a full sync can follow; NULL: none
 	uint64_t routed;         // everything before it has its fate or its batch
 	uint64_t now_ms;         // wall clock of this turn
@@ -62,7 +66,7 @@ struct route {
 	bool frame_held;         // so is the transaction at hand
 
 	enum error_id error;     // why route_turn() said -1
-	char text[TEXT_LEN];
+	char text[TEXT_LEN];     // or of `resync`
 };
 
 // @return 0, or -ENOMEM
@@ -70,7 +74,9 @@ int route_init(struct route *r, struct log *log, struct place *place,
 	       struct source_counters *counters, const struct link_config *config);
 void route_fini(struct route *r);
 
-// Begin at an offset, which is a frame boundary. @param db  selected there
+// Begin at an offset, which is a frame boundary, for the target as it is now: lane 0 has been
+// READY.
+// @param db  selected there
 // @return 0, or -ENOMEM
 int route_reset(struct route *r, uint64_t offset, int32_t db);
 

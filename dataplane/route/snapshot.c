@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// snapshot_turn() -> rdb_next() -> event_route() -> string_put() | raw_put() | snapshot_piece()
+// snapshot_turn() -> rdb_next() -> event_route() -> snapshot_whole() | snapshot_piece()
 #include "dataplane/route/snapshot.h"
 
 #include <errno.h>
@@ -8,13 +8,15 @@
 #include <string.h>
 
 #include "dataplane/route/snapshot_put.h"
-#include "parsers/rdb_footer.h"
 
 #define TURN_BYTES  (512 * 1024)
 #define SCRATCH_MAX (64 * MB)
 
+#define RDB_VERSION_TEMPLATES 15 // hashes that only come as elements
+
 void snapshot_init(struct snapshot *s, struct log *log, struct place *place,
-		   struct source_counters *counters, struct keyset *keys, struct holds *holds)
+		   struct source_counters *counters, struct keyset *keys, struct holds *holds,
+		   struct park *park)
 {
 	int32_t only_db = s->only_db, to_db = s->to_db;
 	memset(s, 0, sizeof(*s));
@@ -25,6 +27,7 @@ void snapshot_init(struct snapshot *s, struct log *log, struct place *place,
 	s->counters = counters;
 	s->keys = keys;
 	s->holds = holds;
+	s->park = park;
 }
 
 void snapshot_fini(struct snapshot *s)
@@ -38,14 +41,32 @@ void snapshot_fini(struct snapshot *s)
 	s->key_copy_max = s->pieces_max = 0;
 }
 
-int snapshot_begin(struct snapshot *s, const struct link_settings *set)
+static void target_learn(struct snapshot *s, const struct link_settings *set,
+			 const struct server_version *target, struct rdb_settings *reader)
+{
+	s->target = *target;
+	s->drops_field_ttl = set->field_ttl == FIELD_TTL_DROP;
+	s->stops = set->on_error == ON_ERROR_STOP;
+	rdb_verbs_of(target, &s->verbs);
+	for (unsigned i = 0; i < 2 * 256; i++) {
+		enum rdb_magic magic = i < 256 ? RDB_MAGIC_REDIS : RDB_MAGIC_VALKEY;
+		enum rdb_fit fit = rdb_fit_of(target, magic, (uint8_t)i, s->drops_field_ttl);
+		s->fits[magic][i % 256] = (uint8_t)fit;
+		if (fit == RDB_FIT_ELEMENTS && i % 256 < 64)
+			reader->element_types[magic] |= 1ull << i % 256;
+	}
+}
+
+int snapshot_begin(struct snapshot *s, const struct link_settings *set,
+		   const struct server_version *target)
 {
 	struct source_counters *counters = s->counters;
 	snapshot_fini(s);
-	snapshot_init(s, s->log, s->place, counters, s->keys, s->holds);
-	const struct rdb_settings reader = {.window_len = log_capacity(s->log),
-					    .big_len = set->big_value,
-					    .scratch_len = SCRATCH_MAX};
+	snapshot_init(s, s->log, s->place, counters, s->keys, s->holds, s->park);
+	struct rdb_settings reader = {.window_len = log_capacity(s->log),
+				      .big_len = set->big_value,
+				      .scratch_len = SCRATCH_MAX};
+	target_learn(s, set, target, &reader);
 	int rc = rdb_reader_init(&s->reader, &reader);
 	s->reader_open = !rc;
 	s->stream_db = -1;
@@ -54,82 +75,6 @@ int snapshot_begin(struct snapshot *s, const struct link_settings *set)
 	counter_set(&counters->snapshot_expired, 0);
 	counter_set(&counters->snapshot_total_keys, 0);
 	return rc;
-}
-
-// ---- Whole values
-
-// Expired before the snapshot was taken. What expires later may have been given a longer life in
-// the stream, so it is made and held.
-bool snapshot_has_expired(const struct snapshot *s, int64_t expire_at_ms)
-{
-	uint64_t limit_ms = s->taken_ms && s->taken_ms < s->now_ms ? s->taken_ms : s->now_ms;
-	return expire_at_ms >= 0 && (uint64_t)expire_at_ms <= limit_ms;
-}
-
-static int string_put(struct snapshot *s, const struct rdb_event *ev)
-{
-	char at_ms[24];
-	struct span words[5] = {SPAN_LIT("SET"), ev->key, ev->value, SPAN_LIT("PXAT"), {at_ms, 0}};
-	bool expires = ev->expire_at_ms >= 0;
-	if (expires)
-		words[4].len = decimal_write(at_ms, (uint64_t)s->hold_at_ms);
-	return snapshot_put(s, place_lane_of(s->place, ev->key), false, words, expires ? 5 : 3,
-			    true);
-}
-
-static int restore_add(struct snapshot *s, struct batch *b, const struct rdb_event *ev)
-{
-	char number[24], type = (char)ev->type;
-	uint8_t footer[RDB_FOOTER_LEN];
-	bool idle = ev->idle_s >= 0, freq = ev->freq >= 0;
-	uint64_t ttl = ev->expire_at_ms >= 0 ? (uint64_t)s->hold_at_ms : 0;
-	rdb_restore_footer(ev->type, ev->footer_version, ev->value, footer);
-	int rc = batch_head(b, idle || freq ? 8 : 6);
-	rc = rc ? rc : batch_arg(b, SPAN_LIT("RESTORE"), false);
-	rc = rc ? rc : batch_arg(b, ev->key, snapshot_is_stable(s, ev->key));
-	rc = rc ? rc : batch_arg_u64(b, ttl);
-	int n = snprintf(number, sizeof(number), "$%zu\r\n", ev->value.len + 1 + RDB_FOOTER_LEN);
-	rc = rc ? rc : batch_copy(b, number, (size_t)n);
-	rc = rc ? rc : batch_copy(b, &type, 1);
-	if (!rc)
-		rc = ev->value.len > BATCH_COPY_MAX ? batch_refer(b, ev->value.p, ev->value.len)
-						    : batch_copy(b, ev->value.p, ev->value.len);
-	rc = rc ? rc : batch_copy(b, (const char *)footer, RDB_FOOTER_LEN);
-	rc = rc ? rc : batch_copy(b, "\r\n", 2);
-	rc = rc ? rc : batch_arg(b, SPAN_LIT("REPLACE"), false);
-	rc = rc ? rc : batch_arg(b, SPAN_LIT("ABSTTL"), false);
-	if (!rc && (idle || freq)) {
-		rc = batch_arg(b, idle ? SPAN_LIT("IDLETIME") : SPAN_LIT("FREQ"), false);
-		rc = rc ? rc : batch_arg_u64(b, (uint64_t)(idle ? ev->idle_s : ev->freq));
-	}
-	return rc;
-}
-
-static int raw_put(struct snapshot *s, const struct rdb_event *ev)
-{
-	unsigned lane = place_lane_of(s->place, ev->key);
-	struct batch *b =
-		snapshot_batch(s, lane, false, 10 * BATCH_HEAD_LEN + ev->key.len + BATCH_COPY_MAX);
-	if (!b)
-		return s->error ? -1 : 0;
-	if (batch_item_begin(b, s->position, s->db, ITEM_COMMAND) || restore_add(s, b, ev))
-		return snapshot_no_memory(s);
-	b->n_commands++;
-	snapshot_settle(s, lane);
-	return 1;
-}
-
-static int key_put(struct snapshot *s, const struct rdb_event *ev)
-{
-	if (snapshot_has_expired(s, ev->expire_at_ms)) {
-		counter_add(&s->counters->snapshot_expired, 1);
-		return 1;
-	}
-	if (s->skips_db || marker_is_reserved(ev->key))
-		return 1;
-	s->hold_at_ms = hold_add(s->holds, s->db, ev->key, ev->expire_at_ms, s->now_ms);
-	int rc = ev->kind == RDB_STRING ? string_put(s, ev) : raw_put(s, ev);
-	return rc > 0 ? snapshot_key_done(s, ev->key) : rc;
 }
 
 // ---- What is not a key
@@ -158,6 +103,20 @@ static struct span library_name(struct span code)
 	return (struct span){name, n};
 }
 
+static int function_park(struct snapshot *s, const struct span *words, struct span name)
+{
+	char reason[TEXT_LEN];
+	struct batch b;
+	snprintf(reason, sizeof(reason), "%s has no functions", s->target.text);
+	if (batch_init(&b, snapshot_words_len(s, words, 4), 1))
+		return snapshot_no_memory(s);
+	batch_reset(&b, 0, s->position, false);
+	int rc = snapshot_add(s, &b, words, 4, true);
+	rc = rc ? snapshot_no_memory(s) : snapshot_park(s, name, "FUNCTION", &b, reason);
+	batch_fini(&b);
+	return rc;
+}
+
 static int function_put(struct snapshot *s, const struct rdb_event *ev)
 {
 	if (!s->step) {
@@ -168,16 +127,19 @@ static int function_put(struct snapshot *s, const struct rdb_event *ev)
 	}
 	struct span words[4] = {SPAN_LIT("FUNCTION"), SPAN_LIT("LOAD"), SPAN_LIT("REPLACE"),
 				ev->value};
+	if (!s->verbs.functions)
+		return function_park(s, words, library_name(ev->value));
 	return snapshot_put(s, 0, true, words, 4, true);
 }
 
-// A module's value that does not fit the window cannot be sent, since its end is not known: say so.
+// A module's value that does not fit the window cannot be sent, since its end is not known.
 static int skipped_take(struct snapshot *s, const struct rdb_event *ev)
 {
-	if (!ev->key.len)
+	if (!ev->key.len || s->skips_db || snapshot_has_expired(s, ev->expire_at_ms))
 		return 1;
-	return snapshot_bad(s, ERROR_RDB_UNSUPPORTED,
-			    "the module value of a key is larger than snapshot-window");
+	int rc = snapshot_park(s, ev->key, "RESTORE", NULL,
+			       "the value, of a module, is larger than snapshot-window");
+	return rc > 0 ? snapshot_key_done(s, ev->key) : rc;
 }
 
 static int eof_take(struct snapshot *s, const struct rdb_event *ev)
@@ -187,8 +149,22 @@ static int eof_take(struct snapshot *s, const struct rdb_event *ev)
 	return 1;
 }
 
+// A batch has one form. Where single values take several commands, which belong together, all go
+// in the form that keeps them together, since to change it often would make batches small.
+static bool needs_frames(const struct snapshot *s)
+{
+	if (!s->target.at)
+		return false;
+	bool other = s->reader.version > RDB_VERSION_COMMON &&
+		     (s->reader.magic == RDB_MAGIC_VALKEY) != s->target.valkey;
+	bool templates = s->reader.version == RDB_VERSION_TEMPLATES;
+	return !s->verbs.set_pxat || !s->verbs.restore_absttl || other || templates ||
+	       s->reader.version > server_rdb_version(&s->target);
+}
+
 static void database_select(struct snapshot *s, int32_t db)
 {
+	s->framed = needs_frames(s);
 	s->skips_db = s->only_db >= 0 && db != s->only_db;
 	s->db = s->only_db < 0 ? db : s->to_db;
 }
@@ -199,7 +175,7 @@ static int event_route(struct snapshot *s)
 	switch (ev->kind) {
 	case RDB_STRING:
 	case RDB_RAW:
-		return key_put(s, ev);
+		return snapshot_whole(s, ev);
 	case RDB_SELECTDB:
 		database_select(s, (int32_t)ev->db);
 		return 1;

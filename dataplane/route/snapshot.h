@@ -3,21 +3,35 @@
 //
 //   strings            SET key value [PXAT ms]
 //   other values       RESTORE key ttl body+footer REPLACE ABSTTL [IDLETIME s | FREQ n]
+//   of types that the  RPUSH, SADD, HSET, ZADD into the key, behind a DEL of it
+//     target has not     (streams: RESTORE of an older type)
 //   values above       DEL temporary; RPUSH, SADD, HSET, ZADD, XADD, APPEND in pieces;
 //   big-value            [PEXPIREAT]; RENAME temporary key
 //   functions          FUNCTION LOAD REPLACE
 //
+// For a target of an older version in the words that it has: DEL, RESTORE, PEXPIREAT in one
+// transaction. What its version cannot hold is parked (RDB_FIT_NONE of parsers/rdb_fit.h) or sent
+// without that part, and counted.
+//
 // All of it may be sent again but the pieces: those go in framed batches, whose marker tells how
 // far they came. Keys that have expired are counted and not made.
+//
+//   snapshot.c         turn, events that are no values
+//   snapshot_whole.c   a value that is here as a whole
+//   snapshot_piece.c   a value element by element; snapshot_stream.c: a stream
+//   snapshot_park.c    what the target cannot hold
+//   snapshot_put.c     words -> batch
 //
 // Owner: the core that reads the source.
 #pragma once
 
 #include "dataplane/apply/keyset.h"
+#include "dataplane/apply/park.h"
 #include "dataplane/log/log.h"
 #include "dataplane/route/hold.h"
 #include "dataplane/route/place.h"
 #include "parsers/rdb.h"
+#include "parsers/rdb_fit.h"
 
 struct snapshot {
 	struct log *log;          // the bytes of the RDB, from offset 0
@@ -26,6 +40,13 @@ struct snapshot {
 	struct keyset *keys;      // collects the keys when it is open
 	int32_t only_db, to_db;   // as in struct route; set before snapshot_init()
 	struct holds *holds;      // volatile keys that may not vanish yet
+	struct park *park;        // for what the target cannot hold
+	struct server_version target;
+	struct rdb_verbs verbs;   // of the target
+	uint8_t fits[2][256];     // enum rdb_fit by enum rdb_magic and type
+	bool drops_field_ttl, stops; // settings field_ttl and on_error
+	uint64_t n_unfit, n_degraded; // of this snapshot
+	bool framed;              // values of several commands are to be expected: all go framed
 	uint64_t taken_ms;        // wall clock of the source as the snapshot was taken, 0: not said
 	struct rdb_reader reader;
 	bool reader_open;
@@ -46,9 +67,16 @@ struct snapshot {
 	char *key_copy;
 	size_t key_copy_max;
 	char temporary[96];       // the name while it grows
+	bool grows;               // something of it is there
+	bool unfit;               // the target cannot hold it: passed over, to be parked
+	bool has_entries;         // of a stream, the first of which is first_entry
+	struct rdb_stream_id first_entry;
+	bool degraded;            // something of it was left out
+	char unfit_reason[TEXT_LEN];
 	unsigned lane;
 	int64_t expire_at_ms;
 	bool expired;             // passed over
+	enum rdb_kind kind;
 	unsigned step;            // commands of the event at hand that are out already
 	char *pieces;             // arguments collected for one command, in RESP
 	size_t n_pieces, pieces_max;
@@ -60,13 +88,15 @@ struct snapshot {
 };
 
 void snapshot_init(struct snapshot *s, struct log *log, struct place *place,
-		   struct source_counters *counters, struct keyset *keys, struct holds *holds);
+		   struct source_counters *counters, struct keyset *keys, struct holds *holds,
+		   struct park *park);
 void snapshot_fini(struct snapshot *s);
 
 // Begin with a new RDB at offset 0 of the log.
-// @param set  window_len is that of the log
+// @param target  what its INFO said; decides how values are sent
 // @return 0, or -errno
-int snapshot_begin(struct snapshot *s, const struct link_settings *set);
+int snapshot_begin(struct snapshot *s, const struct link_settings *set,
+		   const struct server_version *target);
 
 // Take apart what the log holds, until the lanes are full or a slice of work is done.
 //

@@ -38,22 +38,40 @@ void snapshot_settle(struct snapshot *s, unsigned lane)
 		place_close(s->place, lane, s->position, 0);
 }
 
-int snapshot_put(struct snapshot *s, unsigned lane, bool framed, const struct span *words, int n,
-		 bool is_key)
+size_t snapshot_words_len(const struct snapshot *s, const struct span *words, int n)
 {
 	size_t need = 3 * BATCH_HEAD_LEN;
 	for (int i = 0; i < n; i++)
 		need += batch_arg_len(words[i], snapshot_is_stable(s, words[i]));
-	struct batch *b = snapshot_batch(s, lane, framed, need);
-	if (!b)
-		return s->error ? -1 : 0;
+	return need;
+}
+
+int snapshot_add(struct snapshot *s, struct batch *b, const struct span *words, int n, bool is_key)
+{
 	int rc = batch_item_begin(b, s->position, s->db, ITEM_COMMAND);
 	rc = rc ? rc : batch_head(b, (unsigned)n);
 	for (int i = 0; i < n && !rc; i++)
 		rc = batch_arg(b, words[i], snapshot_is_stable(s, words[i]));
-	if (rc)
+	b->n_commands += !rc && is_key;
+	return rc;
+}
+
+int snapshot_add_expiry(struct snapshot *s, struct batch *b, struct span key, int64_t at_ms)
+{
+	char text[24];
+	struct span words[3] = {SPAN_LIT("PEXPIREAT"), key, {text, 0}};
+	words[2].len = decimal_write(text, (uint64_t)at_ms);
+	return snapshot_add(s, b, words, 3, false);
+}
+
+int snapshot_put(struct snapshot *s, unsigned lane, bool framed, const struct span *words, int n,
+		 bool is_key)
+{
+	struct batch *b = snapshot_batch(s, lane, framed, snapshot_words_len(s, words, n));
+	if (!b)
+		return s->error ? -1 : 0;
+	if (snapshot_add(s, b, words, n, is_key))
 		return snapshot_no_memory(s);
-	b->n_commands += is_key;
 	snapshot_settle(s, lane);
 	return 1;
 }

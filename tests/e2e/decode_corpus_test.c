@@ -2,18 +2,11 @@
 // `flyover decode` on files that real servers of many versions wrote, where the corpora are
 // present: FLYOVER_CORPORA, or the folder shared/corpora beside the source tree. Every file
 // decodes in every format, and the values are those that the servers told.
-#include "tests/e2e/decoded.h"
+#include <dirent.h>
+
+#include "tests/e2e/expected.h"
 #include "tests/e2e/harness.h"
-
-static struct process *decode(struct world *w, const char *file, const char *format)
-{
-	const char *arguments[] = {text("%s/flyover", build_dir()), "decode", file,
-				   text("--format=%s", format), NULL};
-	struct process *p = process_start(w, "decode", arguments, NULL);
-
-	process_wait(p);
-	return p;
-}
+#include "tests/expected.h"
 
 // Files that are broken on purpose, and what is said of them.
 static const char *broken(const char *name)
@@ -48,7 +41,7 @@ static void file_check(struct world *w, const char *path, const char *name)
 	unsigned n_lines = 0;
 
 	for (size_t i = 0; i < 4; i++) {
-		struct process *p = decode(w, path, formats[i]);
+		struct process *p = decode_run(w, path, formats[i]);
 		int code = process_wait(p);
 		char *said = process_stderr(p);
 
@@ -104,10 +97,10 @@ static void files_of_redis_rdb_tools_decode(struct world *w)
 
 static void server_compare(struct world *w, const char *dir, const char *server)
 {
-	json_t *got = decoded(w, text("%s/%s/dump.rdb", dir, server));
+	json_t *got = expected_decode(w, text("%s/%s/dump.rdb", dir, server));
 	json_t *all = json_load_file(text("%s/%s/expected.json", dir, server), 0, NULL);
 
-	expected_compare(server, all, got);
+	expected_same(server, all, got);
 	json_decref(all);
 	json_decref(got);
 }

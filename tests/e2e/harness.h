@@ -8,6 +8,7 @@
 #include "tests/e2e/job.h"
 #include "tests/e2e/proxy.h"
 #include "tests/e2e/fake.h"
+#include "tests/e2e/elder.h"
 #include "tests/e2e/compare.h"
 #include "tests/e2e/dataset.h"
 #include "tests/e2e/writer.h"

@@ -136,6 +136,77 @@ static void fake_servers_answer_as_told(struct world *w)
 	redisFree(near.redis);
 }
 
+// The reply has to be this error.
+static void assert_refused(struct server *s, const char *command, const char *with)
+{
+	redisReply *r = redisCommand(s->redis, command);
+	assert_non_null(r);
+	if (r->type != REDIS_REPLY_ERROR || strncmp(r->str, with, strlen(with)))
+		fail_msg("%s: %s", command, r->str ? r->str : "no text");
+	freeReplyObject(r);
+}
+
+// A payload of DUMP, with the RDB version of another server in it.
+static redisReply *restore(struct server *s, struct server *real, const char *key, unsigned version)
+{
+	redisReply *dump = ask(real, "DUMP %s", key);
+	assert_int_equal(dump->type, REDIS_REPLY_STRING);
+	dump->str[dump->len - 10] = (char)version;
+	redisReply *r = ask(s, "RESTORE restored 0 %b", dump->str, dump->len);
+	freeReplyObject(dump);
+	return r;
+}
+
+static void an_elder_says_its_version_and_refuses_what_it_does_not_know(struct world *w)
+{
+	struct server *s = server_start(w, "server", NULL);
+	struct elder *e = elder_start(w, "redis 4.0.14", s->port);
+	struct server near = {.world = w, .name = "elder", .port = e->port};
+
+	assert_string_equal(info_text(&near, "server", "redis_version"), "4.0.14");
+	assert_refused(&near, "XADD s 1-1 a b", "ERR unknown command `XADD`");
+	assert_refused(&near, "SET a 1 PXAT 4102444800000", "ERR syntax error");
+	assert_refused(&near, "RESTORE a 0 payload ABSTTL", "ERR syntax error");
+	assert_refused(&near, "LPOP l 2", "ERR wrong number of arguments for 'lpop' command");
+	assert_refused(&near, "CLIENT ID", "ERR Unknown subcommand");
+	assert_int_equal(elder_refused(e), 5);
+	run(&near, "HSET hash a 1 b 2");
+	run(&near, "SET set-by-elder 1 PX 100000");
+	assert_int_equal(ask_number(s, "HLEN hash"), 2);
+	redisReply *r = ask(&near, "COMMAND INFO get xadd");
+	assert_true(r->elements == 2 && r->element[0]->type == REDIS_REPLY_ARRAY &&
+		    r->element[1]->type == REDIS_REPLY_NIL);
+	freeReplyObject(r);
+	r = restore(&near, s, "hash", 10);
+	assert_string_equal(r->str, "ERR DUMP payload version or checksum are wrong");
+	freeReplyObject(r);
+	r = restore(&near, s, "hash", 6);
+	assert_string_equal(r->str, "ERR Bad data format");
+	freeReplyObject(r);
+	redisFree(near.redis);
+}
+
+static void an_elder_spoils_a_transaction_as_a_server_does(struct world *w)
+{
+	struct server *s = server_start(w, "server", NULL);
+	struct elder *e = elder_start(w, "redis 2.8.24", s->port);
+	struct server near = {.world = w, .name = "elder", .port = e->port};
+
+	run(&near, "MULTI");
+	run(&near, "SET a 1");
+	assert_refused(&near, "UNLINK a", "ERR unknown command 'UNLINK'");
+	assert_refused(&near, "EXEC", "EXECABORT");
+	run(&near, "MULTI");
+	run(&near, "SET b 1");
+	run(&near, "SET b 2 KEEPTTL");
+	redisReply *r = ask(&near, "EXEC");
+	assert_int_equal(r->elements, 2);
+	assert_string_equal(r->element[1]->str, "ERR syntax error");
+	freeReplyObject(r);
+	assert_int_equal(ask_number(s, "EXISTS a b"), 1);
+	redisFree(near.redis);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc > 1)
@@ -145,6 +216,8 @@ int main(int argc, char **argv)
 		E2E_TEST(compare_notices_every_kind_of_difference),
 		E2E_TEST(proxy_passes_delays_replaces_stalls_and_cuts),
 		E2E_TEST(fake_servers_answer_as_told),
+		E2E_TEST(an_elder_says_its_version_and_refuses_what_it_does_not_know),
+		E2E_TEST(an_elder_spoils_a_transaction_as_a_server_does),
 	};
 	e2e_filter();
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -187,6 +187,7 @@ int world_teardown(void **state)
 	}
 	proxies_free(w);
 	fakes_free(w);
+	elders_free(w);
 	jobs_free(w);
 	servers_free(w);
 	processes_free(w);

@@ -10,6 +10,7 @@
 // Longest wait for anything that should happen, ms. Generous: sanitizers and busy machines.
 #define DEADLINE_MS 60000
 
+struct elder;
 struct fake;
 struct job;
 struct proxy;
@@ -22,6 +23,7 @@ struct world {
 	struct job *jobs;
 	struct proxy *proxies;
 	struct fake *fakes;
+	struct elder *elders;
 	unsigned n_processes; // for names
 	bool passed;
 	void (*test)(struct world *w);

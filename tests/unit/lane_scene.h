@@ -22,6 +22,7 @@ struct server {
 	char marker[320]; // "" none
 	uint64_t epoch; // that a former life has drawn; 0: it answers as ever
 	const char *run_id;
+	const char *version; // NULL: 7.0.15
 	const char *multi_error, *queue_error, *exec_error, *element_error; // "" or the line
 	const char *error_key; // queue_error and element_error are for this key
 	bool mute;             // it applies but does not answer
@@ -43,6 +44,7 @@ struct scene {
 	struct park park;
 	struct server server;
 	unsigned n_parked;
+	char parked[600]; // the last one
 	uint64_t seq;
 };
 
@@ -51,6 +53,7 @@ static struct scene *current; // for the disk, which has no place for it
 static inline int park_append_line(const char *path, const void *line, size_t len)
 {
 	current->n_parked++;
+	snprintf(current->parked, sizeof(current->parked), "%.*s", (int)len, (const char *)line);
 	return 0;
 }
 
@@ -185,17 +188,19 @@ static inline void hello_take(struct scene *s, const char *name, const char *key
 {
 	struct server *v = &s->server;
 	char text[200];
+	bool elder = v->version && atoi(v->version) < 5;
 	if (!strcmp(name, "INFO")) {
 		snprintf(text, sizeof(text),
-			 "redis_version:7.0.15\r\nredis_mode:standalone\r\nrole:master\r\n"
+			 "redis_version:%s\r\nredis_mode:standalone\r\nrole:master\r\n"
 			 "run_id:%s\r\n",
-			 v->run_id);
+			 v->version ? v->version : "7.0.15", v->run_id);
 		say_bulk(s, text);
 	} else if (!strcmp(name, "CLIENT") && !strcmp(key, "LIST")) {
-		say_bulk(s, "id=5 name=flyover:scene:63 x\nid=4 name=flyover:scene:62 x\n"
+		say_bulk(s, "id=9 name=flyover:scene:63:1.1 x\n"
+			    "id=5 name=flyover:scene:63:0.1 x\nid=4 name=flyover:scene:62 x\n"
 			    "id=3 name=flyover:scene-2:1 x\nid=2 name= x\n");
 	} else if (!strcmp(name, "CLIENT") && !strcmp(key, "ID")) {
-		say(s, ":5\r\n");
+		say(s, elder ? "-ERR Syntax error, try CLIENT (LIST | KILL)\r\n" : ":5\r\n");
 	} else if (!strcmp(name, "GET") && v->epoch) {
 		snprintf(text, sizeof(text), "%llu", (unsigned long long)v->epoch);
 		say_bulk(s, text);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A lane and its target: order, markers, refusals, lost connections.
 #include "tests/unit/lane_scene.h"
+#include "parsers/commands.h"
 
 // ---- Tests
 
@@ -364,6 +365,99 @@ static void target_that_lost_its_marker_is_looked_at_again(void **state)
 	}
 }
 
+// What is on its way was worded for the release that went.
+static void target_of_another_release_is_looked_at_again(void **state)
+{
+	for (int same = 0; same < 2; same++) {
+		struct scene *s = scene_new();
+		open_lane(s);
+		GIVE(s, true, false, INCR_K3);
+		turns(s, 5);
+		s->server.version = same ? "7.0.9" : "6.2.14";
+		s->server.run_id = "2222222222222222222222222222222222222222";
+		fake_lose(&s->loop);
+		turns(s, 1000);
+		assert_int_equal(atomic_load(&s->lane->verdict), same ? LANE_FINE : LANE_LOOK);
+		if (!same)
+			assert_non_null(strstr(s->lane->text, "another release"));
+		scene_free(s);
+	}
+}
+
+static void old_release_tells_our_id_by_its_list(void **state)
+{
+	struct scene *s = scene_new();
+	struct marker m;
+	s->server.version = "2.8.24";
+	open_lane(s);
+	GIVE(s, true, true, SET_K1);
+	turns(s, 5);
+	struct span text = {s->server.marker, strlen(s->server.marker)};
+	assert_int_equal(marker_parse(&m, text), 0);
+	assert_int_equal(m.client, 5);
+	assert_int_equal(lane_release(s->lane).at, SERVER_VERSION(2, 8));
+	unsigned n_kills = s->server.n_kills;
+	fake_lose(&s->loop);
+	turns(s, 1000);
+	assert_int_equal(s->server.n_kills, n_kills + 1); // the connection that was lost
+	scene_free(s);
+}
+
+// Before its batch, and once, however often the batch is sent.
+static void withheld_command_is_parked_before_its_batch(void **state)
+{
+	static const char lmpop[] = "*3\r\n$5\r\nLMPOP\r\n$1\r\n0\r\n$1\r\n1\r\n";
+	struct scene *s = scene_new();
+	s->server.version = "4.0.14";
+	open_lane(s);
+	struct batch *b = &s->lane->pool[s->seq % LANE_BATCHES];
+	s->server.mute = true;
+	GIVE(s, true, false, INCR_K3);
+	struct batch_withheld w = {
+		.offset = 150,
+		.bytes = {lmpop, sizeof(lmpop) - 1},
+		.command = command_find(SPAN_LIT("LMPOP"), (struct span){"", 0}),
+	};
+	assert_int_equal(batch_withhold(b, &w), 0);
+	b->n_commands++;
+	turns(s, 5);
+	assert_int_equal(s->n_parked, 1);
+	assert_non_null(strstr(s->parked, "\"offset\":150,\"db\":0,\"verb\":\"LMPOP\""));
+	assert_non_null(
+		strstr(s->parked, "LMPOP came with Redis 7.0, and the target is redis 4.0\""));
+	assert_int_equal(done(s), 0);
+	s->server.mute = false;
+	s->server.marker[0] = 0; // it had not taken the batch
+	fake_lose(&s->loop);
+	turns(s, 1000);
+	assert_int_equal(done(s), 1);
+	assert_int_equal(s->n_parked, 1);
+	assert_int_equal(counter_get(&s->counters.parked_commands), 1);
+	assert_int_equal(counter_get(&s->counters.applied_commands), 1);
+	scene_free(s);
+}
+
+static void withheld_command_ends_a_link_that_stops_on_errors(void **state)
+{
+	struct scene *s = scene_new();
+	s->config.settings.on_error = ON_ERROR_STOP;
+	open_lane(s);
+	struct batch *b = &s->lane->pool[s->seq % LANE_BATCHES];
+	GIVE(s, true, false, INCR_K3);
+	struct batch_withheld w = {
+		.bytes = {SET_K1, sizeof(SET_K1) - 1},
+		.command = command_find(SPAN_LIT("RESTORE"), (struct span){"", 0}),
+		.why = "the target cannot load this payload",
+	};
+	assert_int_equal(batch_withhold(b, &w), 0);
+	turns(s, 5);
+	assert_int_equal(atomic_load(&s->lane->verdict), LANE_FAIL);
+	assert_string_equal(s->lane->text, "RESTORE cannot be sent to the target: "
+					   "the target cannot load this payload");
+	assert_int_equal(s->server.n_applied, 0);
+	scene_free(s);
+}
+
 // Other lanes compare it with what stands in the target whenever they connect.
 static void epoch_is_not_known_before_it_is_drawn(void **state)
 {
@@ -469,6 +563,10 @@ int main(void)
 		cmocka_unit_test(lost_answer_is_settled_by_the_marker),
 		cmocka_unit_test(giant_is_sent_again_after_a_lost_connection),
 		cmocka_unit_test(target_that_lost_its_marker_is_looked_at_again),
+		cmocka_unit_test(target_of_another_release_is_looked_at_again),
+		cmocka_unit_test(old_release_tells_our_id_by_its_list),
+		cmocka_unit_test(withheld_command_is_parked_before_its_batch),
+		cmocka_unit_test(withheld_command_ends_a_link_that_stops_on_errors),
 		cmocka_unit_test(epoch_is_not_known_before_it_is_drawn),
 		cmocka_unit_test(garbage_is_not_taken_for_an_answer),
 		cmocka_unit_test(readonly_target_is_left_and_looked_for_again),

@@ -1,13 +1,28 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What `flyover decode` prints, in the form of expected.json.
-#pragma once
+// expected_decode() -> converted()
+#include "tests/e2e/expected.h"
 
 #include "tests/e2e/harness.h"
 #include "tests/e2e/json_bytes.h"
 #include "tests/expected.h"
 
+const char *corpora_find(void)
+{
+	return corpora_folder();
+}
+
+struct process *decode_run(struct world *w, const char *file, const char *format)
+{
+	const char *arguments[] = {text("%s/flyover", build_dir()), "decode", file,
+				   text("--format=%s", format), NULL};
+	struct process *p = process_start(w, "decode", arguments, NULL);
+
+	process_wait(p);
+	return p;
+}
+
 // The string as the servers' answers have it: base64.
-static inline json_t *as_base64(const json_t *v)
+static json_t *as_base64(const json_t *v)
 {
 	size_t len;
 	const char *p = json_bytes(v, &len);
@@ -15,7 +30,7 @@ static inline json_t *as_base64(const json_t *v)
 	return base64_json(p, len);
 }
 
-static inline json_t *all_as_base64(const json_t *array)
+static json_t *all_as_base64(const json_t *array)
 {
 	json_t *out = json_array(), *item;
 	size_t i;
@@ -25,7 +40,7 @@ static inline json_t *all_as_base64(const json_t *array)
 	return out;
 }
 
-static inline json_t *pairs_of(const json_t *value, bool scores, json_t **expiries)
+static json_t *pairs_of(const json_t *value, bool scores, json_t **expiries)
 {
 	json_t *out = json_array(), *item;
 	size_t i;
@@ -45,7 +60,7 @@ static inline json_t *pairs_of(const json_t *value, bool scores, json_t **expiri
 	return out;
 }
 
-static inline void stream_convert(json_t *out, const json_t *value)
+static void stream_convert(json_t *out, const json_t *value)
 {
 	json_t *entries = json_array(), *groups = json_array(), *item, *one;
 	size_t i, k;
@@ -73,7 +88,7 @@ static inline void stream_convert(json_t *out, const json_t *value)
 }
 
 // From our form to that of expected.json.
-static inline json_t *converted(const json_t *o)
+static json_t *converted(const json_t *o)
 {
 	const json_t *type = json_object_get(o, "type"), *value = json_object_get(o, "value");
 	const char *name = json_string_value(type);
@@ -95,14 +110,14 @@ static inline json_t *converted(const json_t *o)
 	return out;
 }
 
-// The keys of the file by database, in the form of expected.json.
-static inline json_t *decoded(struct world *w, const char *path)
+void expected_compare(const char *server, const char *name, json_t *expected, json_t *got)
 {
-	const char *arguments[] = {text("%s/flyover", build_dir()), "decode", path,
-				   "--format=json", NULL};
-	struct process *p = process_start(w, "decode", arguments, NULL);
+	expected_key_compare(server, name, expected, got);
+}
 
-	assert_int_equal(process_wait(p), 0);
+json_t *expected_decode(struct world *w, const char *path)
+{
+	struct process *p = decode_run(w, path, "json");
 	json_t *all = json_load_file(p->out_path, JSON_ALLOW_NUL, NULL), *dbs = json_object(), *o;
 	size_t i;
 
