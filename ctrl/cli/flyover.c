@@ -16,6 +16,21 @@ static const char retry_notes[] =
 	"that must not be repeated (INCR, RPUSH) and whose answer got lost is told as `unsure`.\n"
 	"Exit code 0: all were applied.\n";
 
+static const char restore_notes[] =
+	"FILE is an .rdb, an .aof (plain or behind an RDB), or a folder such as appendonlydir. It "
+	"is\n"
+	"looked through before anything is written: a damaged one changes nothing.\n"
+	"Keys of the same name are replaced, other keys stay (--extra-keys=delete removes them). "
+	"The\n"
+	"commands of an AOF go on top of what is there, so they want an empty target, or\n"
+	"--extra-keys=delete or =keep. What had expired is not made.\n"
+	"Started again after a crash, the same command goes on where the target is. At the end\n"
+	"nothing of ours stays, neither in the target nor here. Exit code 1 also when the target\n"
+	"refused something: `flyover link parked list --state-dir FOLDER` shows it.\n"
+	"Other defaults than below: --until=caught-up (always), --extra-keys=keep, "
+	"--disk-limit=0 and\n"
+	"--preflight=no.\n";
+
 static const char dump_notes[] =
 	"The source makes a snapshot as for a replica, and the file is that, byte for byte. With\n"
 	"a /db in the URL, --db, --match or --type it holds the keys that fit, and no place in\n"
@@ -34,6 +49,10 @@ static const struct verb verbs[] = {
 	{"dump", "SOURCE -o FILE.rdb",
 	 "take an RDB file of a live server, from anywhere", OPTIONS_JSON | OPTIONS_DUMP, 1, 1,
 	 verb_dump, dump_notes},
+	{"restore", "FILE TARGET", "bring an .rdb, an .aof or an appendonlydir into a server",
+	 OPTIONS_JSON | OPTIONS_JOB | OPTIONS_LINK | OPTIONS_PASSWORD | OPTIONS_PACE |
+		 OPTIONS_RESTORE | OPTIONS_AOF,
+	 2, 2, verb_restore, restore_notes},
 	{"check", "SOURCE TARGET", "compare two servers: 0 equal, 1 different",
 	 OPTIONS_JSON | OPTIONS_PASSWORD | OPTIONS_CHECK | OPTIONS_PACE, 2, 2, verb_check},
 	{"decode", "FILE",

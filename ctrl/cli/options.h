@@ -30,6 +30,7 @@ enum option_group {
 	OPTIONS_STATE = 65536, // --state-dir
 	OPTIONS_AOF = 131072,  // --until-time, --strict
 	OPTIONS_DUMP = 262144, // --out, --force, --by-scan, what is dumped and how fast
+	OPTIONS_RESTORE = 1 << 20, // --db
 };
 
 struct option_setting {

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// `flyover sync`: verb_sync() -> job_config() -> sync_begin() -> sync_watch() -> sync_finish()
+// `flyover sync`: verb_sync() -> job_config() -> sync_run() -> sync_begin(), sync_watch()
+//   -> sync_leave(), sync_finish()
+#include "ctrl/cli/sync.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -9,9 +12,6 @@
 #include <unistd.h>
 
 #include "ctrl/cli/amount.h"
-#include "ctrl/cli/job.h"
-#include "ctrl/cli/private_daemon.h"
-#include "ctrl/cli/progress.h"
 #include "ctrl/cli/verbs.h"
 #include "ctrl/clock.h"
 #include "ctrl/link_config.h"
@@ -21,20 +21,17 @@
 #define INTERVAL_MAX_MS 86400000
 #define DAEMONS_MAX     3 // how often a flyoverd that died is replaced
 
-struct sync {
-	const struct options *options;
-	struct link_config config;
-	char state_dir[4096];
-	struct private_daemon daemon;
-	struct progress progress;
-	int signal_fd, poll_ms;
-	unsigned n_signals, n_daemons;
-	unsigned n_rights_waits;
-	size_t n_warned; // warnings of the pre-flight that were printed
-	json_t *link; // its last status
-};
+int sync_init(struct sync *s, const struct options *o, struct failure *f)
+{
+	uint64_t ms = 0;
+	int rc = amount_read(o->interval, "interval", AMOUNT_TIME, INTERVAL_MAX_MS, &ms, f);
+	*s = (struct sync){.options = o, .signal_fd = -1, .daemon = {.session = {.fd = -1}}};
+	progress_init(&s->progress, o->json, stdout, ms, mono_ms());
+	s->poll_ms = (int)(s->progress.interval_ms < POLL_MS ? s->progress.interval_ms : POLL_MS);
+	return rc;
+}
 
-static int signals_take(struct sync *s)
+int sync_signals_take(struct sync *s, struct failure *f)
 {
 	sigset_t set;
 	sigemptyset(&set);
@@ -42,7 +39,16 @@ static int signals_take(struct sync *s)
 	sigaddset(&set, SIGTERM);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	s->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	return s->signal_fd < 0 ? -errno : 0;
+	return s->signal_fd < 0 ? failure_set(f, ERROR_INTERNAL, "no signal descriptor") : 0;
+}
+
+unsigned sync_signals(struct sync *s, int wait_ms)
+{
+	struct signalfd_siginfo info;
+	struct pollfd p = {.fd = s->signal_fd, .events = POLLIN};
+	if (poll(&p, 1, wait_ms) > 0 && read(s->signal_fd, &info, sizeof(info)) == sizeof(info))
+		s->n_signals++;
+	return s->n_signals;
 }
 
 static int sync_begin(struct sync *s, struct failure *f)
@@ -52,6 +58,8 @@ static int sync_begin(struct sync *s, struct failure *f)
 	do { // it may die before it has said a word
 		s->n_daemons++;
 		rc = private_daemon_start(&s->daemon, s->state_dir, o->cores, o->io, o->verbose, f);
+		if (!rc && s->opened)
+			rc = s->opened(s->arg, f);
 		if (rc)
 			continue;
 		rc = session_ask(&s->daemon.session, job_request(&s->config, true), NULL, f);
@@ -69,11 +77,10 @@ static json_t *request_of(const struct sync *s, const char *verb)
 // The first signal drains, the second one ends all at once. @return 0, or -1 to leave
 static int signal_handle(struct sync *s, struct failure *f)
 {
-	struct signalfd_siginfo info;
-	struct pollfd p = {.fd = s->signal_fd, .events = POLLIN};
-	if (poll(&p, 1, s->poll_ms) <= 0 || read(s->signal_fd, &info, sizeof(info)) != sizeof(info))
+	unsigned before = s->n_signals, n = sync_signals(s, s->poll_ms);
+	if (n == before)
 		return 0;
-	if (++s->n_signals == 1)
+	if (n == 1)
 		return session_ask(&s->daemon.session, request_of(s, "link-drain"), NULL, f) ==
 				       SESSION_REFUSED
 			       ? -1
@@ -169,6 +176,8 @@ static int sync_watch(struct sync *s, struct failure *f)
 		warnings_print(s);
 		if (phase_is(s, "done"))
 			return 0;
+		if (s->check && s->check(s->arg, f))
+			return -1;
 		if (phase_is(s, "failed")) {
 			session_failure(json_object_get(s->link, "error"), f);
 			if (f->id != ERROR_NOPERM || !rights_add(s, f))
@@ -205,51 +214,54 @@ static void last_words_print(struct sync *s)
 	json_decref(answer);
 }
 
-static void sync_finish(struct sync *s, int rc, struct failure *f)
+int sync_run(struct sync *s, struct failure *f)
 {
-	json_t *error = rc ? failure_object(f) : NULL;
-	progress_end(&s->progress, s->link, rc ? "failed" : "done", error, mono_ms());
+	return sync_begin(s, f) || sync_watch(s, f) ? -1 : 0;
+}
+
+void sync_leave(struct sync *s, int rc, const struct failure *f)
+{
 	if (rc && f->id == ERROR_DATAPLANE_DIED && s->daemon.pid > 0)
 		last_words_print(s);
-	json_decref(error);
 	if (s->daemon.pid > 0 && s->n_signals < 2)
 		private_daemon_end(&s->daemon);
 	else
 		session_close(&s->daemon.session);
+}
+
+void sync_finish(struct sync *s, int rc, const struct failure *f)
+{
+	json_t *error = rc ? failure_object(f) : NULL;
+	progress_end(&s->progress, s->link, rc ? "failed" : "done", error, mono_ms());
+	json_decref(error);
 	json_decref(s->link);
 	explicit_bzero(&s->config, sizeof(s->config));
 	if (s->signal_fd >= 0)
 		close(s->signal_fd);
 }
 
-static int sync_prepare(struct sync *s, const struct options *o, struct failure *f)
+int sync_state_dir(struct sync *s, struct failure *f)
 {
-	if (job_config(o, NULL, o->args[0], o->args[1], &s->config, f))
-		return -1;
-	if (o->state_dir) {
-		if (strlen(o->state_dir) >= sizeof(s->state_dir))
-			return failure_set(f, ERROR_STATE_DIR,
-					   "the path of the state folder is too long");
-		strcpy(s->state_dir, o->state_dir);
-	} else if (private_state_dir(s->config.name, s->state_dir, sizeof(s->state_dir), f)) {
-		return -1;
-	}
-	return signals_take(s) ? failure_set(f, ERROR_INTERNAL, "no signal descriptor") : 0;
+	const char *named = s->options->state_dir;
+	if (!named)
+		return private_state_dir(s->config.name, s->state_dir, sizeof(s->state_dir), f);
+	if (strlen(named) >= sizeof(s->state_dir))
+		return failure_set(f, ERROR_STATE_DIR, "the path of the state folder is too long");
+	strcpy(s->state_dir, named);
+	return 0;
 }
 
 int verb_sync(const struct options *o, struct failure *f)
 {
 	struct options watched = *o;
+	struct sync s;
 	watched.watched = true;
-	struct sync s = {.options = &watched, .signal_fd = -1, .daemon = {.session = {.fd = -1}}};
-	uint64_t interval_ms = 0;
-	int rc =
-		amount_read(o->interval, "interval", AMOUNT_TIME, INTERVAL_MAX_MS, &interval_ms, f);
-	progress_init(&s.progress, o->json, stdout, interval_ms, mono_ms());
-	s.poll_ms = (int)(s.progress.interval_ms < POLL_MS ? s.progress.interval_ms : POLL_MS);
-	rc = rc ? rc : sync_prepare(&s, &watched, f);
-	rc = rc ? rc : sync_begin(&s, f);
-	rc = rc ? rc : sync_watch(&s, f);
+	int rc = sync_init(&s, &watched, f);
+	rc = rc ? rc : job_config(&watched, NULL, o->args[0], o->args[1], &s.config, f);
+	rc = rc ? rc : sync_state_dir(&s, f);
+	rc = rc ? rc : sync_signals_take(&s, f);
+	rc = rc ? rc : sync_run(&s, f);
+	sync_leave(&s, rc, f);
 	sync_finish(&s, rc, f);
 	return rc;
 }

@@ -7,6 +7,7 @@
 int verb_sync(const struct options *o, struct failure *f);
 int verb_scan(const struct options *o, struct failure *f);
 int verb_dump(const struct options *o, struct failure *f);
+int verb_restore(const struct options *o, struct failure *f);
 int verb_check(const struct options *o, struct failure *f);
 int verb_decode(const struct options *o, struct failure *f);
 int verb_doctor(const struct options *o, struct failure *f);

@@ -46,7 +46,16 @@
 	X(UNTIL_TIME, 1, "name a later time, or take an older backup")                             \
 	X(OUTPUT_EXISTS, 3, "name another file with -o")                                           \
 	X(CUT_SHORT, 1, "nothing was kept; start the same command again")                          \
-	X(SOURCE_REFUSES, 1, "compare what was asked for with what this source is and has")
+	X(SOURCE_REFUSES, 1, "compare what was asked for with what this source is and has")        \
+	X(RESTORE_FILE, 3, "give an .rdb or .aof file, or an appendonlydir, that exists")          \
+	X(RESTORE_DAMAGED, 1,                                                                      \
+	  "nothing was written to the target; take the file from its server again")                \
+	X(RESTORE_CHANGED, 1, "restore a copy of it that nobody writes")                           \
+	X(RESTORE_AGAIN, 1,                                                                        \
+	  "its commands would be applied twice: empty the target, or say --extra-keys=delete")     \
+	X(RESTORE_KEYS, 1,                                                                         \
+	  "restore into an empty one, or say --extra-keys=delete (it becomes as the file is) or "  \
+	  "--extra-keys=keep")
 
 enum error_id {
 #define X(name, exit_code, advice) ERROR_##name,

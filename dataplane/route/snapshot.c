@@ -241,8 +241,10 @@ int snapshot_turn(struct snapshot *s, uint64_t now_ms)
 		}
 		s->pending = true;
 		int rc = event_route(s);
-		if (rc <= 0)
+		if (rc <= 0) { // a lane is full
+			counter_set(&s->counters->snapshot_bytes, s->position);
 			return rc;
+		}
 		s->pending = false;
 		s->position += s->pending_len;
 	}

@@ -6,6 +6,7 @@
 
 #include "tests/e2e/expected.h"
 #include "tests/e2e/harness.h"
+#include "tests/expected.h"
 
 // Files that are broken on purpose, and what is said of them.
 static const char *broken(const char *name)
@@ -96,19 +97,10 @@ static void files_of_redis_rdb_tools_decode(struct world *w)
 
 static void server_compare(struct world *w, const char *dir, const char *server)
 {
-	json_t *got = expected_decode(w, text("%s/%s/dump.rdb", dir, server)), *keys, *expected;
+	json_t *got = expected_decode(w, text("%s/%s/dump.rdb", dir, server));
 	json_t *all = json_load_file(text("%s/%s/expected.json", dir, server), 0, NULL);
-	const char *db, *key;
 
-	assert_non_null(all);
-	assert_int_equal(json_object_size(got), json_object_size(all));
-	json_object_foreach(all, db, keys) {
-		json_t *ours = json_object_get(got, db);
-
-		assert_int_equal(json_object_size(ours), json_object_size(keys));
-		json_object_foreach(keys, key, expected)
-			expected_compare(server, key, expected, json_object_get(ours, key));
-	}
+	expected_same(server, all, got);
 	json_decref(all);
 	json_decref(got);
 }

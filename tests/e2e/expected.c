@@ -1,22 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// expected_decode() -> converted() ; expected_compare() -> normalise()
+// expected_decode() -> converted()
 #include "tests/e2e/expected.h"
-
-#include <dirent.h>
 
 #include "tests/e2e/harness.h"
 #include "tests/e2e/json_bytes.h"
+#include "tests/expected.h"
 
 const char *corpora_find(void)
 {
-	const char *dir = getenv("FLYOVER_CORPORA");
-	DIR *d = opendir(dir ? dir : CORPORA_DIR);
-
-	if (d == NULL)
-		print_message("skipped: no corpora in %s\n", dir ? dir : CORPORA_DIR);
-	else
-		closedir(d);
-	return d ? dir ? dir : CORPORA_DIR : NULL;
+	return corpora_folder();
 }
 
 struct process *decode_run(struct world *w, const char *file, const char *format)
@@ -32,27 +24,10 @@ struct process *decode_run(struct world *w, const char *file, const char *format
 // The string as the servers' answers have it: base64.
 static json_t *as_base64(const json_t *v)
 {
-	static const char letters[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	size_t len;
 	const char *p = json_bytes(v, &len);
-	char *out = malloc(len / 3 * 4 + 5), *at = out;
 
-	for (size_t i = 0; i < len; i += 3) {
-		uint32_t b = (uint32_t)(uint8_t)p[i] << 16;
-
-		b |= i + 1 < len ? (uint32_t)(uint8_t)p[i + 1] << 8 : 0;
-		b |= i + 2 < len ? (uint8_t)p[i + 2] : 0;
-		*at++ = letters[b >> 18];
-		*at++ = letters[b >> 12 & 63];
-		*at++ = i + 1 < len ? letters[b >> 6 & 63] : '=';
-		*at++ = i + 2 < len ? letters[b & 63] : '=';
-	}
-	*at = '\0';
-	json_t *o = json_string(out);
-
-	free(out);
-	return o;
+	return base64_json(p, len);
 }
 
 static json_t *all_as_base64(const json_t *array)
@@ -135,68 +110,9 @@ static json_t *converted(const json_t *o)
 	return out;
 }
 
-static int by_text(const void *a, const void *b)
-{
-	char *p = json_dumps(*(json_t *const *)a, JSON_ENCODE_ANY | JSON_COMPACT);
-	char *q = json_dumps(*(json_t *const *)b, JSON_ENCODE_ANY | JSON_COMPACT);
-	int order = strcmp(p, q);
-
-	free(p);
-	free(q);
-	return order;
-}
-
-static void sort(json_t *array)
-{
-	size_t n = json_array_size(array);
-	json_t **items = calloc(n + 1, sizeof(json_t *));
-
-	for (size_t i = 0; i < n; i++)
-		items[i] = json_incref(json_array_get(array, i));
-	qsort(items, n, sizeof(*items), by_text);
-	json_array_clear(array);
-	for (size_t i = 0; i < n; i++)
-		json_array_append_new(array, items[i]);
-	free(items);
-}
-
-// Put what has no order into one, and scores into numbers.
-static void normalise(json_t *key)
-{
-	const char *type = json_string_value(json_object_get(key, "type"));
-	json_t *value = json_object_get(key, "value"), *item;
-	size_t i;
-
-	if (!strcmp(type, "zset"))
-		json_array_foreach(value, i, item) {
-			const char *score = json_string_value(json_array_get(item, 1));
-
-			json_array_set_new(item, 1, json_sprintf("%.17g", strtod(score, NULL)));
-		}
-	if (!strcmp(type, "set") || !strcmp(type, "hash") || !strcmp(type, "zset"))
-		sort(value);
-	sort(json_object_get(key, "field_expire_at_ms"));
-	json_array_foreach(json_object_get(key, "groups"), i, item)
-		sort(json_object_get(item, "pending"));
-}
-
 void expected_compare(const char *server, const char *name, json_t *expected, json_t *got)
 {
-	if (got == NULL)
-		fail_msg("%s: key %s is missing", server, name);
-	normalise(expected);
-	normalise(got);
-	// Servers that could not tell the time only say that there is one.
-	if (json_object_get(expected, "expires")) {
-		assert_non_null(json_object_get(got, "expire_at_ms"));
-		json_object_del(got, "expire_at_ms");
-		json_object_del(expected, "expires");
-	}
-	if (!json_equal(expected, got)) {
-		char *a = json_dumps(expected, JSON_COMPACT), *b = json_dumps(got, JSON_COMPACT);
-
-		fail_msg("%s: key %s: expected %.300s, got %.300s", server, name, a, b);
-	}
+	expected_key_compare(server, name, expected, got);
 }
 
 json_t *expected_decode(struct world *w, const char *path)

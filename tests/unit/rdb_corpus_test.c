@@ -1,24 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // RDB files that real servers wrote, where the corpora are present: FLYOVER_CORPORA, or the folder
 // shared/corpora beside the source tree.
-#include <dirent.h>
-#include <jansson.h>
-
+#include "tests/expected.h"
 #include "tests/unit/rdb_feed.h"
 
 static const char *corpora_dir(void)
 {
-	const char *dir = getenv("FLYOVER_CORPORA");
-	DIR *d;
+	const char *dir = corpora_folder();
 
 	if (dir == NULL)
-		dir = CORPORA_DIR;
-	d = opendir(dir);
-	if (d == NULL) {
-		print_message("skipped: no corpora in %s\n", dir);
 		skip();
-	}
-	closedir(d);
 	return dir;
 }
 
@@ -122,25 +113,7 @@ struct collector {
 
 static json_t *b64(struct span s)
 {
-	static const char letters[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	char *out = malloc(s.len / 3 * 4 + 5), *p = out;
-
-	for (size_t i = 0; i < s.len; i += 3) {
-		uint32_t v = (uint32_t)(uint8_t)s.p[i] << 16;
-
-		v |= i + 1 < s.len ? (uint32_t)(uint8_t)s.p[i + 1] << 8 : 0;
-		v |= i + 2 < s.len ? (uint8_t)s.p[i + 2] : 0;
-		*p++ = letters[v >> 18];
-		*p++ = letters[v >> 12 & 63];
-		*p++ = i + 1 < s.len ? letters[v >> 6 & 63] : '=';
-		*p++ = i + 2 < s.len ? letters[v & 63] : '=';
-	}
-	*p = '\0';
-	json_t *j = json_string(out);
-
-	free(out);
-	return j;
+	return base64_json(s.p, s.len);
 }
 
 static json_t *id_text(struct rdb_stream_id id)
@@ -283,79 +256,10 @@ static void collect(void *arg, const struct rdb_reader *r, const struct rdb_even
 	}
 }
 
-struct sorted {
-	json_t *item;
-	char *text;
-};
-
-static int by_text(const void *a, const void *b)
-{
-	return strcmp(((const struct sorted *)a)->text, ((const struct sorted *)b)->text);
-}
-
-static void sort(json_t *array)
-{
-	size_t n = json_array_size(array);
-	struct sorted *items = calloc(n + 1, sizeof(*items));
-
-	for (size_t i = 0; i < n; i++) {
-		items[i].item = json_incref(json_array_get(array, i));
-		items[i].text = json_dumps(items[i].item, JSON_ENCODE_ANY | JSON_COMPACT);
-	}
-	qsort(items, n, sizeof(*items), by_text);
-	json_array_clear(array);
-	for (size_t i = 0; i < n; i++) {
-		json_array_append_new(array, items[i].item);
-		free(items[i].text);
-	}
-	free(items);
-}
-
-// Put what has no order into one, and scores into numbers.
-static void normalise(json_t *key)
-{
-	const char *type = json_string_value(json_object_get(key, "type"));
-	json_t *value = json_object_get(key, "value"), *item;
-	size_t i;
-
-	if (strcmp(type, "zset") == 0)
-		json_array_foreach(value, i, item) {
-			const char *score = json_string_value(json_array_get(item, 1));
-
-			json_array_set_new(item, 1, json_sprintf("%.17g", strtod(score, NULL)));
-		}
-	if (strcmp(type, "set") == 0 || strcmp(type, "hash") == 0 || strcmp(type, "zset") == 0)
-		sort(value);
-	sort(json_object_get(key, "field_expire_at_ms"));
-	json_array_foreach(json_object_get(key, "groups"), i, item)
-		sort(json_object_get(item, "pending"));
-}
-
-static void key_compare(const char *server, const char *name, json_t *expected, json_t *got)
-{
-	if (got == NULL)
-		fail_msg("%s: key %s is missing", server, name);
-	normalise(expected);
-	normalise(got);
-	// Servers that could not tell the time only say that there is one.
-	if (json_object_get(expected, "expires")) {
-		assert_non_null(json_object_get(got, "expire_at_ms"));
-		json_object_del(got, "expire_at_ms");
-		json_object_del(expected, "expires");
-	}
-	if (!json_equal(expected, got)) {
-		char *a = json_dumps(expected, JSON_COMPACT), *b = json_dumps(got, JSON_COMPACT);
-
-		fail_msg("%s: key %s: expected %.300s, got %.300s", server, name, a, b);
-	}
-}
-
 static void server_compare(const char *server, enum feed how, size_t big_len)
 {
 	static struct collector c;
 	char path[4200];
-	const char *db, *key;
-	json_t *keys, *expected;
 	struct feeder f = {.set = FEED_SETTINGS, .how = how, .seed = 1, .seen = collect, .arg = &c};
 
 	c.dbs = json_object();
@@ -365,20 +269,12 @@ static void server_compare(const char *server, enum feed how, size_t big_len)
 	snprintf(path, sizeof(path), "%s/servers/%s/expected.json", corpora_dir(), server);
 	json_t *all = json_load_file(path, 0, NULL);
 
-	assert_non_null(all);
 	f.set.elements = true;
 	f.set.big_len = big_len;
 	feed_run(&f, file);
 	if (f.result != RDB_DONE)
 		fail_msg("%s: %s", server, f.error);
-	assert_int_equal(json_object_size(c.dbs), json_object_size(all));
-	json_object_foreach(all, db, keys) {
-		json_t *got = json_object_get(c.dbs, db);
-
-		assert_int_equal(json_object_size(got), json_object_size(keys));
-		json_object_foreach(keys, key, expected)
-			key_compare(server, key, expected, json_object_get(got, key));
-	}
+	expected_same(server, all, c.dbs);
 	json_decref(all);
 	json_decref(c.dbs);
 	free((char *)file.p);
