@@ -71,7 +71,7 @@ static void snapshot_format(const struct progress *p, const json_t *link, FILE *
 	char keys[24], keys_s[24], bytes_s[24];
 	uint64_t eta = eta_s(p, link);
 	fprintf(out, "snapshot %2llu%%  %s keys  %s keys/s  %s/s",
-		(unsigned long long)number(link, "percent"),
+		(unsigned long long)p->percent,
 		figure_count(number(link, "keys"), keys), figure_short(p->keys_s, keys_s),
 		figure_bytes(p->bytes_s, bytes_s));
 	if (eta)
@@ -139,6 +139,8 @@ static void object_print(const struct progress *p, const json_t *link, bool whol
 		json_object_del(o, "lanes");
 		json_object_del(o, "counters");
 	}
+	if (link)
+		json_object_set_new(o, "percent", json_integer((json_int_t)p->percent));
 	if (result)
 		json_object_set_new(o, "result", json_string(result));
 	if (error)
@@ -149,10 +151,20 @@ static void object_print(const struct progress *p, const json_t *link, bool whol
 	json_decref(o);
 }
 
+// A source says how many keys a database has as it comes to it: what was a large part may become a
+// smaller one. Within a snapshot the percentage waits until it is true again.
+static void percent_update(struct progress *p, const json_t *link, bool changed)
+{
+	uint64_t now = number(link, "percent");
+	if (changed || now > p->percent || strcmp(p->phase, "snapshot") != 0)
+		p->percent = now;
+}
+
 void progress_show(struct progress *p, const json_t *link, uint64_t now_ms)
 {
 	const char *phase = text(link, "phase");
 	bool changed = strcmp(phase, p->phase) != 0;
+	percent_update(p, link, changed);
 	if (!strcmp(phase, "done") || !strcmp(phase, "failed"))
 		return; // progress_end() tells it, with the result
 	rates_update(p, link, now_ms);
@@ -197,6 +209,8 @@ void progress_end(struct progress *p, const json_t *link, const char *result, js
 		  uint64_t now_ms)
 {
 	progress_clear(p);
+	if (link)
+		p->percent = number(link, "percent");
 	if (p->style == PROGRESS_JSON)
 		object_print(p, link, true, result, error);
 	else if (link && !strcmp(result, "done"))

@@ -21,6 +21,7 @@ struct progress {
 	char phase[16]; // as last shown
 	uint64_t interval_ms;
 	uint64_t started_ms, shown_ms;
+	uint64_t percent; // as shown
 	struct progress_sample last; // about a second old
 	double keys_s, bytes_s, commands_s;
 };
