@@ -9,12 +9,6 @@
 
 #define BIG_LEN RESP_SLICE
 
-#define CHECK(x)                 \
-	do {                     \
-		if (!(x))        \
-			abort(); \
-	} while (0)
-
 struct verdict {
 	uint64_t sum, good, pos, n_commands;
 	enum aof_result result;

@@ -6,12 +6,6 @@
 #include "parsers/url.h"
 #include "tests/fuzz/fuzz.h"
 
-#define CHECK(x)                                                                                   \
-	do {                                                                                       \
-		if (!(x))                                                                          \
-			abort();                                                                   \
-	} while (0)
-
 static void check_same(const struct url *a, const struct url *b)
 {
 	CHECK(a->kind == b->kind && a->tls == b->tls && a->db == b->db);

@@ -7,12 +7,6 @@
 #include "parsers/config.h"
 #include "tests/fuzz/fuzz.h"
 
-#define CHECK(x)                                                                                   \
-	do {                                                                                       \
-		if (!(x))                                                                          \
-			abort();                                                                   \
-	} while (0)
-
 static void check_node(const struct config_node *n, unsigned depth)
 {
 	CHECK(depth <= CONFIG_DEPTH_MAX && n->line >= 1);
