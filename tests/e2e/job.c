@@ -201,6 +201,16 @@ void job_wait_applied(struct job *j, struct server *source)
 	job_wait_for(j, place_reached, &arg, "all that the source wrote to be applied");
 }
 
+static bool is_caught_up(const json_t *progress, const void *arg)
+{
+	return json_is_true(json_object_get(progress, "caught_up"));
+}
+
+void job_wait_caught_up(struct job *j)
+{
+	job_wait_for(j, is_caught_up, NULL, "the job to have caught up");
+}
+
 int job_wait(struct job *j)
 {
 	int code = process_wait(j->process);

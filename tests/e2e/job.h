@@ -49,6 +49,9 @@ void job_wait_phase(struct job *j, const char *phase);
 // Wait until a number of the progress has reached a value.
 void job_wait_number(struct job *j, const char *field, long long at_least);
 
+// Wait until it has reached what the source had as the snapshot was loaded, or as it resumed.
+void job_wait_caught_up(struct job *j);
+
 // Wait until everything that the source has written up to now is in the target.
 void job_wait_applied(struct job *j, struct server *source);
 

@@ -46,12 +46,6 @@ static inline void scene_link(struct scene *s)
 			    text("--keep-snapshot=%s", s->keep_snapshot), NULL);
 }
 
-static inline bool job_is_caught_up(void *arg)
-{
-	job_poll(arg);
-	return job_flag(arg, "caught_up");
-}
-
 // A link that streams, with a checkpoint that knows it.
 static inline void scene_begin(struct scene *s)
 {

@@ -484,11 +484,6 @@ static void a_job_that_was_drained_resumes(struct world *w)
 	assert_syncs(s.source, 1, 2);
 }
 
-static bool job_is_caught_up(void *arg)
-{
-	return job_flag(arg, "caught_up");
-}
-
 static void a_job_that_was_killed_resumes_exactly(struct world *w)
 {
 	struct scene s = {.source = server_start(w, "source", NULL),
@@ -502,7 +497,7 @@ static void a_job_that_was_killed_resumes_exactly(struct world *w)
 				   "3", NULL);
 		job_wait_phase(s.job, "stream");
 		job_wait_number(s.job, "applied", 1000);
-		wait_until(job_is_caught_up, s.job, "the job to have caught up");
+		job_wait_caught_up(s.job);
 		if (i == 2)
 			break;
 		pid_t daemon = job_daemon(s.job), dataplane = job_dataplane(s.job);

@@ -69,7 +69,7 @@ static void the_log_outlives_crashes(struct world *w)
 		scene_link(&s);
 		job_wait_phase(s.job, "stream");
 		wait_told(s.job, "resumed", i ? "from our log on disk" : "the rest comes from");
-		wait_until(job_is_caught_up, s.job, "the job to have caught up");
+		job_wait_caught_up(s.job);
 	}
 	scene_end(&s);
 	assert_full_syncs(s.source, 1);
@@ -204,7 +204,7 @@ static struct scene scene_with_holds(struct world *w)
 static void holds_end(struct scene *s)
 {
 	job_wait_applied(s->job, s->source);
-	wait_until(job_is_caught_up, s->job, "the job to have caught up");
+	job_wait_caught_up(s->job);
 	run(s->source, "INCR afterwards");
 	scene_end(s);
 	assert_full_syncs(s->source, 1);
@@ -249,7 +249,7 @@ static void held_expiries_are_given_back_again_to_an_older_target(struct world *
 	run(s.target, "SAVE");
 	scene_link(&s);
 	job_wait_applied(s.job, s.source);
-	wait_until(job_is_caught_up, s.job, "the job to have caught up");
+	job_wait_caught_up(s.job);
 	run(s.source, "INCR afterwards");
 	job_wait_applied(s.job, s.source);
 	assert_true(ask_number(s.target, "PTTL v:0") <= 500000);

@@ -76,7 +76,7 @@ static void reprieves_behind(struct world *w, const char *lanes)
 	job_wait_phase(s.job, "stream");
 	run(s.source, "SET first 1");
 	job_wait_applied(s.job, s.source);
-	wait_until(job_is_caught_up, s.job, "the job to have caught up");
+	job_wait_caught_up(s.job);
 	server_freeze(s.target);
 	run(s.source, "INCR waits");
 	job_wait_for(s.job, link_lags, NULL, "the link to lag");
@@ -107,7 +107,7 @@ static void reprieves_outlast_a_crash_of_ours(struct world *w)
 	job_wait_phase(s.job, "stream");
 	run(s.source, "SET first 1");
 	job_wait_applied(s.job, s.source);
-	wait_until(job_is_caught_up, s.job, "the job to have caught up");
+	job_wait_caught_up(s.job);
 	job_crash(s.job);
 	expiries_given(s.source);
 	keys_kept(s.source);
@@ -127,12 +127,12 @@ static void held_keys_get_their_own_expiry_back(struct world *w)
 	job_wait_phase(s.job, "stream");
 	run(s.source, "SET first 1");
 	job_wait_applied(s.job, s.source);
-	wait_until(job_is_caught_up, s.job, "the job to have caught up");
+	job_wait_caught_up(s.job);
 	job_crash(s.job);
 	run(s.source, "SET minutes v PX 400000");
 	scene_link(&s);
 	job_wait_applied(s.job, s.source);
-	wait_until(job_is_caught_up, s.job, "the job to have caught up");
+	job_wait_caught_up(s.job);
 	run(s.source, "INCR afterwards");
 	job_wait_applied(s.job, s.source);
 	assert_in_range(ask_number(s.target, "PTTL minutes"), 300000, 400000);

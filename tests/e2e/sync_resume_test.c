@@ -36,7 +36,7 @@ static void both_witnesses_agree_after_a_crash(struct world *w)
 		job_crash(s.job);
 		scene_link(&s);
 		job_wait_phase(s.job, "stream");
-		wait_until(job_is_caught_up, s.job, "the job to have caught up");
+		job_wait_caught_up(s.job);
 	}
 	assert_tells(s.job, "resumed", "agree");
 	scene_end(&s);
