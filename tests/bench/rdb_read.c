@@ -48,7 +48,9 @@ static int64_t events_count(struct rdb_reader *r, struct window *w)
 		w->len -= used;
 		if (result == RDB_DONE)
 			return n;
-		if (result == RDB_BAD)
+		bool wrong_sum =
+			result == RDB_EVENT && ev.kind == RDB_EOF && ev.crc == RDB_CRC_WRONG;
+		if (result == RDB_BAD || wrong_sum)
 			return -1;
 		if (result == RDB_EVENT) {
 			n++;
