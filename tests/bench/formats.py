@@ -183,9 +183,20 @@ def server_loads(path, target, n):
     if arrived != n:
         raise Failed("the server loaded %d keys of %d" % (arrived, n))
     os.unlink(inside)
-    target.client("FLUSHALL")
     return {"seconds": seconds, "cpu_s": 0.0, "target_cpu_s": spent, "peak_mb": 0.0,
             "keys_per_s": n / seconds}
+
+
+def checks(bench, source, target, n):
+    """Two servers that hold the same."""
+    figures = {}
+    for mode in ("full", "length", "keys"):
+        cpu = source.cpu()
+        figures[mode] = run([os.path.join(bench.build, "flyover"), "check", source.url, target.url,
+                             "--mode=" + mode], bench.folder)
+        figures[mode]["source_cpu_s"] = source.cpu() - cpu
+        figures[mode]["keys_per_s"] = n / figures[mode]["seconds"]
+    return figures
 
 
 def copies(bench):
@@ -205,6 +216,7 @@ def copies(bench):
     figures["scan"]["source_cpu_s"] = source.cpu() - cpu
     figures["restore"] = copied(bench, [flyover, "restore", path, target.url], target, n)
     figures["server"] = server_loads(path, target, n)
+    figures["check"] = checks(bench, source, target, n)
     figures["pipe"] = dict(piped, made_s=made["seconds"], made_cpu_s=made["cpu_s"])
     source.stop()
     target.stop()
@@ -265,6 +277,15 @@ def print_copies(f):
     print("(flyover decode --format=resp took %.2f s before the pipe)" % f["pipe"]["made_s"])
 
 
+def print_checks(f, n):
+    print("\nCheck of %d keys that are equal on both sides" % n)
+    print("%-32s %10s %10s %10s %12s" % ("", "keys/s", "seconds", "CPU s", "source CPU s"))
+    for mode, one in f.items():
+        print("%-32s %10.0f %10.2f %10.2f %12.2f" % ("--mode=" + mode, one["keys_per_s"],
+                                                    one["seconds"], one["cpu_s"],
+                                                    one["source_cpu_s"]))
+
+
 def print_memory(f):
     print("\nDecode of one sorted set of %d members, %.0f MB" % (f["members"], f["file_mb"]))
     for form in ("keys", "jsonl"):
@@ -276,4 +297,5 @@ def print_memory(f):
 def print_formats(f):
     print_decode(f["decode"])
     print_copies(f["copies"])
+    print_checks(f["copies"]["check"], f["copies"]["keys"])
     print_memory(f["memory"])
