@@ -87,15 +87,6 @@ const struct command *command_find(struct span name, struct span sub)
 	return inner ? inner : c;
 }
 
-const char *command_class_name(enum command_class class)
-{
-	static const char *const names[CLASS_COUNT] = {
-		"ABS", "ELADD", "ELREM", "TTL", "DELKEY", "DELTA", "POS", "DERIVED", "GLOBAL",
-		"FUNC", "MSG", "CONTROL", "SCRIPT", "READ",
-	};
-	return names[class];
-}
-
 const char *command_scope_name(enum command_scope scope)
 {
 	static const char *const names[SCOPE_COUNT] = {

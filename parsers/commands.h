@@ -193,5 +193,4 @@ static inline bool command_writes_key(const struct command *c, int i, int n)
 }
 
 // Names for counters and `decode`: "ABS", "key".
-const char *command_class_name(enum command_class class);
 const char *command_scope_name(enum command_scope scope);

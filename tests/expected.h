@@ -3,25 +3,9 @@
 // (base64) -> {type, value, ...}.
 #pragma once
 
-#include <dirent.h>
 #include <jansson.h>
 
 #include "tests/unit/test.h"
-
-// The folder of the corpora: FLYOVER_CORPORA, or shared/corpora beside the source tree.
-//
-// @return NULL when they are not there, which is said
-static inline const char *corpora_folder(void)
-{
-	const char *dir = getenv("FLYOVER_CORPORA") ? getenv("FLYOVER_CORPORA") : CORPORA_DIR;
-	DIR *d = opendir(dir);
-
-	if (d)
-		closedir(d);
-	else
-		print_message("skipped: no corpora in %s\n", dir);
-	return d ? dir : NULL;
-}
 
 static inline json_t *base64_json(const char *p, size_t len)
 {

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "ctrl/cli/amount.h"
 
+#include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <strings.h>
 
 struct suffix {
@@ -40,4 +43,21 @@ int amount_read(const char *text, const char *name, enum amount_unit unit, uint6
 		return 0;
 	}
 	return failure_set(f, ERROR_USAGE, "--%s takes %s, not '%s'", name, examples[unit], text);
+}
+
+int choice_read(const char *text, const char *name, const char *const *words, unsigned n,
+		unsigned *v, struct failure *f)
+{
+	char list[200] = "";
+	size_t len = 0;
+	for (unsigned i = 0; text && i < n; i++) {
+		if (!strcmp(text, words[i])) {
+			*v = i;
+			return 0;
+		}
+		len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%s",
+					!i ? "" : i + 1 < n ? ", " : " or ", words[i]);
+		assert(len < sizeof(list));
+	}
+	return text ? failure_set(f, ERROR_USAGE, "--%s is %s, not '%s'", name, list, text) : 0;
 }

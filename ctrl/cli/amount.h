@@ -12,6 +12,15 @@ enum amount_unit {
 	AMOUNT_TIME,  // 500ms, 1s, 10m; a bare number is of ms
 };
 
+// One of some words.
+//
+// @param text   NULL: *v stays as it is
+// @param name   of the option, for the sentence
+// @param words  n of them; *v is the number of the one that was given
+// @return 0, or -1: USAGE
+int choice_read(const char *text, const char *name, const char *const *words, unsigned n,
+		unsigned *v, struct failure *f);
+
 // @param text  NULL: *v stays as it is
 // @param name  of the option, for the sentence
 // @return 0, or -1: USAGE

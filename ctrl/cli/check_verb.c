@@ -39,15 +39,10 @@ struct live {
 static int mode_read(const char *text, enum check_mode *mode, struct failure *f)
 {
 	static const char *const words[] = {"full", "length", "keys", "ttl"};
-	*mode = CHECK_FULL;
-	for (unsigned i = 0; text && i < 4; i++)
-		if (!strcmp(text, words[i])) {
-			*mode = (enum check_mode)i;
-			return 0;
-		}
-	return text ? failure_set(f, ERROR_USAGE, "--mode is full, length, keys or ttl, not '%s'",
-				  text)
-		    : 0;
+	unsigned v = CHECK_FULL;
+	int rc = choice_read(text, "mode", words, 4, &v, f);
+	*mode = (enum check_mode)v;
+	return rc;
 }
 
 static int request_read(const struct options *o, struct check_options *c, uint64_t *interval_ms,

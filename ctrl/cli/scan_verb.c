@@ -38,14 +38,10 @@ struct shown {
 static int extra_keys_read(const char *text, enum setting_extra_keys *out, struct failure *f)
 {
 	static const char *const words[] = {"auto", "delete", "keep"};
-	for (unsigned i = 0; text && i < 3; i++)
-		if (!strcmp(text, words[i])) {
-			*out = (enum setting_extra_keys)i;
-			return 0;
-		}
-	return text ? failure_set(f, ERROR_USAGE, "--extra-keys is auto, keep or delete, not '%s'",
-				  text)
-		    : 0;
+	unsigned v = *out;
+	int rc = choice_read(text, "extra-keys", words, 3, &v, f);
+	*out = (enum setting_extra_keys)v;
+	return rc;
 }
 
 // The same source and target find the same state, and clear away what a former run left half done.

@@ -12,11 +12,6 @@ static const char *const words[] = {
 #undef X
 };
 
-const char *probe_verdict_word(enum probe_verdict v)
-{
-	return words[v];
-}
-
 unsigned probe_report_count(const struct probe_report *r, enum probe_verdict v)
 {
 	unsigned n = 0;

@@ -48,8 +48,6 @@ struct probe_report {
 	struct probe_found found[PROBE_FOUND_MAX];
 };
 
-const char *probe_verdict_word(enum probe_verdict v);
-
 unsigned probe_report_count(const struct probe_report *r, enum probe_verdict v);
 
 // Append what was found to the findings, most urgent first; the last line sums up.

@@ -2,17 +2,8 @@
 // `flyover dump` of files that real servers of many versions wrote, served by a primary of ours,
 // where the corpora are present: FLYOVER_CORPORA, or the folder shared/corpora beside the source
 // tree. They come out byte for byte; a filter that every key fits leaves every key as it was.
+#include "tests/corpora.h"
 #include "tests/e2e/dump_rig.h"
-
-static const char *corpora_dir(void)
-{
-	const char *dir = getenv("FLYOVER_CORPORA") ? getenv("FLYOVER_CORPORA") : CORPORA_DIR;
-
-	if (access(dir, R_OK) == 0)
-		return dir;
-	print_message("skipped: no corpora in %s\n", dir);
-	return NULL;
-}
 
 // Broken on purpose.
 static bool is_broken(const char *path)
@@ -69,11 +60,9 @@ static void file_check(struct world *w, const char *path, bool filters)
 // @param inner  of each entry, the file; "" for the entry itself, which is not filtered then
 static void folder_check(struct world *w, const char *sub, const char *inner, int n_min)
 {
-	const char *dir = corpora_dir();
+	const char *dir = corpora_folder();
 	int n = 0;
 
-	if (!dir)
-		return;
 	DIR *d = opendir(text("%s/%s", dir, sub));
 	assert_non_null(d);
 	dump_dir_make(w);

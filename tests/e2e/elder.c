@@ -224,19 +224,6 @@ static bool replies_take(struct wire *w)
 
 // ---- A connection
 
-static int server_reach(int port)
-{
-	struct sockaddr_in a = {.sin_family = AF_INET,
-				.sin_port = htons((uint16_t)port),
-				.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof(a))) {
-		close(fd);
-		return -1;
-	}
-	return fd;
-}
-
 // @return false when the peer has gone
 static bool bytes_read(int fd, struct bytes *b)
 {
@@ -272,7 +259,7 @@ static bool wire_turn(struct wire *w)
 static void elder_serve(struct fake *f, int fd)
 {
 	struct elder *e = (struct elder *)(uintptr_t)f->arg;
-	struct wire w = {.elder = e, .client = fd, .server = server_reach(e->upstream_port)};
+	struct wire w = {.elder = e, .client = fd, .server = loopback_connect(e->upstream_port)};
 	w.last = &w.first;
 	while (w.server >= 0 && wire_turn(&w))
 		;

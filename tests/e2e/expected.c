@@ -6,11 +6,6 @@
 #include "tests/e2e/json_bytes.h"
 #include "tests/expected.h"
 
-const char *corpora_find(void)
-{
-	return corpora_folder();
-}
-
 struct process *decode_run(struct world *w, const char *file, const char *format)
 {
 	const char *arguments[] = {text("%s/flyover", build_dir()), "decode", file,

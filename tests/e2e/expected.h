@@ -8,10 +8,6 @@
 struct process;
 struct world;
 
-// Where the corpora are: FLYOVER_CORPORA, or the folder shared/corpora beside the source tree.
-// @return NULL when they are not there; that was said
-const char *corpora_find(void);
-
 // `flyover decode FILE --format=FORMAT`, to its end.
 struct process *decode_run(struct world *w, const char *file, const char *format);
 

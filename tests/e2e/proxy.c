@@ -91,20 +91,6 @@ static void pair_close(struct proxy_thread *t, unsigned i, enum proxy_end how)
 	}
 }
 
-static int upstream_connect(int port)
-{
-	struct sockaddr_in a = {.sin_family = AF_INET,
-				.sin_port = htons((uint16_t)port),
-				.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	if (fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof(a))) {
-		close(fd);
-		return -1;
-	}
-	return fd;
-}
-
 static void pair_accept(struct proxy_thread *t)
 {
 	int one = 1, client = accept4(t->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -112,7 +98,7 @@ static void pair_accept(struct proxy_thread *t)
 	if (client < 0)
 		return;
 	t->n_connections++;
-	int server = t->refuse || t->n_pairs == PAIRS_MAX ? -1 : upstream_connect(t->upstream_port);
+	int server = t->refuse || t->n_pairs == PAIRS_MAX ? -1 : loopback_connect(t->upstream_port);
 	if (server < 0) {
 		close(client);
 		return;

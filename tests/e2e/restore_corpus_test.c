@@ -4,17 +4,12 @@
 // it as the servers told; what it cannot is parked by name.
 #include <sys/stat.h>
 
+#include "tests/corpora.h"
 #include "tests/e2e/expected.h"
 #include "tests/e2e/restore_rig.h"
 #include "tests/expected.h"
 
 #define PARKED_MAX "100000"
-
-static const char *folder_find(void)
-{
-	const char *dir = corpora_find();
-	return dir ? text("%s/servers", dir) : NULL;
-}
 
 // What is parked: database -> key (base64) -> phase.
 static json_t *parked_keys(struct world *w, const char *state)
@@ -130,12 +125,10 @@ static bool is_of_an_older(const char *server)
 static void each_server(struct world *w, void (*restore)(struct world *w, struct server *target,
 							 const char *folder, const char *name))
 {
-	const char *folder = folder_find();
+	const char *folder = text("%s/servers", corpora_folder());
 	struct dirent *e;
 	int n = 0;
 
-	if (!folder)
-		return;
 	struct server *target = server_start(w, "target", NULL);
 	DIR *d = opendir(folder);
 	assert_non_null(d);

@@ -282,6 +282,12 @@ static void scan_begins_anew_when_the_source_was_started_anew(struct world *w)
 	assert_same_data(source, target);
 }
 
+static bool waits_for_memory(const json_t *progress, const void *arg)
+{
+	const char *waiting = json_string_value(json_object_get(progress, "waiting"));
+	return waiting && strstr(waiting, "OOM");
+}
+
 static void scan_waits_while_the_target_is_full(struct world *w)
 {
 	struct two t = two_start(w);
@@ -290,8 +296,7 @@ static void scan_waits_while_the_target_is_full(struct world *w)
 	run(t.target, "CONFIG SET maxmemory-policy noeviction");
 	run(t.target, "CONFIG SET maxmemory 5mb");
 	struct job *j = scan_start(w, t.source->url, t.target->url, NULL);
-	while (!job_poll(j) || !strstr(job_text(j, "waiting"), "OOM"))
-		nap_ms(20);
+	job_wait_for(j, waits_for_memory, NULL, "the scan to wait for the full target");
 	run(t.target, "CONFIG SET maxmemory 0");
 	assert_int_equal(job_wait(j), 0);
 	assert_same_data(t.source, t.target);

@@ -4,6 +4,7 @@
 //
 // Releases before 7.0 stand in as an elder (see elder.h) before a 7.0. Snapshots of releases after
 // 7.0 are those of the corpora, where they are present, served by a fake primary.
+#include "tests/corpora.h"
 #include "tests/e2e/expected.h"
 #include "tests/e2e/harness.h"
 #include "tests/e2e/json_bytes.h"
@@ -354,12 +355,10 @@ static void database_check(struct scene *s, const char *server, json_t *expected
 // @param elder  as which the target behaves, NULL: as the 7.0 that it is
 static void from_server(struct world *w, const char *server, const char *elder, bool drops_ttl)
 {
-	const char *dir = corpora_find(), *db;
+	const char *dir = corpora_folder(), *db;
 	struct scene s = {.w = w};
 	unsigned n_parked = 0;
 	json_t *keys;
-	if (!dir)
-		return;
 	struct fake *f = fake_start(w, fake_primary, NULL);
 	s.target = server_start(w, text("target-of-%s", server), NULL);
 	rdb_serve(f, text("%s/servers/%s/dump.rdb", dir, server));

@@ -98,8 +98,8 @@ static void reprieves_reach_it_over_several_lanes(struct world *w)
 	reprieves_behind(w, "3");
 }
 
-// Nothing tells how long ago the source wrote what its backlog gives us.
-static void reprieves_outlast_a_crash_of_ours(struct world *w)
+// A link that had caught up, and died.
+static struct scene scene_crashed(struct world *w)
 {
 	struct scene s = scene_servers(w, "2");
 
@@ -109,6 +109,14 @@ static void reprieves_outlast_a_crash_of_ours(struct world *w)
 	job_wait_applied(s.job, s.source);
 	job_wait_caught_up(s.job);
 	job_crash(s.job);
+	return s;
+}
+
+// Nothing tells how long ago the source wrote what its backlog gives us.
+static void reprieves_outlast_a_crash_of_ours(struct world *w)
+{
+	struct scene s = scene_crashed(w);
+
 	expiries_given(s.source);
 	keys_kept(s.source);
 	wait_until(keys_are_over, s.source, "the rest to expire");
@@ -121,14 +129,8 @@ static void reprieves_outlast_a_crash_of_ours(struct world *w)
 // What is held loses its far expiry by itself once the link has caught up.
 static void held_keys_get_their_own_expiry_back(struct world *w)
 {
-	struct scene s = scene_servers(w, "2");
+	struct scene s = scene_crashed(w);
 
-	scene_link(&s);
-	job_wait_phase(s.job, "stream");
-	run(s.source, "SET first 1");
-	job_wait_applied(s.job, s.source);
-	job_wait_caught_up(s.job);
-	job_crash(s.job);
 	run(s.source, "SET minutes v PX 400000");
 	scene_link(&s);
 	job_wait_applied(s.job, s.source);

@@ -51,6 +51,20 @@ int free_port(void)
 	return ntohs(a.sin_port);
 }
 
+int loopback_connect(int port)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET,
+				.sin_port = htons((uint16_t)port),
+				.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof(a))) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
 const char *text(const char *format, ...)
 {
 	// A chain, so that the leak checker still finds every text.

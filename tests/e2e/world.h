@@ -64,6 +64,9 @@ void wait_until(bool (*ready)(void *arg), void *arg, const char *what);
 // A free port of the loopback, or fails the test. Another process may take it meanwhile.
 int free_port(void);
 
+// A connection to a port of the loopback, or -1.
+int loopback_connect(int port);
+
 // printf into memory that lives as long as the test program; for arguments and names.
 const char *text(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -4,20 +4,9 @@
 // that knows nothing of the reader says.
 #include <sys/stat.h>
 
+#include "tests/corpora.h"
 #include "tests/unit/aof_rig.h"
 #include "tests/unit/rdb_feed.h"
-
-static const char *corpora_dir(void)
-{
-	const char *dir = getenv("FLYOVER_CORPORA");
-	struct stat st;
-	dir = dir ? dir : CORPORA_DIR;
-	if (stat(dir, &st)) {
-		print_message("skipped: no corpora in %s\n", dir);
-		skip();
-	}
-	return dir;
-}
 
 static struct span file_load(const char *path)
 {
@@ -103,7 +92,7 @@ static void every_servers_commands_are_all_there(void **state)
 	struct dirent *e;
 	struct stat st;
 	int n = 0;
-	snprintf(servers, sizeof(servers), "%s/servers", corpora_dir());
+	snprintf(servers, sizeof(servers), "%s/servers", corpora_folder());
 	DIR *d = opendir(servers);
 	assert_non_null(d);
 	while ((e = readdir(d)) != NULL) {

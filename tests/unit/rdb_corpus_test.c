@@ -1,17 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // RDB files that real servers wrote, where the corpora are present: FLYOVER_CORPORA, or the folder
 // shared/corpora beside the source tree.
+#include "tests/corpora.h"
 #include "tests/expected.h"
 #include "tests/unit/rdb_feed.h"
-
-static const char *corpora_dir(void)
-{
-	const char *dir = corpora_folder();
-
-	if (dir == NULL)
-		skip();
-	return dir;
-}
 
 static struct span file_read(const char *path)
 {
@@ -74,7 +66,7 @@ static void folder_check(const char *sub, int n_min)
 	struct dirent *e;
 	int n = 0;
 
-	snprintf(dir, sizeof(dir), "%s/%s", corpora_dir(), sub);
+	snprintf(dir, sizeof(dir), "%s/%s", corpora_folder(), sub);
 	DIR *d = opendir(dir);
 
 	assert_non_null(d);
@@ -263,10 +255,10 @@ static void server_compare(const char *server, enum feed how, size_t big_len)
 	struct feeder f = {.set = FEED_SETTINGS, .how = how, .seed = 1, .seen = collect, .arg = &c};
 
 	c.dbs = json_object();
-	snprintf(path, sizeof(path), "%s/servers/%s/dump.rdb", corpora_dir(), server);
+	snprintf(path, sizeof(path), "%s/servers/%s/dump.rdb", corpora_folder(), server);
 	struct span file = file_read(path);
 
-	snprintf(path, sizeof(path), "%s/servers/%s/expected.json", corpora_dir(), server);
+	snprintf(path, sizeof(path), "%s/servers/%s/expected.json", corpora_folder(), server);
 	json_t *all = json_load_file(path, 0, NULL);
 
 	f.set.elements = true;
