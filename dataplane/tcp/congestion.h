@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The seam of congestion control: how much may be in flight, and how fast it goes out. Pure: every
+// call carries its time. CUBIC (RFC 9438, with HyStart++, RFC 9406) and BBR (draft-ietf-ccwg-bbr).
+//
+// recovery.h finds out what an acknowledgement says and asks; tcp_output() keeps to the answer.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+// What one acknowledgement told. Bytes and ns.
+struct ack_sample {
+	uint64_t now_ns;
+	uint64_t acked;     // newly acknowledged, cumulatively or by SACK
+	uint64_t lost;      // newly found lost
+	uint64_t in_flight; // before this acknowledgement (SND.NXT - SND.UNA - sacked - lost)
+	uint64_t in_flight_after;
+	uint64_t rtt_ns;     // of the newest segment that was sent once; 0: no sample
+	uint64_t min_rtt_ns; // windowed minimum; 0: none yet
+	uint64_t srtt_ns;
+	bool is_app_limited;  // the rate sample was bound by the application, not by the path
+	bool is_cwnd_limited; // the window was full since the last sample
+	bool in_recovery;
+	bool is_round; // a round trip has passed since the last sample with it set
+	// Delivery rate (draft-cheng-iccrg-delivery-rate-estimation): `rate_delivered` bytes in
+	// `rate_interval_ns`; 0: no sample.
+	uint64_t rate_delivered, rate_interval_ns;
+	uint64_t delivered;      // in all, since the beginning
+	uint64_t sent_in_flight; // in flight as the newest acknowledged segment was sent
+	uint64_t sent_lost;      // lost in all as it was sent
+	uint64_t lost_total;
+};
+
+struct congestion;
+
+struct congestion_ops {
+	const char *name; // "cubic", "bbr"
+	void (*init)(struct congestion *c, uint64_t now_ns);
+	void (*sent)(struct congestion *c, uint64_t in_flight, uint32_t len, uint64_t now_ns);
+	void (*acked)(struct congestion *c, const struct ack_sample *s);
+	// Fast recovery begins. Sets ssthresh; cwnd within recovery is PRR's (recovery.c) unless
+	// `owns_recovery`.
+	void (*enter_recovery)(struct congestion *c, uint64_t in_flight, uint64_t now_ns);
+	void (*leave_recovery)(struct congestion *c, uint64_t now_ns);
+	void (*rto)(struct congestion *c, uint64_t in_flight, uint64_t now_ns);
+	// The loss was none (Eifel, F-RTO, DSACK): put back what the last event changed.
+	void (*undo)(struct congestion *c, uint64_t now_ns);
+	// Data after `idle_ns` of silence.
+	void (*restart)(struct congestion *c, uint64_t idle_ns, uint64_t rto_ns, uint64_t now_ns);
+	bool owns_recovery; // cwnd within recovery is the algorithm's
+	bool must_pace;
+};
+
+#define CONGESTION_PRIVATE 640 // bytes of the largest algorithm's state; it asserts that it fits
+
+struct congestion {
+	const struct congestion_ops *ops;
+	uint64_t cwnd, ssthresh; // bytes
+	uint64_t pacing_rate;    // bytes/s; 0: none yet
+	uint32_t mss;
+	uint32_t cwnd_first; // RFC 6928: 10 segments; 1 after the SYN was lost
+	uint64_t random;     // state of the algorithm's drawing, seeded by the host
+	bool slow_start_after_idle;
+	_Alignas(16) unsigned char private[CONGESTION_PRIVATE];
+};
+
+extern const struct congestion_ops congestion_cubic;
+extern const struct congestion_ops congestion_bbr;
+
+// @param seed  of what the algorithm draws
+void congestion_init(struct congestion *c, const struct congestion_ops *ops, uint32_t mss,
+		     uint32_t cwnd_first, uint64_t seed, uint64_t now_ns);
+
+// The segment size of the path has changed: windows keep their bytes, limits follow.
+void congestion_mss(struct congestion *c, uint32_t mss);
+
+// When the next bytes may leave, for an algorithm that paces (EDT: earliest departure time).
+struct pacer {
+	uint64_t next_ns; // the earliest departure of the next segment
+};
+
+// @return 0: now, else the time to come back at
+uint64_t pacer_ask(const struct pacer *p, uint64_t now_ns);
+
+// @param quantum_ns  credit that an idle flow keeps, so that a late timer costs no rate
+void pacer_sent(struct pacer *p, uint64_t rate, uint32_t wire_len, uint64_t quantum_ns,
+		uint64_t now_ns);
+
+// Most payload of one burst: about 1 ms of the rate, at least 2 segments, at most `max`.
+uint32_t pacer_burst(uint64_t rate, uint32_t mss, uint32_t max);
