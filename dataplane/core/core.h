@@ -20,6 +20,17 @@
 
 struct core;
 
+// Where a server is, for stream_connect().
+static inline struct stream_peer endpoint_peer(const struct endpoint *e)
+{
+	return (struct stream_peer){
+		.host = e->host,
+		.port = e->port,
+		.path = e->path,
+		.net = e->net == NET_DPDK ? STREAM_OWN : STREAM_KERNEL,
+	};
+}
+
 // Do what can be done now, without blocking.
 //
 // @param now       the core's clock at the beginning of the turn
