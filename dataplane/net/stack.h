@@ -82,13 +82,14 @@ void flow_close(struct flow *f, uint64_t now_ns);
 #define STACK_COUNTERS(X)                                                                          \
 	X(frames_in)                                                                               \
 	X(frames_out)                                                                              \
-	X(not_ours) X(own_mac) X(bad_vlan) X(bad_ether) X(bad_ip) X(bad_ip_sum) X(fragments)       \
-		X(bad_tcp) X(bad_tcp_sum) X(no_listener) X(syn_dropped) X(not_allowed)             \
-			X(forwarded_in) X(forwarded_out) X(forward_full) X(arp_in) X(arp_out)      \
-				X(nd_in) X(nd_out) X(bad_nd) X(icmp_in) X(icmp_out)                \
-					X(icmp_limited) X(address_conflicts) X(no_neighbour)       \
-						X(pending_dropped) X(pmtu_reduced) X(rst_out)      \
-							X(rst_limited) X(tx_full)
+	X(not_ours)                                                                                \
+	X(own_mac)                                                                                 \
+	X(bad_vlan) X(bad_ether) X(bad_ip) X(bad_ip_sum) X(fragments) X(bad_tcp) X(bad_tcp_sum)    \
+		X(no_listener) X(syn_dropped) X(not_allowed) X(forwarded_in) X(forwarded_out)      \
+			X(forward_full) X(arp_in) X(arp_out) X(nd_in) X(nd_out) X(bad_nd)          \
+				X(icmp_in) X(icmp_out) X(icmp_limited) X(address_conflicts)        \
+					X(no_neighbour) X(pending_dropped) X(pmtu_reduced)         \
+						X(rst_out) X(rst_limited) X(tx_full)
 
 #define X(name) uint64_t name;
 struct stack_counters {
