@@ -17,10 +17,10 @@ static const char retry_notes[] =
 	"Exit code 0: all were applied.\n";
 
 static const char trace_notes[] =
-	"One line an event: segments with sequence numbers counted from the first, timers,\n"
-	"states, what was dropped and why. Each connection keeps about the last thousand. One that\n"
-	"times out, is reset, or has to repeat itself three times in a row leaves its trace in the\n"
-	"folder `traces` of flyoverd's state folder, and the log says so.\n";
+	"One line an event: segments, with sequence numbers counted from the first; timers,\n"
+	"states, what was dropped and why. Each connection keeps about the last thousand. One\n"
+	"that times out, is reset, or repeats itself three times in a row leaves its trace in\n"
+	"the folder `traces` of flyoverd's state folder, and the log says so.\n";
 
 static const char restore_notes[] =
 	"FILE is an .rdb, an .aof (plain or behind an RDB), or a folder such as appendonlydir. It "
