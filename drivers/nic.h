@@ -97,11 +97,11 @@ struct nic_ops {
 	// Give what was sent to the device now. After each burst.
 	void (*flush)(struct nic *n);
 
-	// Ask to be told of the next frame by a file descriptor that gets readable; frames may have
-	// come meanwhile, so look once more before sleeping. Off again before the next receive().
-	// NULL: this device cannot.
+	// Ask to be told of the next frame by a file descriptor that gets readable. Off again
+	// before the next receive(). NULL: this device cannot.
 	//
-	// @return the descriptor, which stays the driver's, or -errno
+	// @return the descriptor, which stays the driver's, or 0 when turned off; -EAGAIN: frames
+	// have come meanwhile, so it was not armed; or -errno
 	int (*arm)(struct nic *n, bool on);
 
 	// Bring the device's own counters (missed, no memory) up to date. Not on the fast path.

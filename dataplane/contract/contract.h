@@ -9,6 +9,7 @@
 //     links[i].lanes[j]    <-----           core of the lane
 //     events (SPSC)        <-----           core 0
 //     cores[k].heartbeat   <-----           core k, every turn and at least every 100 ms
+//     traces.rings[f]      <-----           core of flow f, when TCP is ours
 //
 // The memory outlives either process: a restarted dataplane gets a fresh one, a restarted flyoverd
 // takes it from /proc/PID/fd/CONTRACT_FD of the running dataplane.
@@ -20,9 +21,10 @@
 #include "dataplane/contract/counters.h"
 #include "dataplane/contract/errors.h"
 #include "dataplane/contract/settings.h"
+#include "dataplane/contract/trace.h"
 
 #define CONTRACT_MAGIC 0x72765f6f796c66ull // "flyo_vr"
-#define CONTRACT_ABI   2
+#define CONTRACT_ABI   3
 #define CONTRACT_FD    3
 #define LINKS_MAX      16
 #define LANES_MAX      32
@@ -163,6 +165,7 @@ struct contract {
 	RECORD_RING(event_record, EVENT_RING_SIZE) events;
 	struct core_slot cores[CORES_MAX];
 	struct link_slot links[LINKS_MAX];
+	struct trace_zone traces;
 } __attribute__((aligned(64)));
 
 _Static_assert(sizeof(struct command_record) == 8, "crosses processes");
