@@ -93,6 +93,10 @@ struct stream_ops {
 extern const struct stream_ops stream_epoll;
 extern const struct stream_ops stream_uring;
 
+// The descriptor of a loop of stream_epoll that is readable while a wait() has something to tell;
+// it stays the loop's.
+int stream_epoll_fd(const struct stream_loop *l);
+
 static inline int stream_loop_wait(struct stream_loop *l, int64_t timeout_ns)
 {
 	return l->ops->wait(l, timeout_ns);

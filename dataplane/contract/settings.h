@@ -42,7 +42,7 @@
 	X(field_ttl, ENUM, 0, 0, 1, "park|drop")                                                   \
 	X(extra_keys, ENUM, 0, 0, 2, "auto|delete|keep")                                           \
 	X(until, ENUM, 0, 0, 1, "forever|caught-up")                                               \
-	X(net, ENUM, 0, 0, 2, "auto|kernel|dpdk")                                                       \
+	X(net, ENUM, 0, 0, 2, "auto|kernel|dpdk")                                                  \
 	X(fail_fast, BOOL, 0, 0, 1,                                                                \
 	  "end at the first refusal to connect, do not wait for a server")                         \
 	X(connect_timeout, MS, 5000, 100, 600000, "longest wait for one connection to open")       \
