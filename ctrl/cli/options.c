@@ -55,6 +55,8 @@ static const struct option_row rows[] = {
 	    "the state folder of a `flyover sync`, or of a flyoverd that does not run"),
 	ROW("limit", 0, "N", OPTIONS_PAGE, limit, "show at most N commands; default 100"),
 	ROW("after", 0, "ID", OPTIONS_PAGE, after, "show those with a higher id"),
+	ROW("limit", 0, "N", OPTIONS_TRACE, limit,
+	    "show the last N lines of each connection; default 100"),
 	ROW("raw", 0, NULL, OPTIONS_RAW, raw, "write the bytes of the command, RESP, and no more"),
 	ROW("all", 0, NULL, OPTIONS_ALL, all, "all that are open"),
 	ROW("target", 0, "URL", OPTIONS_RETRY, target,

@@ -31,6 +31,7 @@ enum option_group {
 	OPTIONS_AOF = 131072,  // --until-time, --strict
 	OPTIONS_DUMP = 262144, // --out, --force, --by-scan, what is dumped and how fast
 	OPTIONS_RESTORE = 1 << 20, // --db
+	OPTIONS_TRACE = 1 << 22, // --limit
 };
 
 struct option_setting {

@@ -103,6 +103,7 @@ static void process_ended(struct watch *w, uint32_t events)
 	if (s->is_child && waitpid(s->pid, &status, WNOHANG) == s->pid)
 		death_text(status, how, sizeof(how));
 	events_take(d);
+	traces_tick(d);
 	bool asked = s->stage == DATAPLANE_LEAVES;
 	stage_set(s, DATAPLANE_DOWN, 0);
 	s->pid = 0;
@@ -156,6 +157,7 @@ static void contract_renew(struct daemon *d)
 	shared_free(&s->shared);
 	s->shared = fresh;
 	s->events_dropped = 0;
+	traces_adopt(d);
 }
 
 static void dataplane_start(struct daemon *d, uint64_t now)
@@ -261,6 +263,7 @@ static void stage_check(struct daemon *d, uint64_t now)
 void supervisor_tick(struct daemon *d, uint64_t now_ms)
 {
 	events_take(d);
+	traces_tick(d);
 	stage_check(d, now_ms);
 }
 
@@ -307,6 +310,7 @@ static int dataplane_take(struct daemon *d, pid_t pid)
 	stage_set(s, DATAPLANE_STARTS, s->started_ms + START_WAIT_MS);
 	log_put(&d->log, EVENT_INFO, NULL, "took over the running dataplane, pid %d", (int)pid);
 	links_adopt(d);
+	traces_adopt(d);
 	return 0;
 }
 

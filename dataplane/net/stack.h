@@ -7,27 +7,12 @@
 // Nothing is shared with other cores but what steer.h hands over. No clock is read here.
 #pragma once
 
+#include "dataplane/net/address.h"
 #include "dataplane/tcp/tcp.h"
 #include "drivers/nic.h"
 
 #define STACK_ADDRESSES_MAX 16
 #define STACK_ROUTES_MAX    16
-
-// An address of either family; IPv4 in the first four bytes, network byte order.
-struct net_address {
-	uint8_t family; // 4, 6; 0: none
-	uint8_t bytes[16];
-};
-
-struct net_prefix {
-	struct net_address address; // ours, host bits included
-	uint8_t len;                // bits of the prefix
-};
-
-struct net_route {
-	struct net_prefix to; // len 0: everything
-	struct net_address gateway;
-};
 
 struct stack_settings {
 	struct tcp_settings tcp;
@@ -96,13 +81,15 @@ void flow_close(struct flow *f, uint64_t now_ns);
 // Every drop has a name that is also its counter.
 #define STACK_COUNTERS(X)                                                                          \
 	X(frames_in)                                                                               \
-	X(frames_out) X(not_ours) X(own_mac) X(bad_vlan) X(bad_ether) X(bad_ip) X(bad_ip_sum)      \
-		X(fragments) X(bad_tcp) X(bad_tcp_sum) X(no_listener) X(syn_dropped)               \
-			X(not_allowed) X(forwarded_in) X(forwarded_out) X(forward_full) X(arp_in)  \
-				X(arp_out) X(nd_in) X(nd_out) X(bad_nd) X(icmp_in) X(icmp_out)     \
-					X(icmp_limited) X(address_conflicts) X(no_neighbour)       \
-						X(pending_dropped) X(pmtu_reduced) X(rst_out)      \
-							X(rst_limited) X(tx_full)
+	X(frames_out)                                                                              \
+	X(not_ours)                                                                                \
+	X(own_mac)                                                                                 \
+	X(bad_vlan) X(bad_ether) X(bad_ip) X(bad_ip_sum) X(fragments) X(bad_tcp) X(bad_tcp_sum)    \
+		X(no_listener) X(syn_dropped) X(not_allowed) X(forwarded_in) X(forwarded_out)      \
+			X(forward_full) X(arp_in) X(arp_out) X(nd_in) X(nd_out) X(bad_nd)          \
+				X(icmp_in) X(icmp_out) X(icmp_limited) X(address_conflicts)        \
+					X(no_neighbour) X(pending_dropped) X(pmtu_reduced)         \
+						X(rst_out) X(rst_limited) X(tx_full)
 
 #define X(name) uint64_t name;
 struct stack_counters {
