@@ -157,11 +157,12 @@ static void bbr_lost(struct congestion *c, const struct loss_sample *s)
 	bbr_handle_loss(c, bbr_of(c), s);
 }
 
-// 5.6.4.4. The state was saved as the first loss was told, before it could change anything.
+// 5.6.4.4. The state was saved as the first loss was told.
 static void bbr_enter_recovery(struct congestion *c, uint64_t in_flight, uint64_t now_ns)
 {
 	struct bbr *b = bbr_of(c);
 
+	bbr_save_state(c, b);
 	bbr_save_cwnd(c, b);
 	b->is_recovering = true;
 }
@@ -173,6 +174,7 @@ static void bbr_leave_recovery(struct congestion *c, uint64_t now_ns)
 	if (b->is_recovering)
 		bbr_restore_cwnd(c, b);
 	b->is_recovering = false;
+	b->is_saved = false;
 }
 
 // Everything counts as lost, and so one segment may go out.
@@ -180,10 +182,8 @@ static void bbr_rto(struct congestion *c, uint64_t in_flight, uint64_t now_ns)
 {
 	struct bbr *b = bbr_of(c);
 
-	if (!b->is_recovering && !b->is_loss_in_round)
-		bbr_save_state(c, b);
-	else
-		bbr_save_cwnd(c, b);
+	bbr_save_state(c, b);
+	bbr_save_cwnd(c, b);
 	b->is_recovering = true;
 	c->cwnd = c->mss;
 }
@@ -194,6 +194,7 @@ static void bbr_undo(struct congestion *c, uint64_t now_ns)
 
 	bbr_undo_loss(c, b);
 	b->is_recovering = false;
+	b->is_saved = false;
 }
 
 // 5.4.1: the window stays; the rate is that of the path, not above it.

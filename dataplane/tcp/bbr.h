@@ -89,6 +89,7 @@ struct bbr {
 	unsigned n_losses_in_round;
 
 	// 5.5.11 undo, 5.6.4.4 the window of before recovery
+	bool is_saved;
 	enum bbr_state undo_state;
 	uint64_t undo_bw_shortterm, undo_inflight_shortterm, undo_inflight_longterm;
 	uint64_t prior_cwnd;
@@ -167,7 +168,7 @@ void bbr_advance_latest(struct bbr *b);
 void bbr_adapt_to_loss(struct congestion *c, struct bbr *b);
 void bbr_handle_loss(struct congestion *c, struct bbr *b, const struct loss_sample *s);
 bool bbr_is_inflight_too_high(const struct congestion *c, const struct bbr *b);
-void bbr_save_state(struct congestion *c, struct bbr *b);
+void bbr_save_state(const struct congestion *c, struct bbr *b);
 void bbr_undo_loss(struct congestion *c, struct bbr *b);
 
 // bbr_control.c

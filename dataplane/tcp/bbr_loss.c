@@ -94,12 +94,10 @@ static uint64_t inflight_at_loss(const struct bbr *b, uint32_t len)
 
 void bbr_handle_loss(struct congestion *c, struct bbr *b, const struct loss_sample *s)
 {
-	if (!b->is_loss_in_round) {
+	if (!b->is_loss_in_round)
 		b->loss_round_delivered = s->delivered;
-		if (!b->is_recovering)
-			bbr_save_state(c, b);
-	}
 	b->is_loss_in_round = true;
+	bbr_save_state(c, b);
 	if (!b->is_probe_sample)
 		return;
 	b->rs.now_ns = s->now_ns;
@@ -113,8 +111,13 @@ void bbr_handle_loss(struct congestion *c, struct bbr *b, const struct loss_samp
 	}
 }
 
-void bbr_save_state(struct congestion *c, struct bbr *b)
+// Once an episode, before its first loss changes anything: not again in its later rounds, nor as
+// the end of the probe that it caused makes a new round.
+void bbr_save_state(const struct congestion *c, struct bbr *b)
 {
+	if (b->is_saved)
+		return;
+	b->is_saved = true;
 	bbr_save_cwnd(c, b);
 	b->undo_state = BBR_NO_STATE;
 	b->undo_bw_shortterm = b->bw_shortterm;
