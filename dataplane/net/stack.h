@@ -86,6 +86,9 @@ void flow_touch(struct flow *f);
 // tcp_close(), and forget it: the stack frees it when TCP is done with it.
 void flow_close(struct flow *f, uint64_t now_ns);
 
+// Whether connections are closing that have something to send or wait for its acknowledgement.
+bool stack_is_busy(const struct stack *s);
+
 // Every drop has a name that is also its counter.
 // clang-format off
 #define STACK_COUNTERS(X)  \
