@@ -367,6 +367,8 @@ void wire_putv(struct wire *w, const struct iovec *pieces, int n, uint64_t now_n
 	for (int i = 0; i < n; at += pieces[i++].iov_len)
 		if (pieces[i].iov_len)
 			memcpy(f->bytes + at, pieces[i].iov_base, pieces[i].iov_len);
+	if (w->set.tap)
+		w->set.tap(w->set.owner, f->bytes, f->len, now_ns, false);
 
 	enum wire_fate fate = admit(w, f, now_ns, &is_spared, &left_ns);
 	if (w->queue.peak > w->counters.queue_peak)
@@ -427,6 +429,8 @@ struct wire_frame *wire_take(struct wire *w, uint64_t now_ns)
 	w->held_bytes -= sizeof(*f) + f->len;
 	w->counters.taken++;
 	w->counters.taken_bytes += f->len;
+	if (w->set.tap)
+		w->set.tap(w->set.owner, f->bytes, f->len, now_ns, true);
 	return f;
 }
 

@@ -85,6 +85,9 @@ struct wire_settings {
 	// Looks at each frame in its order. NULL: passes all.
 	enum wire_verdict (*match)(void *owner, const uint8_t *frame, uint32_t len,
 				   uint64_t now_ns);
+	// Sees each frame as it is put, and again as it is taken: for captures. NULL: nobody does.
+	void (*tap)(void *owner, const uint8_t *frame, uint32_t len, uint64_t now_ns,
+		    bool is_taken);
 	void *owner;
 
 	double loss; // probability

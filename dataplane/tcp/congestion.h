@@ -44,8 +44,8 @@ struct loss_sample {
 
 struct congestion;
 
-// One acknowledgement calls, in this order and as far as they apply: lost() for each segment,
-// undo(), leave_recovery(), enter_recovery(), acked().
+// One acknowledgement calls, in this order and as far as they apply: undo(), lost() for each
+// segment, leave_recovery(), enter_recovery(), acked().
 struct congestion_ops {
 	const char *name; // "cubic", "bbr"
 	void (*init)(struct congestion *c, uint64_t now_ns);

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Proportional rate reduction (RFC 9937, 6.2): how much may go out on each acknowledgement of a
+// fast recovery, so that in its course the flight shrinks, or grows, to ssthresh. Congestion
+// control has chosen that; algorithms that own their recovery are left alone.
+//
+// What may go out is kept as bytes of room and not as a window: the window would open by itself
+// each time that more is found lost.
+#include "dataplane/tcp/recovery_priv.h"
+
+static void show(struct recovery *r)
+{
+	r->congestion->cwnd = recovery_in_flight(r) + r->state->prr.room;
+}
+
+void prr_begin(struct recovery *r, const struct delivery *d)
+{
+	struct recovery_state *st = r->state;
+	uint64_t flight = (uint32_t)seq_diff(r->nxt, r->una);
+
+	if (r->congestion->ops->owns_recovery)
+		return;
+	// With what this acknowledgement delivers, but not what was sacked before.
+	st->prr.first_flight = flight - r->sacked + d->bytes;
+	if (st->prr.first_flight == 0)
+		st->prr.first_flight = 1;
+	st->prr.delivered = st->prr.out = 0;
+	st->prr.room = r->mss; // the fast retransmission
+	show(r);
+}
+
+static uint64_t min64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+void prr_take(struct recovery *r, const struct delivery *d)
+{
+	struct recovery_state *st = r->state;
+	uint64_t ssthresh = r->congestion->ssthresh, in_flight = recovery_in_flight(r), due;
+
+	if (r->congestion->ops->owns_recovery || d->bytes == 0)
+		return;
+	st->prr.delivered += d->bytes;
+	if (in_flight > ssthresh) {
+		unsigned __int128 share = (unsigned __int128)st->prr.delivered * ssthresh;
+
+		share = (share + st->prr.first_flight - 1) / st->prr.first_flight;
+		due = share > st->prr.out ? (uint64_t)share - st->prr.out : 0;
+	} else {
+		due = st->prr.delivered > st->prr.out ? st->prr.delivered - st->prr.out : 0;
+		if (due < d->bytes)
+			due = d->bytes;
+		// It goes well: the hole moves and nothing more is lost.
+		if (d->acked && st->rate.lost == d->lost)
+			due += r->mss;
+		due = min64(due, ssthresh - in_flight);
+	}
+	if (st->prr.out == 0 && due < r->mss)
+		due = r->mss;
+	st->prr.room = due;
+	show(r);
+}
+
+void prr_sent(struct recovery *r, uint32_t len)
+{
+	struct recovery_state *st = r->state;
+
+	if (st->phase != RECOVERY_FAST || r->congestion->ops->owns_recovery)
+		return;
+	st->prr.out += len;
+	st->prr.room -= min64(st->prr.room, len);
+}
