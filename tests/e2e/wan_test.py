@@ -67,6 +67,7 @@ class Side:
         return text.decode().strip()
 
     def end(self):
+        self.order.shutdown(socket.SHUT_RDWR)  # the other side has a copy: close() says nothing
         self.order.close()
         os.waitpid(self.pid, 0)
 

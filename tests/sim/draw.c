@@ -9,6 +9,8 @@
 #include "drivers/nic.h"
 #include "tests/e2e/torture_random.h"
 
+#define STACKS 0 // percent of runs over whole stacks
+
 #define KB 1024u
 #define MB (1024u * KB)
 #define MS 1000000ull
@@ -90,8 +92,7 @@ static void draw_losses(struct random *r, struct wire_settings *w)
 		w->lose_every = 5 + random_below(r, 200);
 		break;
 	case 4:
-		for (w->n_lose = 1 + random_below(r, WIRE_LOSE_MAX - 1); w->n_lose < 1;)
-			break;
+		w->n_lose = 1 + random_below(r, WIRE_LOSE_MAX);
 		for (unsigned i = 0; i < w->n_lose; i++)
 			w->lose[i] = 1 + random_below(r, 100);
 		break;
@@ -326,7 +327,7 @@ void draw_run(uint64_t seed, struct draw *d)
 		draw_changes(r, &d->set.wire[end]);
 	}
 	draw_mtu(r, d, mss);
-	if (random_percent(r, DRAW_STACKS))
+	if (random_percent(r, STACKS))
 		draw_stack(r, d, mss);
 	else if (random_percent(r, 25))
 		d->set.strip = (uint8_t)(random_below(r, 8) * 2); // scale, SACK, timestamps

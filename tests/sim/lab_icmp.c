@@ -68,9 +68,8 @@ uint32_t icmp_too_big(const uint8_t *frame, uint32_t len, uint16_t mtu, uint8_t 
 	uint32_t l2_len = ETHER_LEN + (is_tagged ? 4 : 0), quoted = len - l2_len;
 	const uint8_t *packet = frame + l2_len;
 
-	memcpy(out, frame, l2_len);
-	memcpy(out, frame + 6, 6);
-	memcpy(out + 6, frame, 6);
+	for (unsigned i = 0; i < l2_len; i++)
+		out[i] = frame[i < 6 ? i + 6 : i < 12 ? i - 6 : i];
 	if (packet[0] >> 4 == 4)
 		return l2_len +
 		       write_ip4(out + l2_len, packet, quoted < QUOTED_4 ? quoted : QUOTED_4, mtu);
