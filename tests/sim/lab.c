@@ -178,6 +178,23 @@ bool lab_is_over(const struct lab *l)
 	return true;
 }
 
+// No timer runs though a connection is there.
+static void fail_stuck(struct lab *l)
+{
+	for (unsigned i = 0; i < 2 * l->n_flows; i++) {
+		const struct side *s = &l->flows[i / 2].sides[i % 2];
+		if (s->tcp)
+			lab_fail(l,
+				 "flow %u end %u waits for nothing, state %d: %llu written, %llu "
+				 "read, %zu readable%s%s%s%s",
+				 i / 2, i % 2, tcp_state(s->tcp), (unsigned long long)s->sent,
+				 (unsigned long long)s->received, tcp_readable(s->tcp),
+				 s->can_write ? ", may write" : "", s->can_read ? ", may read" : "",
+				 s->is_ended ? ", ended" : "", s->is_closed ? ", closed" : "");
+	}
+	lab_fail(l, "nobody waits for anything");
+}
+
 static void step(struct lab *l)
 {
 	begin_flows(l);
@@ -201,7 +218,7 @@ const char *lab_run(struct lab *l, uint64_t for_ns)
 	while (!l->error[0] && !lab_is_over(l)) {
 		uint64_t at_ns = next_event(l);
 		if (at_ns == LAB_NEVER) {
-			lab_fail(l, "nothing will ever happen again");
+			fail_stuck(l);
 			break;
 		}
 		if (at_ns > end_ns) {

@@ -216,8 +216,8 @@ uint64_t side_deadline(const struct lab *l, const struct side *s)
 		uint64_t until_ns = s->opened_ns + s->app.deaf_until_ns;
 		return until_ns < at_ns ? until_ns : at_ns;
 	}
-	if (s->can_read && !s->is_ended && s->app.read_rate && s->read_credit_ns < at_ns)
-		at_ns = s->read_credit_ns;
+	if (s->can_read && !s->is_ended && s->read_credit_ns < at_ns)
+		at_ns = s->read_credit_ns; // past, for who has just got his ears back
 	return at_ns;
 }
 

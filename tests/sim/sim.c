@@ -44,8 +44,10 @@ static const char *judge_side(const struct lab *l, const struct draw *d, unsigne
 		return NULL;
 	if (d->end == DRAW_QUITS && flow == 0)
 		return NULL; // what came was held against the pattern
-	if (d->end == DRAW_DIES && (error == ETIMEDOUT || (end == 1 && !error)))
-		return NULL; // a server may never have heard of it
+	// Who gives up says so by an RST, which may come through; a server may never have heard.
+	if (d->end == DRAW_DIES &&
+	    (error == ETIMEDOUT || error == ECONNRESET || (end == 1 && !error)))
+		return NULL;
 	snprintf(text, len, "flow %u end %u: %" PRIu64 " of %" PRIu64 " bytes, %s", flow, end,
 		 lab_received(l, flow, end), d->apps[flow][!end].send, strerror(error));
 	return text;
