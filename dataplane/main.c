@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "dataplane/contract/network.h"
 #include "dataplane/link.h"
 #include "drivers/cores.h"
 
@@ -25,6 +26,13 @@ struct dataplane {
 	struct link *links[LINKS_MAX];
 	bool leaving[LINKS_MAX]; // over, and its tasks are being removed
 	bool again[LINKS_MAX];   // to be started once it has left
+};
+
+// What flyoverd says on the command line.
+struct settings {
+	int cpus[CORES_MAX];
+	unsigned n_cores, io; // enum stream_choice
+	struct network network;
 };
 
 static struct contract *contract_map(void)
@@ -172,16 +180,19 @@ static void *core_thread(void *core)
 	return NULL;
 }
 
-static int cores_open(struct dataplane *d, const int *cpus, unsigned n, unsigned io)
+static int cores_open(struct dataplane *d, const struct settings *set)
 {
 	char text[TEXT_LEN] = "";
+	unsigned n = set->n_cores;
 	d->cores = aligned_alloc(64, n * sizeof(*d->cores));
 	if (!d->cores)
 		return -ENOMEM;
 	for (unsigned i = 0; i < n; i++) {
-		int rc = core_init(&d->cores[i], i, cpus[i], d->contract, io, text);
+		struct stream_loop *loop;
+		int rc = core_loop_open(set->io, &loop, text);
 		if (rc)
 			return rc;
+		core_init(&d->cores[i], i, set->cpus[i], d->contract, loop);
 		d->cores[i].log_lock = &d->log_lock;
 	}
 	d->n_cores = n;
@@ -239,37 +250,53 @@ static void process_prepare(void)
 	setrlimit(RLIMIT_CORE, &no_core); // passwords stay out of core files
 }
 
-int main(int argc, char **argv)
+// @return 0, or -EINVAL with the reason on stderr
+static int settings_read(struct settings *set, int argc, char **argv)
 {
 	static const struct option options[] = {
 		{"cores", required_argument, NULL, 'c'},
 		{"io", required_argument, NULL, 'i'},
-		{"version", no_argument, NULL, 'V'},
-		{NULL, 0, NULL, 0},
+#define X(name, room, arg, list, help) {#name, required_argument, NULL, 'n'},
+		NETWORK_SETTINGS(X)
+#undef X
+			{NULL, 0, NULL, 0},
 	};
-	int cpus[CORES_MAX] = {-1}, n = 1, option;
-	int io = STREAM_AUTO;
-	while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
-		if (option == 'c')
-			n = cores_parse(optarg, cpus, CORES_MAX);
-		else if (option == 'i' && (io = stream_choice_parse(optarg)) >= 0)
-			continue;
-		else if (option == 'V')
-			return puts("flyover-dataplane " FLYOVER_VERSION) == EOF;
+	struct network_texts texts = {0};
+	char why[TEXT_LEN] = "it is started by flyoverd, not by hand";
+	int n = 1, io = STREAM_AUTO, rc = 0, letter, at;
+	*set = (struct settings){.cpus = {-1}};
+	while (!rc && (letter = getopt_long(argc, argv, "", options, &at)) >= 0) {
+		if (letter == 'c')
+			rc = (n = cores_parse(optarg, set->cpus, CORES_MAX)) < 1;
+		else if (letter == 'i')
+			rc = (io = stream_choice_parse(optarg)) < 0;
+		else if (letter == 'n')
+			rc = network_set(&texts, options[at].name, optarg, why, sizeof(why));
 		else
-			n = -EINVAL;
+			rc = -EINVAL;
 	}
-	if (n < 1 || optind != argc) {
-		fprintf(stderr,
-			"usage: flyover-dataplane [--cores=LIST] [--io=auto|epoll|io_uring]\n");
-		return 2;
+	if (rc || optind != argc || network_read(&texts, &set->network, why, sizeof(why))) {
+		fprintf(stderr, "flyover-dataplane: wrong arguments: %s\n", why);
+		return -EINVAL;
 	}
+	set->n_cores = (unsigned)n;
+	set->io = (unsigned)io;
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
 	static struct dataplane d = {.log_lock = PTHREAD_MUTEX_INITIALIZER};
+	static struct settings set;
+	if (argc == 2 && !strcmp(argv[1], "--version"))
+		return puts("flyover-dataplane " FLYOVER_VERSION) == EOF;
+	if (settings_read(&set, argc, argv))
+		return 2;
 	process_prepare();
 	d.contract = contract_map();
 	if (!d.contract)
 		return 1;
-	int rc = cores_open(&d, cpus, (unsigned)n, (unsigned)io);
+	int rc = cores_open(&d, &set);
 	if (!rc)
 		rc = cores_go(&d);
 	if (rc) {

@@ -41,16 +41,25 @@ static int socket_connect_unix(const char *path, int *fd)
 	return socket_begin(AF_UNIX, (struct sockaddr *)&addr, sizeof(addr), fd);
 }
 
-int socket_connect(const struct stream_peer *peer, int *fd)
+int socket_resolve(const struct stream_peer *peer, struct addrinfo **list)
 {
-	if (!peer->host || !*peer->host)
-		return socket_connect_unix(peer->path, fd);
 	char port[8];
 	snprintf(port, sizeof(port), "%u", peer->port);
-	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list;
-	if (getaddrinfo(peer->host, port, &hints, &list))
-		return -EHOSTUNREACH;
-	int rc = -EHOSTUNREACH;
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+	return getaddrinfo(peer->host, port, &hints, list) ? -EHOSTUNREACH : 0;
+}
+
+int socket_connect(const struct stream_peer *peer, int *fd)
+{
+	struct addrinfo *list;
+	if (!peer->host || !*peer->host)
+		return socket_connect_unix(peer->path, fd);
+	if (peer->net != STREAM_KERNEL)
+		return -ENETUNREACH;
+	int rc = socket_resolve(peer, &list);
+	if (rc)
+		return rc;
+	rc = -EHOSTUNREACH;
 	for (struct addrinfo *a = list; a && rc; a = a->ai_next)
 		rc = socket_begin(a->ai_family, a->ai_addr, a->ai_addrlen, fd);
 	freeaddrinfo(list);

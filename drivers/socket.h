@@ -4,6 +4,12 @@
 
 #include "drivers/stream.h"
 
+// Addresses of a host: struct addrinfo, to freeaddrinfo(). Asks the name server, so it may block.
+//
+// @return 0, or -EHOSTUNREACH
+struct addrinfo;
+int socket_resolve(const struct stream_peer *peer, struct addrinfo **list);
+
 // Open a non-blocking socket and begin to connect. TCP: no delay, keepalive.
 //
 // @param fd  out

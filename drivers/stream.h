@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The stream seam: byte streams in order, without blocking. The pipeline sees only this; kernel
-// sockets (epoll, io_uring) stand behind it, our own TCP and TLS can.
+// sockets (epoll, io_uring) and our own TCP stand behind it, TLS can.
 //
 // One loop per core. A stream belongs to the loop that opened it and is only touched by that core
 // (or by whoever is left when the core's thread has ended).
@@ -18,18 +18,22 @@
 
 #include "parsers/span.h"
 
+// Over which network. A loop of our own TCP serves both, one of the kernel only its own.
+enum stream_net { STREAM_KERNEL, STREAM_OWN };
+
 // Where to connect. Strings are borrowed for the call.
 struct stream_peer {
-	const char *host; // name or address; NULL or "" for a unix socket
-	uint16_t port;    // host byte order
-	const char *path; // unix socket
+	const char *host;    // name or address; NULL or "" for a unix socket
+	uint16_t port;       // host byte order
+	const char *path;    // unix socket
+	enum stream_net net; // of a unix socket the kernel's, whatever stands here
 };
 
 enum stream_flags {
-	STREAM_OPEN = 1,      // connected
-	STREAM_READABLE = 2,  // a read may give bytes, the end or an error
-	STREAM_WRITABLE = 4,  // a write may take bytes
-	STREAM_FAILED = 8,    // `error` says why; close it
+	STREAM_OPEN = 1,     // connected
+	STREAM_READABLE = 2, // a read may give bytes, the end or an error
+	STREAM_WRITABLE = 4, // a write may take bytes
+	STREAM_FAILED = 8,   // `error` says why; close it
 };
 
 struct stream_loop;
@@ -88,6 +92,10 @@ struct stream_ops {
 
 extern const struct stream_ops stream_epoll;
 extern const struct stream_ops stream_uring;
+
+// The descriptor of a loop of stream_epoll that is readable while a wait() has something to tell;
+// it stays the loop's.
+int stream_epoll_fd(const struct stream_loop *l);
 
 static inline int stream_loop_wait(struct stream_loop *l, int64_t timeout_ns)
 {

@@ -114,6 +114,11 @@ static int epoll_wait_streams(struct stream_loop *base, int64_t timeout_ns)
 	return n;
 }
 
+int stream_epoll_fd(const struct stream_loop *base)
+{
+	return ((const struct epoll_loop *)base)->epoll_fd;
+}
+
 static void epoll_wake(struct stream_loop *base)
 {
 	uint64_t one = 1;

@@ -16,6 +16,12 @@ static const char retry_notes[] =
 	"that must not be repeated (INCR, RPUSH) and whose answer got lost is told as `unsure`.\n"
 	"Exit code 0: all were applied.\n";
 
+static const char trace_notes[] =
+	"One line an event: segments, with sequence numbers counted from the first; timers,\n"
+	"states, what was dropped and why. Each connection keeps about the last thousand. One\n"
+	"that times out, is reset, or repeats itself three times in a row leaves its trace in\n"
+	"the folder `traces` of flyoverd's state folder, and the log says so.\n";
+
 static const char restore_notes[] =
 	"FILE is an .rdb, an .aof (plain or behind an RDB), or a folder such as appendonlydir. It "
 	"is\n"
@@ -90,6 +96,8 @@ static const struct verb verbs[] = {
 	{"link parked drop", "[LINK] ID...", "give them up",
 	 OPTIONS_JSON | OPTIONS_SOCKET | OPTIONS_PARKED | OPTIONS_ALL | OPTIONS_YES, 0, ARGS_MAX,
 	 verb_parked_drop},
+	{"debug trace", "[LINK|all]", "what has last happened on the connections of our own TCP",
+	 OPTIONS_JSON | OPTIONS_SOCKET | OPTIONS_TRACE, 0, 1, verb_debug_trace, trace_notes},
 	{"version", "", "print the version", 0, 0, 0, verb_version},
 };
 #define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// options_read() -> word_read() -> row_find(), row_set() | setting_read()
+// options_read() -> word_read() -> row_find(), row_set() | setting_read() | network_word_read()
 #include "ctrl/cli/options.h"
 
 #include <stddef.h>
@@ -33,6 +33,8 @@ static const struct option_row rows[] = {
 	ROW("probe", 0, "[=full]", OPTIONS_DOCTOR, probe,
 	    "try every command on scratch keys of both servers, and look what the source's stream "
 	    "carries; =full: by a full sync, where the source has no backlog"),
+	ROW("nic", 0, "DEVICE", OPTIONS_DOCTOR, nic,
+	    "without servers: what it takes to use this device for --net=dpdk; nothing is changed"),
 	ROW("cores", 0, "LIST", OPTIONS_JOB, cores,
 	    "cores to use, such as 0-3; default: flyover chooses"),
 	ROW("io", 0, "auto|epoll|io_uring", OPTIONS_JOB, io,
@@ -55,6 +57,8 @@ static const struct option_row rows[] = {
 	    "the state folder of a `flyover sync`, or of a flyoverd that does not run"),
 	ROW("limit", 0, "N", OPTIONS_PAGE, limit, "show at most N commands; default 100"),
 	ROW("after", 0, "ID", OPTIONS_PAGE, after, "show those with a higher id"),
+	ROW("limit", 0, "N", OPTIONS_TRACE, limit,
+	    "show the last N lines of each connection; default 100"),
 	ROW("raw", 0, NULL, OPTIONS_RAW, raw, "write the bytes of the command, RESP, and no more"),
 	ROW("all", 0, NULL, OPTIONS_ALL, all, "all that are open"),
 	ROW("target", 0, "URL", OPTIONS_RETRY, target,
@@ -153,6 +157,16 @@ static const struct setting_row *setting_find(const struct verb *v, const char *
 	return NULL;
 }
 
+static const struct network_row *network_find(const struct verb *v, const char *name, size_t len)
+{
+	unsigned n;
+	const struct network_row *networks = network_rows(&n);
+	for (unsigned i = 0; (v->options & OPTIONS_JOB) && i < n; i++)
+		if (strlen(networks[i].name) == len && !memcmp(networks[i].name, name, len))
+			return &networks[i];
+	return NULL;
+}
+
 struct words {
 	int argc, at;
 	char **argv;
@@ -202,6 +216,18 @@ static int setting_read(const struct setting_row *row, struct words *w, const ch
 	return 0;
 }
 
+static int network_word_read(const struct network_row *row, struct words *w, const char *equals,
+			     struct options *o, struct failure *f)
+{
+	char why[200];
+	const char *text = value_take(w, equals);
+	if (!text)
+		return failure_set(f, ERROR_USAGE, "--%s needs a value: %s", row->name, row->arg);
+	if (network_set(&o->network, row->name, text, why, sizeof(why)))
+		return failure_set(f, ERROR_USAGE, "%s", why);
+	return 0;
+}
+
 static int word_read(const struct verb *v, struct words *w, struct options *o, struct failure *f)
 {
 	const char *word = w->argv[w->at];
@@ -223,6 +249,9 @@ static int word_read(const struct verb *v, struct words *w, struct options *o, s
 		const struct setting_row *setting = setting_find(v, name, len);
 		if (setting)
 			return setting_read(setting, w, equals, o, f);
+		const struct network_row *network = network_find(v, name, len);
+		if (network)
+			return network_word_read(network, w, equals, o, f);
 		row = row_find(v, name, len);
 	}
 	if (!row)
@@ -249,6 +278,18 @@ static void row_help(const struct option_row *row)
 	printf("  %-30s %s\n", left, row->help);
 }
 
+static void networks_help(void)
+{
+	unsigned n;
+	const struct network_row *networks = network_rows(&n);
+	printf("\nnetwork of this host, for --net=dpdk:\n");
+	for (unsigned i = 0; i < n; i++) {
+		char left[64];
+		snprintf(left, sizeof(left), "--%s %s", networks[i].name, networks[i].arg);
+		printf("  %-30s %s\n", left, networks[i].help);
+	}
+}
+
 static void setting_help(const struct setting_row *row)
 {
 	struct link_settings defaults;
@@ -269,6 +310,8 @@ void options_help(const struct verb *v)
 	for (unsigned i = 0; i < N_ROWS; i++)
 		if (row_taken(v, &rows[i]))
 			row_help(&rows[i]);
+	if (v->options & OPTIONS_JOB)
+		networks_help();
 	if (v->notes)
 		printf("\n%s", v->notes);
 	if (!(v->options & OPTIONS_LINK))

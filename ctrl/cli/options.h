@@ -5,32 +5,34 @@
 #include <stdbool.h>
 
 #include "ctrl/failure.h"
+#include "dataplane/contract/network.h"
 
 #define ARGS_MAX     64
 #define SETTINGS_MAX 64
 
 // Which options a verb takes, or'ed.
 enum option_group {
-	OPTIONS_JSON = 1,      // --json
-	OPTIONS_SOCKET = 2,    // --socket
-	OPTIONS_JOB = 4,       // --state-dir, --cores, --io, --verbose
-	OPTIONS_LINK = 8,      // --config and every setting of a link
-	OPTIONS_PASSWORD = 16, // --source-password-file, --target-password-file
-	OPTIONS_CHECK = 32,    // --mode, --show
-	OPTIONS_DOCTOR = 64,   // --state-dir, --probe
-	OPTIONS_PARKED = 128,  // --state-dir of a job that does not run
-	OPTIONS_PAGE = 256,    // --limit, --after
-	OPTIONS_RAW = 512,     // --raw
-	OPTIONS_ALL = 1024,    // --all
-	OPTIONS_RETRY = 2048,  // --target, --target-password-file, --again
-	OPTIONS_YES = 4096,    // --yes
-	OPTIONS_DECODE = 8192, // --format, --out, --report, --db, --match, --type, --limit
-	OPTIONS_SCAN = 16384,  // --follow and the like
-	OPTIONS_PACE = 32768,  // --max-keys-per-s, --max-bytes-per-s
-	OPTIONS_STATE = 65536, // --state-dir
-	OPTIONS_AOF = 131072,  // --until-time, --strict
-	OPTIONS_DUMP = 262144, // --out, --force, --by-scan, what is dumped and how fast
+	OPTIONS_JSON = 1,          // --json
+	OPTIONS_SOCKET = 2,        // --socket
+	OPTIONS_JOB = 4,           // --state-dir, --cores, --io, --verbose, NETWORK_SETTINGS
+	OPTIONS_LINK = 8,          // --config and every setting of a link
+	OPTIONS_PASSWORD = 16,     // --source-password-file, --target-password-file
+	OPTIONS_CHECK = 32,        // --mode, --show
+	OPTIONS_DOCTOR = 64,       // --state-dir, --probe, --nic
+	OPTIONS_PARKED = 128,      // --state-dir of a job that does not run
+	OPTIONS_PAGE = 256,        // --limit, --after
+	OPTIONS_RAW = 512,         // --raw
+	OPTIONS_ALL = 1024,        // --all
+	OPTIONS_RETRY = 2048,      // --target, --target-password-file, --again
+	OPTIONS_YES = 4096,        // --yes
+	OPTIONS_DECODE = 8192,     // --format, --out, --report, --db, --match, --type, --limit
+	OPTIONS_SCAN = 16384,      // --follow and the like
+	OPTIONS_PACE = 32768,      // --max-keys-per-s, --max-bytes-per-s
+	OPTIONS_STATE = 65536,     // --state-dir
+	OPTIONS_AOF = 131072,      // --until-time, --strict
+	OPTIONS_DUMP = 262144,     // --out, --force, --by-scan, what is dumped and how fast
 	OPTIONS_RESTORE = 1 << 20, // --db
+	OPTIONS_TRACE = 1 << 21,   // --limit of lines
 };
 
 struct option_setting {
@@ -42,6 +44,7 @@ struct options {
 	bool json, verbose, help;
 	bool watched; // someone waits for it: a refusal ends it, unless fail-fast says otherwise
 	const char *socket, *state_dir, *cores, *io, *config;
+	struct network_texts network;
 	const char *source_password_file, *target_password_file;
 	const char *mode, *show, *ttl_slack;
 	bool raw, all, again, yes;
@@ -54,6 +57,7 @@ struct options {
 	const char *interval;
 	bool force, by_scan;
 	const char *probe; // "" without a value
+	const char *nic;   // a device, of the doctor
 	unsigned n_settings;
 	struct option_setting settings[SETTINGS_MAX]; // by the names of LINK_SETTINGS
 	unsigned n_args;

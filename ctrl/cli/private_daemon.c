@@ -31,21 +31,31 @@ int private_state_dir(const char *name, char *out, size_t out_len, struct failur
 	return 0;
 }
 
-static int daemon_spawn(struct private_daemon *p, int fd, const char *state_dir, const char *cores,
-			const char *io, bool verbose, struct failure *f)
+#define FLAGS_MAX 10 // rows of NETWORK_SETTINGS, at most
+
+// @param text  NULL or "": leave it out
+static void argument_add(char **argv, unsigned *n, const char *flag, const char *text)
 {
-	char path[4096];
-	char *argv[11] = {path, "--private", "--state-dir", (char *)state_dir};
-	unsigned n = 4;
-	if (cores) {
-		argv[n++] = "--cores";
-		argv[n++] = (char *)cores;
+	if (!text || !*text)
+		return;
+	argv[(*n)++] = (char *)flag;
+	argv[(*n)++] = (char *)text;
+}
+
+static int daemon_spawn(struct private_daemon *p, int fd, const char *state_dir,
+			const struct options *o, struct failure *f)
+{
+	char path[4096], flags[FLAGS_MAX][16];
+	char *argv[10 + 2 * FLAGS_MAX] = {path, "--private", "--state-dir", (char *)state_dir};
+	unsigned n = 4, n_rows;
+	const struct network_row *rows = network_rows(&n_rows);
+	argument_add(argv, &n, "--cores", o->cores);
+	argument_add(argv, &n, "--io", o->io);
+	for (unsigned i = 0; i < n_rows && i < FLAGS_MAX; i++) {
+		snprintf(flags[i], sizeof(flags[i]), "--%s", rows[i].name);
+		argument_add(argv, &n, flags[i], network_text(&o->network, &rows[i]));
 	}
-	if (io) {
-		argv[n++] = "--io";
-		argv[n++] = (char *)io;
-	}
-	if (verbose)
+	if (o->verbose)
 		argv[n++] = "--verbose";
 	int rc = program_find("flyoverd", path, sizeof(path));
 	if (rc)
@@ -63,13 +73,13 @@ static int daemon_spawn(struct private_daemon *p, int fd, const char *state_dir,
 		  : 0;
 }
 
-int private_daemon_start(struct private_daemon *p, const char *state_dir, const char *cores,
-			 const char *io, bool verbose, struct failure *f)
+int private_daemon_start(struct private_daemon *p, const char *state_dir, const struct options *o,
+			 struct failure *f)
 {
 	int pair[2];
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
 		return failure_set(f, ERROR_INTERNAL, "no socket pair: %s", strerror(errno));
-	int rc = daemon_spawn(p, pair[1], state_dir, cores, io, verbose, f);
+	int rc = daemon_spawn(p, pair[1], state_dir, o, f);
 	close(pair[1]);
 	session_init(&p->session, pair[0]);
 	// It answers, or it says why it ended, on the same line.

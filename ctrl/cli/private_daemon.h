@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "ctrl/cli/options.h"
 #include "ctrl/cli/session.h"
 
 struct private_daemon {
@@ -20,12 +21,10 @@ int private_state_dir(const char *name, char *out, size_t out_len, struct failur
 
 // Start flyoverd and wait until it answers.
 //
-// @param cores    list, or NULL
-// @param io       word, or NULL
-// @param verbose  its log goes to our stderr
+// @param o  of which: cores, io, network, verbose (its log goes to our stderr)
 // @return 0, -1 with its own failure, or SESSION_GONE: it died before it had said why
-int private_daemon_start(struct private_daemon *p, const char *state_dir, const char *cores,
-			 const char *io, bool verbose, struct failure *f);
+int private_daemon_start(struct private_daemon *p, const char *state_dir, const struct options *o,
+			 struct failure *f);
 
 // Let it go, and wait until it has left its state folder; it is killed when it stays.
 void private_daemon_end(struct private_daemon *p);

@@ -57,7 +57,7 @@ static int sync_begin(struct sync *s, struct failure *f)
 	int rc;
 	do { // it may die before it has said a word
 		s->n_daemons++;
-		rc = private_daemon_start(&s->daemon, s->state_dir, o->cores, o->io, o->verbose, f);
+		rc = private_daemon_start(&s->daemon, s->state_dir, o, f);
 		if (!rc && s->opened)
 			rc = s->opened(s->arg, f);
 		if (rc)
@@ -214,9 +214,28 @@ static void last_words_print(struct sync *s)
 	json_decref(answer);
 }
 
+// A device that nobody uses is as wrong as none that is wanted; the user hears it before anything
+// starts.
+static int network_check(const struct sync *s, struct failure *f)
+{
+	struct network n;
+	char why[200];
+	bool wanted = s->config.settings.net == NET_DPDK;
+	if (network_read(&s->options->network, &n, why, sizeof(why)))
+		return failure_set(f, ERROR_CONFIG, "%s", why);
+	if (wanted && !n.present)
+		return failure_set(f, ERROR_CONFIG,
+				   "net: dpdk needs a device and our address on it: give nic and "
+				   "addr, such as --nic=net_tap0,iface=fly0 --addr=10.99.0.2/24");
+	if (!wanted && n.present)
+		return failure_set(f, ERROR_CONFIG,
+				   "nic: it is for --net=dpdk, which is not asked for");
+	return 0;
+}
+
 int sync_run(struct sync *s, struct failure *f)
 {
-	return sync_begin(s, f) || sync_watch(s, f) ? -1 : 0;
+	return network_check(s, f) || sync_begin(s, f) || sync_watch(s, f) ? -1 : 0;
 }
 
 void sync_leave(struct sync *s, int rc, const struct failure *f)

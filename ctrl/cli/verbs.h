@@ -24,5 +24,6 @@ int verb_parked_list(const struct options *o, struct failure *f);
 int verb_parked_show(const struct options *o, struct failure *f);
 int verb_parked_retry(const struct options *o, struct failure *f);
 int verb_parked_drop(const struct options *o, struct failure *f);
+int verb_debug_trace(const struct options *o, struct failure *f);
 int verb_metrics(const struct options *o, struct failure *f);
 int verb_version(const struct options *o, struct failure *f);

@@ -166,6 +166,10 @@ const struct api_verb *api_verbs(unsigned *n)
 		 verb_link_parked_retry},
 		{"link-parked-retried", "what came of the last retry, from result number `from` on",
 		 verb_link_parked_retried},
+		{"trace",
+		 "what has last happened on the connections of our own TCP: link (all), limit "
+		 "(100 lines of each)",
+		 verb_trace},
 		{"shutdown", "drain all links and leave; now: true to leave at once",
 		 verb_shutdown},
 	};

@@ -12,6 +12,7 @@
 #include "ctrl/daemon/parked_desk.h"
 #include "ctrl/daemon/state_dir.h"
 #include "ctrl/daemon/supervisor.h"
+#include "ctrl/daemon/traces.h"
 
 #define TICK_MS       50
 #define TICK_START_MS 5 // while the dataplane is coming up: a short job should not wait for us
@@ -29,6 +30,7 @@ struct daemon {
 	struct links links;
 	struct api api;
 	struct parked_desk *parked;
+	struct traces traces;
 	struct watch signals; // SIGINT, SIGTERM
 };
 

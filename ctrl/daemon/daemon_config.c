@@ -27,14 +27,14 @@ struct field {
 	}
 
 static const struct field fields[] = {
-	FIELD("listen", listen),
-	FIELD("state-dir", state_dir),
-	FIELD("cores", cores),
-	FIELD("io", io),
+	FIELD("listen", listen), FIELD("state-dir", state_dir),
+	FIELD("cores", cores),   FIELD("io", io),
+	FIELD("net", net),
 };
 
 int daemon_config_set(struct daemon_config *c, const char *key, const char *text, struct failure *f)
 {
+	char why[200];
 	for (unsigned i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
 		if (strcmp(key, fields[i].key))
 			continue;
@@ -48,10 +48,42 @@ int daemon_config_set(struct daemon_config *c, const char *key, const char *text
 		    strcmp(text, "io_uring"))
 			return failure_set(f, ERROR_CONFIG,
 					   "io: '%s' is none of auto, epoll, io_uring", text);
+		if (!strcmp(key, "net") && strcmp(text, "kernel") && strcmp(text, "dpdk"))
+			return failure_set(f, ERROR_CONFIG, "net: '%s' is neither kernel nor dpdk",
+					   text);
 		strcpy((char *)c + fields[i].offset, text);
 		return 0;
 	}
-	return failure_set(f, ERROR_CONFIG, "there is no setting '%s'", key);
+	if (network_set(&c->network, key, text, why, sizeof(why)))
+		return failure_set(f, ERROR_CONFIG, "%s", why);
+	return 0;
+}
+
+int daemon_config_check(const struct daemon_config *c, struct failure *f)
+{
+	struct network n;
+	char why[200];
+	if (network_read(&c->network, &n, why, sizeof(why)))
+		return failure_set(f, ERROR_CONFIG, "%s", why);
+	if (!strcmp(c->net, "dpdk") && !n.present)
+		return failure_set(f, ERROR_CONFIG,
+				   "net: dpdk needs a device and an address: set nic and addr");
+	return 0;
+}
+
+int daemon_config_net(const struct daemon_config *c, struct link_config *link, struct failure *f)
+{
+	if (link->settings.net == NET_AUTO)
+		link->settings.net = strcmp(c->net, "dpdk") ? NET_KERNEL : NET_DPDK;
+	if (link->settings.net == NET_DPDK && !c->network.nic[0])
+		return failure_set(f, ERROR_CONFIG,
+				   "net: link %s is to use dpdk, and this flyoverd has no device; "
+				   "set nic and addr in its configuration file or start it with "
+				   "--nic and --addr",
+				   link->name);
+	link->source.net = link->source.host[0] ? (uint32_t)link->settings.net : 0;
+	link->target.net = link->target.host[0] ? (uint32_t)link->settings.net : 0;
+	return 0;
 }
 
 static int link_read(struct daemon_config *c, const char *path, const struct config_node *n,
@@ -91,10 +123,28 @@ static int links_read(struct daemon_config *c, const char *path, const struct co
 	return 0;
 }
 
+// One value, or a list of them where a setting takes several.
+static int setting_read(struct daemon_config *c, const char *path, const char *key,
+			const struct config_node *n, struct failure *f)
+{
+	struct failure inner = {0};
+	if (n->kind == CONFIG_SEQUENCE && (!strcmp(key, "addr") || !strcmp(key, "gw"))) {
+		for (const struct config_node *each = n->child; each; each = each->next)
+			if (setting_read(c, path, key, each, f))
+				return -1;
+		return 0;
+	}
+	const char *text = config_file_text(path, n, f);
+	if (!text)
+		return -1;
+	if (daemon_config_set(c, key, text, &inner))
+		return config_file_wrong(path, n, f, "%s", inner.sentence);
+	return 0;
+}
+
 static int root_read(struct daemon_config *c, const char *path, const struct config_node *root,
 		     struct failure *f)
 {
-	struct failure inner = {0};
 	const struct config_node *site_node = config_find(root, "site");
 	const char *site = site_node ? config_file_text(path, site_node, f) : "site1";
 	if (!site)
@@ -107,11 +157,8 @@ static int root_read(struct daemon_config *c, const char *path, const struct con
 				return -1;
 			continue;
 		}
-		const char *text = config_file_text(path, n, f);
-		if (!text)
+		if (setting_read(c, path, n->key, n, f))
 			return -1;
-		if (daemon_config_set(c, n->key, text, &inner))
-			return config_file_wrong(path, n, f, "%s", inner.sentence);
 	}
 	return 0;
 }

@@ -18,18 +18,46 @@
 
 #define PRIVATE_LOCK_WAIT_MS 5000
 
-static const char usage[] =
-	"usage: flyoverd [--config FILE] [--listen SOCKET] [--state-dir FOLDER] [--cores LIST] "
-	"[--io WORD]\n"
-	"\n"
-	"  --config FILE       links and settings; default " DAEMON_CONFIG_PATH "\n"
-	"  --listen SOCKET     where `flyover` finds us; default " DAEMON_SOCKET_PATH "\n"
-	"  --state-dir FOLDER  what must outlive us; default " DAEMON_STATE_DIR "\n"
-	"  --cores LIST        cores for the dataplane, such as 0-3\n"
-	"  --io WORD           how it waits for sockets: auto, epoll or io_uring\n"
-	"  --private           serve the one command connected to stdin, end with it\n"
-	"  --verbose           log to stderr in spite of --private\n"
-	"  --version, --help\n";
+// 's' a setting of the daemon, 'n' one of its network.
+static const struct option options[] = {
+	{"config", required_argument, NULL, 'f'},
+	{"listen", required_argument, NULL, 's'},
+	{"state-dir", required_argument, NULL, 's'},
+	{"cores", required_argument, NULL, 's'},
+	{"io", required_argument, NULL, 's'},
+	{"net", required_argument, NULL, 's'},
+	{"private", no_argument, NULL, 'p'},
+	{"verbose", no_argument, NULL, 'v'},
+#define X(name, room, arg, list, help) {#name, required_argument, NULL, 'n'},
+	NETWORK_SETTINGS(X)
+#undef X
+		{0},
+};
+
+static int usage_print(void)
+{
+	unsigned n;
+	const struct network_row *rows = network_rows(&n);
+	fputs("usage: flyoverd [OPTION]...\n"
+	      "\n"
+	      "  --config FILE            links and settings; default " DAEMON_CONFIG_PATH "\n"
+	      "  --listen SOCKET          where `flyover` finds us; default " DAEMON_SOCKET_PATH
+	      "\n"
+	      "  --state-dir FOLDER       what must outlive us; default " DAEMON_STATE_DIR "\n"
+	      "  --cores LIST             cores for the dataplane, such as 0-3\n"
+	      "  --io WORD                how it waits for sockets: auto, epoll or io_uring\n"
+	      "  --net kernel|dpdk        network of the links that name none; default: kernel\n",
+	      stdout);
+	for (unsigned i = 0; i < n; i++)
+		printf("  --%s %-*s %s\n", rows[i].name, 21 - (int)strlen(rows[i].name),
+		       rows[i].arg, rows[i].help);
+	return fputs("  --private                serve the one command connected to stdin, end "
+		     "with "
+		     "it\n"
+		     "  --verbose                log to stderr in spite of --private\n"
+		     "  --version, --help\n",
+		     stdout) < 0;
+}
 
 void daemon_end(struct daemon *d, bool now)
 {
@@ -180,24 +208,22 @@ static void daemon_fini(struct daemon *d)
 	state_dir_close(&d->state);
 }
 
-static const struct option options[] = {
-	{"config", required_argument, NULL, 'f'},
-	{"listen", required_argument, NULL, 'l'},
-	{"state-dir", required_argument, NULL, 's'},
-	{"cores", required_argument, NULL, 'c'},
-	{"io", required_argument, NULL, 'i'},
-	{"private", no_argument, NULL, 'p'},
-	{"verbose", no_argument, NULL, 'v'},
-	{0},
-};
-
-// The name of the long option whose letter that is.
-static const char *option_name(int letter)
+// Settings of the command line. What they say of the network takes the place of what the file says.
+static int settings_read(struct daemon *d, int argc, char **argv, struct failure *f)
 {
-	for (unsigned i = 0; options[i].name; i++)
-		if (options[i].val == letter)
-			return options[i].name;
-	return "";
+	struct network_texts said = {0};
+	char why[200];
+	int letter, at;
+	optind = 1;
+	while ((letter = getopt_long(argc, argv, "", options, &at)) != -1) {
+		const char *name = options[at].name;
+		if (letter == 's' && daemon_config_set(&d->config, name, optarg, f))
+			return -1;
+		if (letter == 'n' && network_set(&said, name, optarg, why, sizeof(why)))
+			return failure_set(f, ERROR_CONFIG, "%s", why);
+	}
+	network_override(&d->config.network, &said);
+	return daemon_config_check(&d->config, f);
 }
 
 // Later words win over the file, so the file is read first.
@@ -222,12 +248,7 @@ static int config_read(struct daemon *d, int argc, char **argv, struct failure *
 		path = DAEMON_CONFIG_PATH;
 	if (path && daemon_config_read(&d->config, path, f))
 		return -1;
-	optind = 1;
-	while ((letter = getopt_long(argc, argv, "", options, NULL)) != -1)
-		if (strchr("lsci", letter) &&
-		    daemon_config_set(&d->config, option_name(letter), optarg, f))
-			return -1;
-	return 0;
+	return settings_read(d, argc, argv, f);
 }
 
 // The command that started us hears it over the socket that it gave us, and tells the user.
@@ -259,7 +280,7 @@ int main(int argc, char **argv)
 {
 	struct failure f = {0};
 	if (asked_for(argc, argv, "--help"))
-		return fputs(usage, stdout) < 0;
+		return usage_print();
 	if (asked_for(argc, argv, "--version"))
 		return puts("flyoverd " FLYOVER_VERSION) < 0;
 	struct daemon *d = calloc(1, sizeof(*d));

@@ -145,10 +145,12 @@ static int link_again(struct daemon *d, unsigned i, const struct link_config *c,
 	return link_replace(d, i, c, f) ? -1 : (int)i;
 }
 
-int link_create(struct daemon *d, const struct link_config *c, bool replace, struct failure *f)
+int link_create(struct daemon *d, struct link_config *c, bool replace, struct failure *f)
 {
 	struct failure none;
 	int i = link_find(d, c->name, &none);
+	if (daemon_config_net(&d->config, c, f))
+		return -1;
 	if (i >= 0)
 		return link_again(d, (unsigned)i, c, replace, f);
 	if (d->stage != DAEMON_RUNS)

@@ -36,10 +36,11 @@ struct links {
 void links_adopt(struct daemon *d);
 
 // Create and start a link. One of the same name and work that is running stays as it is. replace:
-// one of the same name but another work is stopped first.
+// one of the same name but another work is stopped first. Its network becomes the host's if it says
+// auto.
 //
 // @return index, or -1 with f
-int link_create(struct daemon *d, const struct link_config *c, bool replace, struct failure *f);
+int link_create(struct daemon *d, struct link_config *c, bool replace, struct failure *f);
 
 // @return index, or -1 with f
 int link_find(const struct daemon *d, const char *name, struct failure *f);

@@ -7,6 +7,7 @@
 //   dataplane.stderr what it said when it died
 //   flyoverd.sock    the API of a private flyoverd
 //   flyoverd.log     its log
+//   traces/          the last connections of our own TCP that were in trouble
 //   links/NAME/      the folder of a link, written by the dataplane
 #pragma once
 

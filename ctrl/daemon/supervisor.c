@@ -103,6 +103,7 @@ static void process_ended(struct watch *w, uint32_t events)
 	if (s->is_child && waitpid(s->pid, &status, WNOHANG) == s->pid)
 		death_text(status, how, sizeof(how));
 	events_take(d);
+	traces_tick(d);
 	bool asked = s->stage == DATAPLANE_LEAVES;
 	stage_set(s, DATAPLANE_DOWN, 0);
 	s->pid = 0;
@@ -122,16 +123,37 @@ static int process_watch(struct daemon *d, pid_t pid)
 	return loop_add(&d->loop, &s->process, EPOLLIN);
 }
 
+// The command line of the dataplane.
+struct arguments {
+	char *argv[16];
+	unsigned n;
+	char texts[4096];
+	size_t used;
+};
+
+// --name=text, unless there is none.
+static void argument_add(struct arguments *a, const char *name, const char *text)
+{
+	size_t room = sizeof(a->texts) - a->used;
+	int len = *text ? snprintf(a->texts + a->used, room, "--%s=%s", name, text) : 0;
+	if (len <= 0 || (size_t)len >= room || a->n == 15)
+		return;
+	a->argv[a->n++] = a->texts + a->used;
+	a->used += (size_t)len + 1;
+}
+
 static int dataplane_spawn(struct daemon *d, const char *path, pid_t *pid)
 {
-	char cores[sizeof(d->config.cores) + 8];
-	char io[sizeof(d->config.io) + 8];
-	snprintf(cores, sizeof(cores), "--cores=%s", d->config.cores);
-	snprintf(io, sizeof(io), "--io=%s", d->config.io[0] ? d->config.io : "auto");
-	char *argv[] = {(char *)path, io, d->config.cores[0] ? cores : NULL, NULL};
+	struct arguments a = {.argv = {(char *)path}, .n = 1};
+	unsigned n;
+	const struct network_row *rows = network_rows(&n);
+	argument_add(&a, "cores", d->config.cores);
+	argument_add(&a, "io", d->config.io);
+	for (unsigned i = 0; i < n; i++)
+		argument_add(&a, rows[i].name, network_text(&d->config.network, &rows[i]));
 	struct program_start start = {
 		.path = path,
-		.argv = argv,
+		.argv = a.argv,
 		.stdin_fd = -1,
 		.fd_from = d->supervisor.shared.fd,
 		.fd_to = CONTRACT_FD,
@@ -156,6 +178,7 @@ static void contract_renew(struct daemon *d)
 	shared_free(&s->shared);
 	s->shared = fresh;
 	s->events_dropped = 0;
+	traces_adopt(d);
 }
 
 static void dataplane_start(struct daemon *d, uint64_t now)
@@ -261,6 +284,7 @@ static void stage_check(struct daemon *d, uint64_t now)
 void supervisor_tick(struct daemon *d, uint64_t now_ms)
 {
 	events_take(d);
+	traces_tick(d);
 	stage_check(d, now_ms);
 }
 
@@ -307,6 +331,7 @@ static int dataplane_take(struct daemon *d, pid_t pid)
 	stage_set(s, DATAPLANE_STARTS, s->started_ms + START_WAIT_MS);
 	log_put(&d->log, EVENT_INFO, NULL, "took over the running dataplane, pid %d", (int)pid);
 	links_adopt(d);
+	traces_adopt(d);
 	return 0;
 }
 

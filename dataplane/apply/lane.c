@@ -204,7 +204,7 @@ void lane_lost(struct lane *l, const char *why)
 static void lane_connect(struct lane *l)
 {
 	const struct endpoint *e = &l->config->target;
-	struct stream_peer peer = {.host = e->host, .port = e->port, .path = e->path};
+	struct stream_peer peer = endpoint_peer(e);
 	int rc = stream_connect(l->core->loop, &peer, &l->stream);
 	if (rc) {
 		lane_back_off(l, rc == -EHOSTUNREACH ? ERROR_RESOLVE : ERROR_CONNECT,

@@ -246,8 +246,7 @@ static void greeting_write(struct lifetimes *l, const struct clock_reading *now)
 
 static void connection_open(struct lifetimes *l, const struct clock_reading *now)
 {
-	struct stream_peer peer = {
-		.host = l->endpoint->host, .port = l->endpoint->port, .path = l->endpoint->path};
+	struct stream_peer peer = endpoint_peer(l->endpoint);
 	l->replies = resp_replies_new();
 	l->end = l->first;
 	l->n_skip = UINT32_MAX; // not greeted yet

@@ -257,8 +257,7 @@ static void sweep_write(struct sweep *s, const struct clock_reading *now)
 
 static void sweep_connect(struct sweep *s, const struct clock_reading *now)
 {
-	struct stream_peer peer = {
-		.host = s->endpoint->host, .port = s->endpoint->port, .path = s->endpoint->path};
+	struct stream_peer peer = endpoint_peer(s->endpoint);
 	s->replies = resp_replies_new();
 	if (!s->replies || stream_connect(s->core->loop, &peer, &s->stream))
 		sweep_retry(s, now, "cannot connect to the target");

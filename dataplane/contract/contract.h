@@ -42,6 +42,7 @@ struct endpoint {
 	uint16_t has_password;
 	int32_t db;          // database of the URL, -1 when it has none
 	uint32_t tls;        // 1: TLS
+	uint32_t net;        // enum setting_net, of the link; never auto. 0 for a unix socket
 };
 
 // A link, immutable while it runs. Written by flyoverd before LINK_START.

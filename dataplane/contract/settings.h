@@ -42,7 +42,7 @@
 	X(field_ttl, ENUM, 0, 0, 1, "park|drop")                                                   \
 	X(extra_keys, ENUM, 0, 0, 2, "auto|delete|keep")                                           \
 	X(until, ENUM, 0, 0, 1, "forever|caught-up")                                               \
-	X(net, ENUM, 0, 0, 1, "kernel|dpdk")                                                       \
+	X(net, ENUM, 0, 0, 2, "auto|kernel|dpdk")                                                  \
 	X(fail_fast, BOOL, 0, 0, 1,                                                                \
 	  "end at the first refusal to connect, do not wait for a server")                         \
 	X(connect_timeout, MS, 5000, 100, 600000, "longest wait for one connection to open")       \
@@ -61,7 +61,8 @@ enum setting_on_error { ON_ERROR_PARK, ON_ERROR_STOP };
 enum setting_field_ttl { FIELD_TTL_PARK, FIELD_TTL_DROP };
 enum setting_extra_keys { EXTRA_KEYS_AUTO, EXTRA_KEYS_DELETE, EXTRA_KEYS_KEEP };
 enum setting_until { UNTIL_FOREVER, UNTIL_CAUGHT_UP };
-enum setting_net { NET_KERNEL, NET_DPDK };
+// Over which network: as the host has it for its links, the kernel's, or our own TCP.
+enum setting_net { NET_AUTO, NET_KERNEL, NET_DPDK };
 
 #define X(name, kind, def, min, max, help) uint64_t name;
 struct link_settings {

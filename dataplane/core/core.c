@@ -11,10 +11,10 @@
 // A core that has nothing to do still looks for commands and beats its heart this often.
 #define TICK_NS 100000000ull
 
-static int loop_open(struct core *c, unsigned io, char *text)
+int core_loop_open(unsigned io, struct stream_loop **out, char *text)
 {
 	const struct stream_ops *first = stream_preferred(io), *second = &stream_epoll;
-	int rc = first->loop_new(&c->loop);
+	int rc = first->loop_new(out);
 	if (!rc) {
 		snprintf(text, TEXT_LEN, "%s", first->name);
 		return 0;
@@ -22,11 +22,11 @@ static int loop_open(struct core *c, unsigned io, char *text)
 	if (first == second)
 		return rc;
 	snprintf(text, TEXT_LEN, "%s (%s: %s)", second->name, first->name, strerror(-rc));
-	return second->loop_new(&c->loop);
+	return second->loop_new(out);
 }
 
-int core_init(struct core *c, unsigned index, int cpu, struct contract *contract, unsigned io,
-	      char *text)
+void core_init(struct core *c, unsigned index, int cpu, struct contract *contract,
+	       struct stream_loop *loop)
 {
 	memset(c, 0, sizeof(*c));
 	c->index = index;
@@ -34,7 +34,7 @@ int core_init(struct core *c, unsigned index, int cpu, struct contract *contract
 	c->contract = contract;
 	c->clock = &clock_kernel;
 	c->now = c->clock->read();
-	return loop_open(c, io, text);
+	c->loop = loop;
 }
 
 void core_fini(struct core *c)

@@ -20,6 +20,17 @@
 
 struct core;
 
+// Where a server is, for stream_connect().
+static inline struct stream_peer endpoint_peer(const struct endpoint *e)
+{
+	return (struct stream_peer){
+		.host = e->host,
+		.port = e->port,
+		.path = e->path,
+		.net = e->net == NET_DPDK ? STREAM_OWN : STREAM_KERNEL,
+	};
+}
+
 // Do what can be done now, without blocking.
 //
 // @param now       the core's clock at the beginning of the turn
@@ -35,7 +46,7 @@ struct core_task {
 struct core {
 	// read only once the core runs
 	unsigned index;
-	int cpu;                  // -1: not pinned
+	int cpu; // -1: not pinned
 	struct contract *contract;
 	const struct clock_ops *clock;
 	struct stream_loop *loop;
@@ -60,13 +71,17 @@ struct core {
 	_Atomic uint32_t stop;                                // writer: core 0
 };
 
-// Open the core's loop with the driver of the setting; auto takes io_uring only where it is faster.
+// Open a loop over kernel sockets with the driver of the setting; auto takes io_uring only where it
+// is faster.
 //
 // @param io    enum stream_choice
 // @param text  out: what is used and why, TEXT_LEN bytes
 // @return 0, or -errno
-int core_init(struct core *c, unsigned index, int cpu, struct contract *contract, unsigned io,
-	      char *text);
+int core_loop_open(unsigned io, struct stream_loop **out, char *text);
+
+// @param loop  the core's from now on; of any driver
+void core_init(struct core *c, unsigned index, int cpu, struct contract *contract,
+	       struct stream_loop *loop);
 void core_fini(struct core *c);
 
 // Ask a core to take a task on, or to let it go. From core 0's thread only.

@@ -44,8 +44,7 @@ static void probe_drop(struct probe *p, const struct clock_reading *now)
 
 static void probe_connect(struct probe *p, const struct clock_reading *now)
 {
-	struct stream_peer peer = {
-		.host = p->endpoint->host, .port = p->endpoint->port, .path = p->endpoint->path};
+	struct stream_peer peer = endpoint_peer(p->endpoint);
 	p->next_ns = now->mono_ns + RETRY_NS;
 	p->replies = resp_replies_new();
 	if (!p->replies || stream_connect(p->core->loop, &peer, &p->stream))

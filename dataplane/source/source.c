@@ -120,7 +120,7 @@ static void source_connect(struct source *s)
 {
 	const struct endpoint *e = &s->config->source;
 	const struct link_settings *set = &s->config->settings;
-	struct stream_peer peer = {.host = e->host, .port = e->port, .path = e->path};
+	struct stream_peer peer = endpoint_peer(e);
 	int rc = stream_connect(s->core->loop, &peer, &s->stream);
 	s->deadline_ns = s->now.mono_ns + set->connect_timeout * MS_NS;
 	s->state = SOURCE_CONNECTING;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/tcp/congestion.h"
 
-#define NS_PER_S 1000000000ull
+#define NS_PER_S     1000000000ull
+#define BURSTS_PER_S 1000
 
 uint64_t pacer_ask(const struct pacer *p, uint64_t now_ns)
 {
@@ -11,18 +12,18 @@ uint64_t pacer_ask(const struct pacer *p, uint64_t now_ns)
 void pacer_sent(struct pacer *p, uint64_t rate, uint32_t wire_len, uint64_t quantum_ns,
 		uint64_t now_ns)
 {
-	uint64_t from = p->next_ns;
+	uint64_t earliest = now_ns > quantum_ns ? now_ns - quantum_ns : 0;
+	uint64_t from = p->next_ns > earliest ? p->next_ns : earliest;
 
 	if (rate == 0)
 		return;
-	if (from + quantum_ns < now_ns)
-		from = now_ns - quantum_ns;
-	p->next_ns = from + (uint64_t)((unsigned __int128)wire_len * NS_PER_S / rate);
+	// Below 2^62: the length has 32 bits and a second has 30.
+	p->next_ns = from + wire_len * NS_PER_S / rate;
 }
 
 uint32_t pacer_burst(uint64_t rate, uint32_t mss, uint32_t max)
 {
-	uint64_t burst = rate / 1000;
+	uint64_t burst = rate / BURSTS_PER_S;
 
 	if (burst < 2ull * mss)
 		burst = 2ull * mss;

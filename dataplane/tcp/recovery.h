@@ -20,19 +20,22 @@ struct recovery_settings {
 	uint32_t records_max;  // most segments in flight
 };
 
-// One segment that was sent. Its borders never change; a smaller MSS sends it in pieces.
-struct recovery_record;
-
 struct recovery {
 	const struct recovery_settings *set;
 	struct congestion *congestion;
 	bool has_sack, has_time; // negotiated
+	// Written by tcp_output() before recovery_next(): there is unsent data, and the peer's
+	// window takes it (F-RTO sends that first, RFC 5682).
+	bool has_new;
 	uint32_t mss;
 	struct seq una, nxt; // SND.UNA, SND.NXT
-	// Bytes; in flight = nxt - una - sacked - lost + resent, never negative.
+	// Bytes; in flight = nxt - una - sacked - lost + resent, never negative. Without SACK every
+	// duplicate acknowledgement counts as a sacked segment.
 	uint64_t sacked, lost, resent;
-	uint64_t srtt_ns, rttvar_ns, rto_ns, min_rtt_ns;
-	unsigned backoff; // RTOs in a row
+	uint64_t srtt_ns, rttvar_ns, min_rtt_ns; // 0: no sample yet
+	uint64_t rto_ns;                         // without the back-off
+	unsigned backoff;                        // doublings of the RTO (Karn)
+	unsigned n_timeouts;                     // in a row, with nothing acknowledged between
 	uint64_t n_rto, n_tlp, n_recoveries, n_undone, n_dsack;
 	uint64_t delivery_rate;       // bytes/s, last sample that was not app-limited
 	struct recovery_state *state; // private to recovery*.c
@@ -52,7 +55,14 @@ void recovery_open(struct recovery *r, bool has_sack, bool has_time, uint32_t ms
 // The segment size has changed.
 void recovery_mss(struct recovery *r, uint32_t mss);
 
-uint64_t recovery_in_flight(const struct recovery *r);
+static inline uint64_t recovery_in_flight(const struct recovery *r)
+{
+	return (uint32_t)seq_diff(r->nxt, r->una) + r->resent - r->sacked - r->lost;
+}
+
+// When the first retransmission of this recovery went out, for the test of Eifel (RFC 3522): an
+// acknowledgement that echoes an older timestamp answers the original. 0: none did.
+uint64_t recovery_first_resent_ns(const struct recovery *r);
 
 // New octets went out (SYN and FIN count one). One call a segment of at most mss bytes, also when
 // the device cuts.
@@ -77,7 +87,7 @@ struct recovery_ack {
 	bool window_changed; // the same
 	bool has_ts;
 	uint64_t ts_rtt_ns;  // by the echoed timestamp; 0: none
-	bool ts_is_of_first; // the echo is older than the retransmission of SND.UNA (Eifel)
+	bool ts_is_of_first; // the echo is older than recovery_first_resent_ns() (Eifel)
 	unsigned n_sack;
 	struct tcp_range sack[TCP_SACK_MAX]; // as received, not yet validated; a DSACK stands first
 	uint64_t snd_max_window;             // for the validation of blocks
@@ -100,8 +110,9 @@ uint64_t recovery_deadline(const struct recovery *r);
 enum recovery_timer { RECOVERY_NONE, RECOVERY_REORDER, RECOVERY_PROBE, RECOVERY_TIMEOUT };
 
 // @return what has run out. PROBE: send one segment now, new data if the window has room, else the
-// last one again (recovery_probe()). TIMEOUT: everything in flight is marked lost (RFC
-// 6298, 5.4-5.6; RFC 8985, 6.3).
+// last one again (recovery_probe()), and tell recovery_probed(). TIMEOUT: SND.UNA and all that has
+// been out for longer than a round trip is marked lost, without SACK everything (RFC 6298, 5.4-5.6;
+// RFC 8985, 6.3).
 enum recovery_timer recovery_expire(struct recovery *r, uint64_t now_ns);
 
 // For a TLP without new data: the last segment in flight.

@@ -9,6 +9,8 @@
 //   die-once.test  the same, but only the first time (a file in the link's folder remembers)
 //   old.test       as ok, and the contract becomes one of another build
 //   hang.test      as ok, and the drain never comes to its end
+//   trace.test     as ok, with a connection of our own TCP
+//   trouble.test   as ok, with TROUBLES of them that time out, the last one for good once paused
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -22,6 +24,7 @@
 
 #define SNAPSHOT_TURNS 40
 #define DRAIN_TURNS    10
+#define TROUBLES       40
 
 struct fake_link {
 	bool runs;
@@ -33,6 +36,13 @@ static uint64_t now_ms(void)
 	struct timespec t;
 	clock_gettime(CLOCK_REALTIME, &t);
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static uint64_t now_mono_ns(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
 static void tell(struct contract *c, unsigned link, const char *text)
@@ -66,6 +76,32 @@ static void die_once(const struct link_slot *s)
 	die();
 }
 
+// A connection to port 7000 + slot: a handshake, then silence.
+static struct trace_ring *flow_open(struct contract *c, unsigned link, uint32_t slot)
+{
+	struct trace_flow flow = {
+		.family = 4,
+		.local = {10, 99, 0, 2},
+		.remote = {10, 99, 0, 1},
+		.local_port = 40000,
+		.remote_port = (uint16_t)(7000 + slot),
+		.link = link,
+	};
+	struct trace_ring *r = trace_open(&c->traces, slot, &flow);
+	uint64_t now_ns = now_mono_ns();
+	trace_segment(r, now_ns - 3000, TRACE_OUT, 0x02, 0, 0, 0, 65535);
+	trace_segment(r, now_ns - 2000, TRACE_IN, 0x12, 0, 0, 1, 512);
+	trace_put(r, now_ns - 1000, TRACE_STATE, 0, 0, 1, 3);
+	trace_segment(r, now_ns, TRACE_OUT, 0x18, 1, 1448, 1, 512);
+	return r;
+}
+
+static void flow_struggle(struct trace_ring *r)
+{
+	for (unsigned n = 1; n <= TRACE_RTO_ALARM; n++)
+		trace_rto(r, now_mono_ns(), n, 200000000ull << n, 1);
+}
+
 static void link_start(struct contract *c, unsigned i, struct fake_link *l)
 {
 	struct link_slot *s = &c->links[i];
@@ -84,6 +120,10 @@ static void link_start(struct contract *c, unsigned i, struct fake_link *l)
 		return;
 	}
 	*l = (struct fake_link){.runs = true};
+	if (host_is(s, "trace.test"))
+		flow_open(c, i, 5);
+	for (uint32_t slot = 0; slot < TROUBLES && host_is(s, "trouble.test"); slot++)
+		flow_struggle(flow_open(c, i, slot));
 	atomic_store(&s->state.lanes, (uint32_t)s->config.settings.lanes);
 	counter_set(&s->state.counters.snapshot_total_bytes, SNAPSHOT_TURNS * 1000);
 	shared_text_set(&s->state.source_version, "redis 7.0.15");
@@ -142,6 +182,11 @@ static void command_run(struct contract *c, struct command_record r, struct fake
 		break;
 	case COMMAND_LINK_PAUSE:
 		atomic_store(&state->phase, PHASE_PAUSED);
+		if (host_is(&c->links[r.link], "trouble.test")) {
+			struct trace_ring *ring = &c->traces.rings[TROUBLES - 1];
+			trace_failed(ring, now_mono_ns(), ETIMEDOUT, 1448);
+			trace_close(ring);
+		}
 		break;
 	case COMMAND_LINK_RESUME:
 		atomic_store(&state->phase, PHASE_STREAM);

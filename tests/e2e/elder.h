@@ -18,7 +18,7 @@ struct elder {
 	int upstream_port;
 	char info[160];  // the lines that tell the version
 	int port;
-	char url[64];    // redis://127.0.0.1:PORT
+	char url[64];    // redis://HERE:PORT, see net.h
 	_Atomic unsigned n_refused;
 };
 

@@ -224,7 +224,7 @@ static void *accept_loop(void *arg)
 
 struct fake *fake_start(struct world *w, fake_serve *serve, const void *arg)
 {
-	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(listen_address())};
 	socklen_t len = sizeof(a);
 	struct fake *f = calloc(1, sizeof(*f));
 	struct fake_thread *t = calloc(1, sizeof(*t));
@@ -240,7 +240,7 @@ struct fake *fake_start(struct world *w, fake_serve *serve, const void *arg)
 	assert_int_equal(listen(t->listener, 64), 0);
 	assert_int_equal(getsockname(t->listener, (struct sockaddr *)&a, &len), 0);
 	f->port = ntohs(a.sin_port);
-	snprintf(f->url, sizeof(f->url), "redis://127.0.0.1:%d", f->port);
+	snprintf(f->url, sizeof(f->url), "redis://%s:%d", here(), f->port);
 	assert_int_equal(pthread_create(&t->id, NULL, accept_loop, f), 0);
 	f->next = w->fakes;
 	w->fakes = f;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "tests/e2e/world.h"
+#include "tests/e2e/net.h"
 #include "tests/e2e/process.h"
 #include "tests/e2e/server.h"
 #include "tests/e2e/job.h"

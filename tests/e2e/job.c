@@ -38,8 +38,10 @@ struct job *job_start_argv(struct world *w, const char *program, const char *con
 	};
 
 	assert_non_null(j);
-	for (unsigned n = 1; *arguments && n < 63; n++)
-		argv[n] = *arguments++;
+	unsigned n_argv = 1;
+	for (unsigned n = 0; arguments[n] && n_argv < 63 - NET_ARGUMENTS_MAX; n++)
+		argv[n_argv++] = arguments[n];
+	net_arguments(w, program, arguments, &argv[n_argv]);
 	for (unsigned n = 3; environment && *environment && n < 15; n++)
 		env[n] = *environment++;
 	j->next = w->jobs;
@@ -66,8 +68,8 @@ static struct job *sync_start_va(struct world *w, const char *source_url, const 
 				 va_list args)
 {
 	const char *arguments[60] = {
-		"sync",   source_url,    target_url,
-		"--json", "--state-dir", text("%s/state-%u", w->dir, w->n_processes),
+		"sync",       source_url,    target_url,
+		"--json",     "--state-dir", text("%s/state-%u", w->dir, w->n_processes),
 		"--interval", "50ms",
 	};
 	unsigned n = 8;

@@ -164,9 +164,9 @@ static void a_parked_command_is_listed_shown_retried_and_leaves(struct world *w)
 	assert_int_equal(listed(&b, "settled"), 1);
 	assert_said(parked(&b, "retry 1"), 0, "skipped: it is applied");
 	assert_int_equal(ask_number(b.target, "STRLEN n"), 5);
-	assert_int_equal(ask_number(b.target, "EXISTS __flyover:{%s}:parked:1",
-				    job_text(b.sync, "name")),
-			 0);
+	assert_int_equal(
+		ask_number(b.target, "EXISTS __flyover:{%s}:parked:1", job_text(b.sync, "name")),
+		0);
 	job_wait_number(b.sync, "parked_settled", 1);
 	assert_int_equal(job_number(b.sync, "parked_open"), 0);
 	assert_int_equal(job_number(b.sync, "parked"), 1);
@@ -218,8 +218,7 @@ static void long_lists_come_in_pages(struct world *w)
 	page = parked_list(&b, "--limit 60 --after 200");
 	const json_t *heads = json_object_get(page, "parked");
 	assert_int_equal(json_array_size(heads), 50);
-	assert_int_equal(
-		json_integer_value(json_object_get(json_array_get(heads, 0), "id")), 201);
+	assert_int_equal(json_integer_value(json_object_get(json_array_get(heads, 0), "id")), 201);
 	assert_false(json_is_true(json_object_get(page, "more")));
 	json_decref(page);
 	// More answers than one page of the API holds.
@@ -243,7 +242,7 @@ static void a_folder_is_enough(struct world *w)
 	assert_said(parked(&b, "retry 1"), 2, "--target");
 	assert_said(parked(&b, "drop --all"), 2, "--yes");
 	run(b.target, "CONFIG SET requirepass hush");
-	const char *url = text("redis://127.0.0.1:%d", b.target->port);
+	const char *url = text("redis://%s:%d", here(), b.target->port);
 	assert_said(parked(&b, text("retry 1 --target %s", url)), 4, "password");
 	const char *secret = text("%s/secret", w->dir);
 	file_write(secret, "hush\n", 5);
@@ -385,8 +384,7 @@ static void a_killed_dataplane_spoils_no_line(struct world *w)
 		last = offset;
 	}
 	assert_true(json_array_size(heads) > 150);
-	assert_int_equal(json_array_size(heads),
-			 json_integer_value(json_object_get(page, "open")));
+	assert_int_equal(json_array_size(heads), json_integer_value(json_object_get(page, "open")));
 	json_decref(page);
 }
 
@@ -421,8 +419,8 @@ static void a_daemon_settles_those_of_its_links(struct world *w)
 			  .target = server_start(w, "target", "--requirepass", "hush", NULL)};
 	const char *file = text("%s/flyover.yaml", w->dir), *socket = text("%s/api", w->dir);
 	const char *yaml = text("listen: %s\nstate-dir: %s/state\nlinks:\n  - name: orders\n"
-				"    source: %s\n    target: redis://:hush@127.0.0.1:%d\n",
-				socket, w->dir, b.source->url, b.target->port);
+				"    source: %s\n    target: redis://:hush@%s:%d\n",
+				socket, w->dir, b.source->url, here(), b.target->port);
 	const char *arguments[] = {"--config", file, NULL};
 
 	setenv("FLYOVER_SOCKET", socket, 1);
@@ -518,16 +516,16 @@ static void a_right_that_is_missing_ends_the_job(struct world *w)
 
 	assert_int_equal(job_drain(b.sync), 0);
 	run(b.target, "ACL SETUSER writer on >pw ~* &* +@all -incr");
-	const char *url = text("redis://writer:pw@127.0.0.1:%d", b.target->port);
-	b.sync = job_start(w, "sync", b.source->url, url, "--json", "--interval",
-			   "50ms", "--state-dir", b.state, NULL);
+	const char *url = text("redis://writer:pw@%s:%d", here(), b.target->port);
+	b.sync = job_start(w, "sync", b.source->url, url, "--json", "--interval", "50ms",
+			   "--state-dir", b.state, NULL);
 	job_wait_phase(b.sync, "stream");
 	run(b.source, "INCR n");
 	assert_int_equal(job_wait(b.sync), 4);
 	assert_one_sentence(b.sync, "incr");
 	run(b.target, "ACL SETUSER writer +incr");
-	b.sync = job_start(w, "sync", b.source->url, url, "--json", "--interval",
-			   "50ms", "--state-dir", b.state, NULL);
+	b.sync = job_start(w, "sync", b.source->url, url, "--json", "--interval", "50ms",
+			   "--state-dir", b.state, NULL);
 	job_wait_applied(b.sync, b.source);
 	assert_int_equal(ask_number(b.target, "GET n"), 1); // it goes on where it ended
 	assert_int_equal(job_drain(b.sync), 0);

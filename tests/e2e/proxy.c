@@ -286,7 +286,7 @@ static void *proxy_loop(void *arg)
 
 struct proxy *proxy_start(struct world *w, int upstream_port)
 {
-	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(listen_address())};
 	socklen_t len = sizeof(a);
 	struct proxy *p = calloc(1, sizeof(*p));
 	struct proxy_thread *t = calloc(1, sizeof(*t));
@@ -302,7 +302,7 @@ struct proxy *proxy_start(struct world *w, int upstream_port)
 	assert_int_equal(pthread_create(&t->id, NULL, proxy_loop, t), 0);
 	p->thread = t;
 	p->port = ntohs(a.sin_port);
-	snprintf(p->url, sizeof(p->url), "redis://127.0.0.1:%d", p->port);
+	snprintf(p->url, sizeof(p->url), "redis://%s:%d", here(), p->port);
 	p->next = w->proxies;
 	w->proxies = p;
 	return p;

@@ -23,7 +23,7 @@ struct proxy {
 	struct proxy *next;
 	struct proxy_thread *thread;
 	int port;
-	char url[64]; // redis://127.0.0.1:PORT
+	char url[64]; // redis://HERE:PORT, see net.h
 };
 
 // @param upstream_port  of the loopback

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "tests/e2e/harness.h"
 
+#include <netinet/in.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -8,15 +9,24 @@
 
 // clang-format off: pairs of option and value
 static const char *const default_options[] = {
-	"--bind", "127.0.0.1",
-	"--daemonize", "no",
-	"--save", "",
-	"--enable-debug-command", "yes",
-	"--repl-diskless-sync", "yes",
-	"--repl-diskless-sync-delay", "0",
-	"--shutdown-timeout", "1", // we acknowledge nothing that a SHUTDOWN could wait for
-	"--repl-backlog-size", "64mb", // what a broken connection misses at a test's rate
-	"--latency-tracking", "no",
+	"--bind",
+	"127.0.0.1",
+	"--daemonize",
+	"no",
+	"--save",
+	"",
+	"--enable-debug-command",
+	"yes",
+	"--repl-diskless-sync",
+	"yes",
+	"--repl-diskless-sync-delay",
+	"0",
+	"--shutdown-timeout",
+	"1", // we acknowledge nothing that a SHUTDOWN could wait for
+	"--repl-backlog-size",
+	"64mb", // what a broken connection misses at a test's rate
+	"--latency-tracking",
+	"no",
 	NULL,
 };
 // clang-format on
@@ -82,6 +92,12 @@ static void server_launch(struct server *s)
 
 	for (const char *const *o = default_options; *o; o++)
 		argv[n++] = *o;
+	if (listen_address() == INADDR_ANY) {
+		argv[n++] = "--bind";
+		argv[n++] = "0.0.0.0";
+		argv[n++] = "--protected-mode";
+		argv[n++] = "no";
+	}
 	for (const char *const *o = s->options; *o; o++)
 		argv[n++] = *o;
 	argv[n] = NULL;
@@ -112,7 +128,7 @@ struct server *server_start(struct world *w, const char *name, ...)
 	// Another process may take the port between the choice and the start.
 	for (int attempt = 0; attempt < 5; attempt++) {
 		s->port = free_port();
-		snprintf(s->url, sizeof(s->url), "redis://127.0.0.1:%d", s->port);
+		snprintf(s->url, sizeof(s->url), "redis://%s:%d", here(), s->port);
 		server_launch(s);
 		if (!process_has_ended(s->process))
 			return s;

@@ -80,7 +80,7 @@ static void closed_ports_are_refused_with_4(struct world *w)
 {
 	struct server *s = server_start(w, "server", NULL);
 	int port = free_port();
-	const char *closed = text("redis://127.0.0.1:%d", port);
+	const char *closed = text("redis://%s:%d", here(), port);
 
 	assert_refused(w, closed, s->url, 4, text("%d", port));
 	assert_refused(w, s->url, closed, 4, text("%d", port));
@@ -92,8 +92,8 @@ static void wrong_passwords_are_refused_with_4(struct world *w)
 {
 	struct server *locked = server_start(w, "locked", "--requirepass", "right-password", NULL);
 	struct server *open = server_start(w, "open", NULL);
-	const char *wrong = text("redis://:wrong-word@127.0.0.1:%d", locked->port);
-	const char *nobody = text("redis://nobody:wrong-word@127.0.0.1:%d", locked->port);
+	const char *wrong = text("redis://:wrong-word@%s:%d", here(), locked->port);
+	const char *nobody = text("redis://nobody:wrong-word@%s:%d", here(), locked->port);
 
 	assert_refused(w, locked->url, open->url, 4, "password");
 	assert_refused(w, open->url, locked->url, 4, "password");
@@ -133,10 +133,10 @@ static void a_user_without_the_right_to_psync_is_refused_with_4(struct world *w)
 	struct server *target = server_start(w, "target", NULL);
 
 	run(source, "ACL SETUSER reader on >pw ~* &* +@all -psync -sync");
-	assert_refused(w, text("redis://reader:pw@127.0.0.1:%d", source->port), target->url, 4,
+	assert_refused(w, text("redis://reader:pw@%s:%d", here(), source->port), target->url, 4,
 		       "psync");
 	run(source, "ACL SETUSER reader +psync -replconf");
-	assert_refused(w, text("redis://reader:pw@127.0.0.1:%d", source->port), target->url, 4,
+	assert_refused(w, text("redis://reader:pw@%s:%d", here(), source->port), target->url, 4,
 		       "replconf");
 }
 
@@ -147,10 +147,10 @@ static void a_user_who_may_not_write_is_refused_with_4(struct world *w)
 
 	dataset_load_strings(source, "key", 100, 10);
 	run(target, "ACL SETUSER writer on >pw ~* &* +@all -@write");
-	assert_refused(w, source->url, text("redis://writer:pw@127.0.0.1:%d", target->port), 4,
+	assert_refused(w, source->url, text("redis://writer:pw@%s:%d", here(), target->port), 4,
 		       "set");
 	run(target, "ACL SETUSER writer +@all -multi");
-	assert_refused(w, source->url, text("redis://writer:pw@127.0.0.1:%d", target->port), 4,
+	assert_refused(w, source->url, text("redis://writer:pw@%s:%d", here(), target->port), 4,
 		       "multi");
 	assert_int_equal(ask_number(target, "DBSIZE"), 0);
 }
@@ -395,7 +395,7 @@ static void passwords_are_shown_nowhere(struct world *w)
 		server_start(w, "source", "--requirepass", "hush-source-7731", NULL);
 	struct server *target =
 		server_start(w, "target", "--requirepass", "hush-target-7732", NULL);
-	const char *in_url = text("redis://:hush-source-7731@127.0.0.1:%d", source->port);
+	const char *in_url = text("redis://:hush-source-7731@%s:%d", here(), source->port);
 	const char *arguments[] = {"sync",
 				   in_url,
 				   target->url,
@@ -435,7 +435,7 @@ static void passwords_come_from_files_too(struct world *w)
 	file_write(file, "hush-source-7731\n", 17);
 	run(source, "SET a 1");
 	assert_int_equal(sync_run(w, source->url,
-				  text("redis://writer:other-word@127.0.0.1:%d", target->port),
+				  text("redis://writer:other-word@%s:%d", here(), target->port),
 				  "--until=caught-up", "--source-password-file", file, NULL),
 			 0);
 	assert_int_equal(ask_number(target, "GET a"), 1);

@@ -15,6 +15,7 @@ struct fake;
 struct job;
 struct proxy;
 struct server;
+struct tap;
 
 struct world {
 	char dir[200];             // temporary folder of this test
@@ -24,7 +25,9 @@ struct world {
 	struct proxy *proxies;
 	struct fake *fakes;
 	struct elder *elders;
+	struct tap *taps;     // newest first, see net.h
 	unsigned n_processes; // for names
+	const char *skip;     // why the test cannot run here, or NULL
 	bool passed;
 	void (*test)(struct world *w);
 };

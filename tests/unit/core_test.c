@@ -84,7 +84,9 @@ static void pair_start(struct pair *p, unsigned io)
 	p->cores = aligned_alloc(64, 2 * sizeof(*p->cores));
 	pthread_mutex_init(&p->lock, NULL);
 	for (unsigned i = 0; i < 2; i++) {
-		assert_int_equal(core_init(&p->cores[i], i, -1, p->contract, io, text), 0);
+		struct stream_loop *loop;
+		assert_int_equal(core_loop_open(io, &loop, text), 0);
+		core_init(&p->cores[i], i, -1, p->contract, loop);
 		p->cores[i].log_lock = &p->lock;
 		pthread_create(&p->threads[i], NULL, core_thread, &p->cores[i]);
 	}
@@ -206,8 +208,10 @@ static void mail_that_is_full_says_so(void **state)
 {
 	struct core *c = aligned_alloc(64, sizeof(*c));
 	char text[TEXT_LEN];
-	assert_int_equal(core_init(c, 0, -1, NULL, 1, text), 0); // does not run
+	struct stream_loop *loop;
+	assert_int_equal(core_loop_open(STREAM_EPOLL, &loop, text), 0);
 	assert_string_equal(text, "epoll");
+	core_init(c, 0, -1, NULL, loop); // does not run
 	for (int i = 0; i < CORE_MAIL_SIZE; i++)
 		assert_int_equal(core_add(c, counting_turn, c), 0);
 	assert_int_equal(core_add(c, counting_turn, c), -ENOBUFS);
