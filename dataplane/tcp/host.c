@@ -117,7 +117,7 @@ static uint32_t mss_default(const struct tcp_tuple *tuple)
 static int machines_init(struct tcp *t, uint64_t now_ns)
 {
 	const struct congestion_ops *ops =
-		&congestion_cubic;
+		t->host->set.congestion == TCP_BBR ? &congestion_bbr : &congestion_cubic;
 
 	congestion_init(&t->congestion, ops, t->snd.mss, CWND_FIRST, host_random(t->host), now_ns);
 	t->congestion.slow_start_after_idle = t->host->set.slow_start_after_idle;
