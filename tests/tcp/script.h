@@ -8,7 +8,7 @@
 //   0.100  < S. 0:0 ack 1 win 1000        # it receives that
 //   +0     > . 1:1 ack 1                  # + counts from the line before
 //   +0     write 3000                     # = N: what that is to return; default: all
-//   +0.2~+0.3  > P. 1:1001 ack 1          # between these times
+//   +0.2~+0.3  > P. 1:1001 ack 1          # between these times; + goes on from when it came
 //   +1     silence                        # up to then nothing was sent but what stands above
 //
 // Sequence numbers count from the initial ones, so data begin at 1. Flags are tcpdump's: S F R P .
