@@ -10,7 +10,6 @@
 
 #include "dataplane/net/steer.h"
 #include "dataplane/net/stream_tcp.h"
-#include "drivers/nic_dpdk.h"
 
 #define MS_NS           1000000ull
 #define SECOND_NS       1000000000ull
@@ -135,30 +134,30 @@ static void text_compose(struct host_net *h)
 }
 
 int host_net_open(struct host_net *h, const struct network *n, struct contract *contract,
-		  unsigned n_cores, int cpu, char *text)
+		  unsigned n_cores, char *why)
 {
 	struct nic *nics[NIC_DPDK_QUEUES_MAX];
-	struct nic_dpdk_settings set = {.device = n->nic, .n_queues = n_cores, .control_cpu = cpu};
+	struct nic_dpdk_settings set = {.device = n->nic, .n_queues = n_cores, .control_cpu = -1};
 	memset(h, 0, sizeof(*h));
 	h->network = *n;
 	h->contract = contract;
 	if (n_cores > NIC_DPDK_QUEUES_MAX) {
-		snprintf(text, NIC_DPDK_TEXT_LEN,
-			 "cores: with a device of our own there are %d at "
-			 "most",
+		snprintf(why, NIC_DPDK_TEXT_LEN, "cores: over a device there are %d at most",
 			 NIC_DPDK_QUEUES_MAX);
 		return -ENOTSUP;
 	}
-	int rc = nic_dpdk_open(&set, nics, text);
-	if (rc)
+	int rc = nic_dpdk_open(&set, nics, h->opened);
+	if (rc) {
+		memcpy(why, h->opened, sizeof(h->opened));
 		return rc;
+	}
 	h->n_cores = n_cores;
 	for (unsigned i = 0; i < n_cores; i++)
 		h->cores[i] = (struct host_net_core){.host = h, .index = i, .nic = nics[i]};
 	rc = former_take(h);
 	rc = rc ? rc : stacks_make(h, clock_kernel.read().mono_ns);
 	if (rc) {
-		snprintf(text, NIC_DPDK_TEXT_LEN, "no TCP on the device %s: %s", n->nic,
+		snprintf(why, NIC_DPDK_TEXT_LEN, "no TCP over the device %s: %s", n->nic,
 			 strerror(-rc));
 		host_net_close(h);
 		return rc;

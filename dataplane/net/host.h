@@ -8,6 +8,7 @@
 #include "dataplane/contract/network.h"
 #include "dataplane/core/core.h"
 #include "dataplane/net/stack.h"
+#include "drivers/nic_dpdk.h"
 
 struct host_net;
 
@@ -26,9 +27,10 @@ struct host_net {
 	struct network network;
 	struct contract *contract;
 	unsigned n_cores;
-	struct steer *steer;      // NULL with one core
-	struct flow_rows *former; // connections of a former life; NULL: there was none
-	char text[TEXT_LEN];      // the device and our addresses, for people
+	struct steer *steer;            // NULL with one core
+	struct flow_rows *former;       // connections of a former life; NULL: there was none
+	char text[TEXT_LEN];            // the device and our addresses, for people
+	char opened[NIC_DPDK_TEXT_LEN]; // what was opened, for the log
 	struct host_net_core cores[CORES_MAX];
 };
 
@@ -37,13 +39,11 @@ struct tcp_settings host_net_tcp(const struct network *n, const struct nic_info 
 
 // Open the device and make a stack for each core.
 //
-// @param n     present
-// @param cpu   where the device's own threads may run; -1: anywhere
-// @param text  out, NIC_DPDK_TEXT_LEN bytes: what was opened, for the log; or why not and what to
-//              do about it, as a sentence
+// @param n    present
+// @param why  out, on error: a sentence that says what to do, NIC_DPDK_TEXT_LEN bytes
 // @return 0, or -errno; nothing is open then
 int host_net_open(struct host_net *h, const struct network *n, struct contract *contract,
-		  unsigned n_cores, int cpu, char *text);
+		  unsigned n_cores, char *why);
 
 // The loop of one core, to be freed before host_net_close(). @return 0, or -errno
 int host_net_loop(struct host_net *h, unsigned core, struct stream_loop **out);
