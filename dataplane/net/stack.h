@@ -14,6 +14,9 @@
 #define STACK_ADDRESSES_MAX 16
 #define STACK_ROUTES_MAX    16
 
+struct steer;
+struct flow_row;
+
 struct stack_settings {
 	struct tcp_settings tcp;
 	uint8_t mac[6]; // ours; all 0: the nic's
@@ -27,6 +30,11 @@ struct stack_settings {
 	// Which core of how many this is: local ports are those with port % n_cores == core, and
 	// the nic's queue of the same number is ours.
 	unsigned core, n_cores;
+	struct steer *steer; // shared by the stacks of all cores, outlives them; NULL: one core
+	// Where connections are noted for the next life (contract/flows.h), `n_rows` of this core's
+	// own; NULL: nowhere.
+	struct flow_row *rows;
+	unsigned n_rows;
 };
 
 struct stack;
@@ -82,23 +90,59 @@ void flow_close(struct flow *f, uint64_t now_ns);
 bool stack_is_busy(const struct stack *s);
 
 // Every drop has a name that is also its counter.
-#define STACK_COUNTERS(X)                                                                          \
-	X(frames_in)                                                                               \
-	X(frames_out)                                                                              \
-	X(not_ours)                                                                                \
-	X(own_mac)                                                                                 \
-	X(bad_vlan) X(bad_ether) X(bad_ip) X(bad_ip_sum) X(fragments) X(bad_tcp) X(bad_tcp_sum)    \
-		X(no_listener) X(syn_dropped) X(not_allowed) X(forwarded_in) X(forwarded_out)      \
-			X(forward_full) X(arp_in) X(arp_out) X(nd_in) X(nd_out) X(bad_nd)          \
-				X(icmp_in) X(icmp_out) X(icmp_limited) X(address_conflicts)        \
-					X(no_neighbour) X(pending_dropped) X(pmtu_reduced)         \
-						X(rst_out) X(rst_limited) X(tx_full)
+// clang-format off
+#define STACK_COUNTERS(X)  \
+	X(frames_in)       \
+	X(frames_out)      \
+	X(not_ours)        \
+	X(own_mac)         \
+	X(bad_vlan)        \
+	X(bad_ether)       \
+	X(other_protocol)  \
+	X(bad_ip)          \
+	X(bad_ip_sum)      \
+	X(fragments)       \
+	X(bad_tcp)         \
+	X(bad_tcp_sum)     \
+	X(no_connection)   \
+	X(syn_dropped)     \
+	X(not_allowed)     \
+	X(forwarded_in)    \
+	X(forwarded_out)   \
+	X(forward_full)    \
+	X(arp_in)          \
+	X(arp_out)         \
+	X(bad_arp)         \
+	X(nd_in)           \
+	X(nd_out)          \
+	X(bad_nd)          \
+	X(icmp_in)         \
+	X(icmp_out)        \
+	X(bad_icmp)        \
+	X(icmp_limited)    \
+	X(address_conflicts) \
+	X(no_neighbour)    \
+	X(pending_dropped) \
+	X(pmtu_reduced)    \
+	X(rst_out)         \
+	X(rst_limited)     \
+	X(tx_full)         \
+	X(tx_too_long)
+// clang-format on
 
 #define X(name) uint64_t name;
 struct stack_counters {
 	STACK_COUNTERS(X)
 };
 #undef X
+
+// Have the peer of a connection of a former life find out that it is gone: it is made to answer,
+// and the answer is refused with the RST that fits. After the rows were taken over, before they are
+// written anew.
+//
+// @return 0; -EINVAL: the row is not in use; -EADDRNOTAVAIL: the address is no longer ours;
+// -EEXIST: the connection is alive
+int stack_poke(struct stack *s, const struct flow_row *row, uint64_t now_ns);
 
 const struct stack_counters *stack_counters(const struct stack *s);
 
