@@ -41,6 +41,7 @@ struct tcp_settings {
 				  // window scale follows from it
 	uint64_t receive_first;   // what autotuning begins with
 	uint64_t send_max;        // most bytes of a connection's send buffer
+	uint64_t memory_max;      // most bytes of all buffers that autotuning grows to; 0: no limit
 	uint32_t segment_max;     // most payload of one segment to be cut by the device; 0: no TSO
 	uint64_t rto_min_ns;      // 200 ms
 	uint64_t ack_delay_ns;    // 40 ms
@@ -144,6 +145,14 @@ void tcp_icmp(struct tcp *t, struct seq seq, int error, uint32_t mtu, uint64_t n
 //
 // @return false when none is due (it was an RST)
 bool tcp_refusal(const struct tcp_segment *in, struct tcp_segment *out);
+
+// Whether a SYN may open a new connection in place of this one, which is CLOSED or in TIME-WAIT
+// (RFC 6191; RFC 9293, 3.10.7.4). The owner then frees it and accepts.
+bool tcp_is_reusable(const struct tcp *t, const struct tcp_segment *syn);
+
+// Record what happens in a ring of dataplane/contract/trace.h; NULL: nowhere.
+struct trace_ring;
+void tcp_set_trace(struct tcp *t, struct trace_ring *ring);
 
 // For `status`, the trace and the tests: numbers of now.
 struct tcp_info {
