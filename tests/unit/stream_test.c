@@ -14,7 +14,7 @@ static void connect_opens(void **state)
 	assert_false(p.stream->flags & (STREAM_READABLE | STREAM_FAILED));
 	assert_int_equal(text_write(p.stream, "hello"), 5);
 	char buf[8];
-	assert_int_equal(read(p.fd, buf, sizeof(buf)), 5);
+	assert_int_equal(peer_read(p.fd, buf, sizeof(buf)), 5);
 	pair_free(&p);
 }
 
@@ -143,8 +143,8 @@ static void big_transfers_both_ways_keep_every_byte(void **state)
 		int n = stream_loop_wait(p.loop, more ? 0 : PATIENCE_S * 1000 * MS_NS);
 		assert_true(n > 0 || more);
 	}
-	pthread_join(sender, NULL);
-	pthread_join(receiver, NULL);
+	peer_join(sender);
+	peer_join(receiver);
 	assert_int_equal(in.wrong_at, BIG);
 	free(buf);
 	pair_free(&p);
@@ -181,7 +181,7 @@ static void stuck_write_goes_on_when_the_peer_reads(void **state)
 		assert_true(n > 0 || n == -EAGAIN);
 		sent += n > 0 ? (size_t)n : 0;
 	}
-	pthread_join(receiver, NULL);
+	peer_join(receiver);
 	assert_int_equal(in.wrong_at, BIG);
 	free(buf);
 	pair_free(&p);
@@ -201,7 +201,7 @@ static void half_close_leaves_the_other_way_open(void **state)
 	assert_true(p.stream->flags & STREAM_READABLE);
 	assert_int_equal(text_write(p.stream, "yes?"), 4);
 	char buf[8];
-	assert_int_equal(read(p.fd, buf, sizeof(buf)), 4);
+	assert_int_equal(peer_read(p.fd, buf, sizeof(buf)), 4);
 	pair_free(&p);
 }
 
