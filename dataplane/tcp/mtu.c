@@ -59,7 +59,7 @@ void mss_told(struct tcp *t, uint32_t mtu, uint64_t now_ns)
 	uint32_t mss = mtu > headers_len(t) ? mtu - headers_len(t) : 0;
 
 	mss = mss < least ? least : mss;
-	if (mss < min_u64(mss_limit(t), t->path.mss))
+	if (mss < t->path.mss)
 		path_lower(t, mss, now_ns);
 }
 
