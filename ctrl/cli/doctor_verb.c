@@ -16,6 +16,7 @@
 #include "ctrl/daemon/daemon_config.h"
 #include "ctrl/doctor/examination.h"
 #include "ctrl/doctor/host.h"
+#include "ctrl/doctor/nic.h"
 #include "ctrl/doctor/probe.h"
 
 #define PATIENCE_MS 20000
@@ -79,9 +80,18 @@ static int findings_tell(const struct findings *list, const struct probe_report 
 static int host_examine(const struct options *o, struct failure *f)
 {
 	struct host_facts host;
+	struct dpdk_facts dpdk;
+	struct nic_plan plan;
 	struct findings list = {0};
 	host_gather(&host, o->state_dir ? o->state_dir : DAEMON_STATE_DIR);
 	host_judge(&host, &list);
+	dpdk_gather(&dpdk, "");
+	if (o->nic) {
+		nic_gather(&plan, &dpdk, "", o->nic);
+		nic_judge(&plan, &dpdk, &list);
+	} else {
+		dpdk_judge(&dpdk, &list);
+	}
 	return findings_tell(&list, NULL, o->json, f);
 }
 
@@ -176,6 +186,8 @@ static int usage_check(const struct options *o, struct failure *f)
 	if (o->n_args == 1)
 		return failure_set(f, ERROR_USAGE,
 				   "`flyover doctor` takes SOURCE and TARGET, or neither");
+	if (o->nic && o->n_args)
+		return failure_set(f, ERROR_USAGE, "--nic is looked at without servers");
 	if (o->probe && !o->n_args)
 		return failure_set(f, ERROR_USAGE, "--probe needs SOURCE and TARGET");
 	if (o->probe && o->probe[0] && strcmp(o->probe, "full"))

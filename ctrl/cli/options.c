@@ -33,6 +33,8 @@ static const struct option_row rows[] = {
 	ROW("probe", 0, "[=full]", OPTIONS_DOCTOR, probe,
 	    "try every command on scratch keys of both servers, and look what the source's stream "
 	    "carries; =full: by a full sync, where the source has no backlog"),
+	ROW("nic", 0, "DEVICE", OPTIONS_DOCTOR, nic,
+	    "without servers: what it takes to use this device for --net=dpdk; nothing is changed"),
 	ROW("cores", 0, "LIST", OPTIONS_JOB, cores,
 	    "cores to use, such as 0-3; default: flyover chooses"),
 	ROW("io", 0, "auto|epoll|io_uring", OPTIONS_JOB, io,

@@ -18,7 +18,7 @@ enum option_group {
 	OPTIONS_LINK = 8,          // --config and every setting of a link
 	OPTIONS_PASSWORD = 16,     // --source-password-file, --target-password-file
 	OPTIONS_CHECK = 32,        // --mode, --show
-	OPTIONS_DOCTOR = 64,       // --state-dir, --probe
+	OPTIONS_DOCTOR = 64,       // --state-dir, --probe, --nic
 	OPTIONS_PARKED = 128,      // --state-dir of a job that does not run
 	OPTIONS_PAGE = 256,        // --limit, --after
 	OPTIONS_RAW = 512,         // --raw
@@ -32,7 +32,7 @@ enum option_group {
 	OPTIONS_AOF = 131072,      // --until-time, --strict
 	OPTIONS_DUMP = 262144,     // --out, --force, --by-scan, what is dumped and how fast
 	OPTIONS_RESTORE = 1 << 20, // --db
-	OPTIONS_TRACE = 1 << 22, // --limit
+	OPTIONS_TRACE = 1 << 21,   // --limit of lines
 };
 
 struct option_setting {
@@ -57,6 +57,7 @@ struct options {
 	const char *interval;
 	bool force, by_scan;
 	const char *probe; // "" without a value
+	const char *nic;   // a device, of the doctor
 	unsigned n_settings;
 	struct option_setting settings[SETTINGS_MAX]; // by the names of LINK_SETTINGS
 	unsigned n_args;

@@ -15,24 +15,14 @@
 #include <unistd.h>
 
 #include "ctrl/doctor/facts.h"
+#include "ctrl/doctor/root.h"
 #include "ctrl/program.h"
-
-// A small file of /proc or /sys. @return out, "" when it cannot be read
-static char *text_read(const char *path, char *out, size_t out_len)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? 0 : read(fd, out, out_len - 1);
-	if (fd >= 0)
-		close(fd);
-	out[n > 0 ? n : 0] = 0;
-	return out;
-}
 
 // The number behind a word of a file. @return UNKNOWN when it is not there
 static int64_t number_after(const char *path, const char *word)
 {
 	char text[4096];
-	const char *at = strstr(text_read(path, text, sizeof(text)), word);
+	const char *at = strstr(root_text("", text, sizeof(text), "%s", path), word);
 	return at ? number_read(at + strlen(word)) : UNKNOWN;
 }
 
@@ -105,7 +95,7 @@ static int64_t third_number(const char *path)
 {
 	char text[128];
 	long long v;
-	text_read(path, text, sizeof(text));
+	root_text("", text, sizeof(text), "%s", path);
 	return sscanf(text, "%*d %*d %lld", &v) == 1 ? v : UNKNOWN;
 }
 
@@ -124,7 +114,7 @@ static void limits_look(struct host_facts *h)
 		h->cores = CPU_COUNT(&set);
 	h->tcp_read_max = third_number("/proc/sys/net/ipv4/tcp_rmem");
 	h->tcp_write_max = third_number("/proc/sys/net/ipv4/tcp_wmem");
-	text_read("/sys/kernel/mm/transparent_hugepage/enabled", text, sizeof(text));
+	root_text("", text, sizeof(text), "/sys/kernel/mm/transparent_hugepage/enabled");
 	h->hugepages_always = strstr(text, "[always]") != NULL;
 }
 

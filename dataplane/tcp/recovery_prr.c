@@ -33,6 +33,33 @@ static uint64_t min64(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+// The flight is larger than ssthresh: send in proportion to what arrives. Begun segments count as
+// whole ones; the next share has the rest taken off.
+static uint64_t reduce(const struct recovery *r)
+{
+	const struct recovery_state *st = r->state;
+	unsigned __int128 share = (unsigned __int128)st->prr.delivered * r->congestion->ssthresh;
+	uint64_t due;
+
+	share = (share + st->prr.first_flight - 1) / st->prr.first_flight;
+	due = share > st->prr.out ? (uint64_t)share - st->prr.out : 0;
+	return due && due < r->mss ? r->mss : due;
+}
+
+// It is smaller, as more was lost: send what arrives, and a segment more while the hole moves and
+// nothing further is lost (PRR-CRB, PRR-SSRB).
+static uint64_t refill(const struct recovery *r, const struct delivery *d, uint64_t missing)
+{
+	const struct recovery_state *st = r->state;
+	uint64_t due = st->prr.delivered > st->prr.out ? st->prr.delivered - st->prr.out : 0;
+
+	if (due < d->bytes)
+		due = d->bytes;
+	if (d->acked && st->rate.lost == d->lost)
+		due += r->mss;
+	return min64(due, missing);
+}
+
 void prr_take(struct recovery *r, const struct delivery *d)
 {
 	struct recovery_state *st = r->state;
@@ -41,21 +68,10 @@ void prr_take(struct recovery *r, const struct delivery *d)
 	if (r->congestion->ops->owns_recovery || d->bytes == 0)
 		return;
 	st->prr.delivered += d->bytes;
-	if (in_flight > ssthresh) {
-		unsigned __int128 share = (unsigned __int128)st->prr.delivered * ssthresh;
-
-		share = (share + st->prr.first_flight - 1) / st->prr.first_flight;
-		due = share > st->prr.out ? (uint64_t)share - st->prr.out : 0;
-	} else {
-		due = st->prr.delivered > st->prr.out ? st->prr.delivered - st->prr.out : 0;
-		if (due < d->bytes)
-			due = d->bytes;
-		// It goes well: the hole moves and nothing more is lost.
-		if (d->acked && st->rate.lost == d->lost)
-			due += r->mss;
-		due = min64(due, ssthresh - in_flight);
-	}
-	if (st->prr.out == 0 && due < r->mss)
+	due = in_flight > ssthresh ? reduce(r) : refill(r, d, ssthresh - in_flight);
+	// The first retransmission goes out at once, and without SACK each one for a partial
+	// acknowledgement (RFC 6582, 3.2, step 3): nothing else would ask for it.
+	if (due < r->mss && (st->prr.out == 0 || (!r->has_sack && d->acked)))
 		due = r->mss;
 	st->prr.room = due;
 	show(r);

@@ -170,6 +170,18 @@ static void list_prepend(struct recovery_state *st, struct record_list *l, uint3
 	l->first = i;
 }
 
+static void list_insert_before(struct recovery_state *st, struct record_list *l, uint32_t i,
+			       uint32_t before)
+{
+	struct record *rec = record_of(st, i), *next = record_of(st, before);
+
+	rec->prev = next->prev;
+	rec->next = before;
+	record_of(st, rec->prev)->next = i;
+	next->prev = i;
+	l->n++;
+}
+
 void record_move(struct recovery_state *st, uint32_t i, enum record_where where)
 {
 	struct record *rec = record_of(st, i);
@@ -190,6 +202,26 @@ void record_move_first(struct recovery_state *st, uint32_t i)
 		list_remove(st, l, i);
 		list_prepend(st, l, i);
 	}
+}
+
+// Into `resent`, by the time of transmission. Who comes here is mostly older than all that is
+// there.
+static void put_resent(struct recovery_state *st, uint32_t i)
+{
+	struct record_list *l = &st->resent;
+	struct record *rec = record_of(st, i);
+	uint32_t at = l->first, n = l->n;
+
+	record_move(st, i, RECORD_SENT);
+	rec->where = RECORD_RESENT;
+	for (; n && record_of(st, at)->sent_ns < rec->sent_ns; n--)
+		at = record_of(st, at)->next;
+	if (n == 0)
+		list_append(st, l, i);
+	else if (at == l->first)
+		list_prepend(st, l, i);
+	else
+		list_insert_before(st, l, i, at);
 }
 
 static void count_out(struct recovery *r, struct record *rec)
@@ -316,7 +348,7 @@ void records_unsack(struct recovery *r)
 			continue;
 		rec->where = RECORD_SENT;
 		if (rec->flags & RECORD_WAS_RESENT)
-			record_move(st, i, RECORD_RESENT);
+			put_resent(st, i);
 		r->sacked -= record_len(rec);
 	}
 	st->rack.n_sacked = 0;
@@ -332,6 +364,21 @@ static void unlose(struct recovery *r, uint32_t i)
 	rec->flags &= ~RECORD_IS_LOST;
 }
 
+static void unlose_list(struct recovery *r, const struct record_list *l)
+{
+	struct recovery_state *st = r->state;
+
+	while (l->n) {
+		uint32_t i = l->last;
+
+		unlose(r, i);
+		if (record_of(st, i)->flags & RECORD_WAS_RESENT)
+			put_resent(st, i);
+		else
+			record_move(st, i, RECORD_SENT);
+	}
+}
+
 // What was sent again stays in flight twice, until it is acknowledged.
 void records_unlose(struct recovery *r)
 {
@@ -340,16 +387,7 @@ void records_unlose(struct recovery *r)
 
 	for (uint32_t n = st->resent.n; n; n--, i = record_of(st, i)->next)
 		unlose(r, i);
-	while (st->lost.n) {
-		i = st->lost.first;
-		unlose(r, i);
-		record_move(st, i, record_of(st, i)->again ? RECORD_RESENT : RECORD_SENT);
-	}
-	while (st->again.n) { // sent before all of those that are still in flight again
-		i = st->again.last;
-		unlose(r, i);
-		record_move(st, i, RECORD_RESENT);
-		record_move_first(st, i);
-	}
+	unlose_list(r, &st->lost);
+	unlose_list(r, &st->again);
 	st->fresh = st->head;
 }
