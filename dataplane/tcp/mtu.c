@@ -26,7 +26,7 @@ static uint32_t payload_of(const struct tcp *t, uint32_t mss)
 
 static uint32_t mss_limit(const struct tcp *t)
 {
-	return (uint32_t)min_u64(t->snd.mss_peer, t->host->set.mss_max);
+	return (uint32_t)min_u64(t->snd.mss_peer, mss_most(t));
 }
 
 void mss_settle(struct tcp *t, uint64_t now_ns)
