@@ -245,10 +245,11 @@ static void flow_settle(struct flow *f)
 			TAILQ_INSERT_TAIL(&s->news, f, news);
 		f->has_news = true;
 	}
+	uint64_t due_ns = tcp_deadline(f->tcp);
 	if (f->is_closed && tcp_state(f->tcp) == TCP_CLOSED)
 		flow_free(f);
 	else
-		timers_bring(&s->timers, f->index, tcp_deadline(f->tcp));
+		timers_bring(&s->timers, f->index, due_ns > f->starts_ns ? due_ns : f->starts_ns);
 }
 
 // The first segment on a path that is known to be narrow: TCP should know before it sends data.

@@ -23,9 +23,15 @@ static int setup(void **state)
 	return 0;
 }
 
+static void turn(void)
+{
+	stack_turn(stack, now_ns);
+}
+
 static void begin(void)
 {
 	stack = rig_stack(&nic, &set);
+	turn();
 	give_arp_reply(&nic, "10.0.0.1", peer_mac);
 	run_until(stack, &now_ns, 10 * SECOND);
 	forget_all(&nic);
@@ -35,11 +41,6 @@ static int teardown(void **state)
 {
 	stack_free(stack, now_ns);
 	return 0;
-}
-
-static void turn(void)
-{
-	stack_turn(stack, now_ns);
 }
 
 static struct flow *connecting(void)
@@ -54,11 +55,10 @@ static struct flow *connecting(void)
 static struct flow *syn_sent(struct tcp_segment *syn)
 {
 	struct flow *f = connecting();
-	if (taken(&nic).type == ETHER_ARP) {
+	if (next_type(&nic) == ETHER_ARP) {
+		taken(&nic);
 		give_arp_reply(&nic, "10.0.0.7", peer_mac);
 		turn();
-	} else {
-		nic.at_out--;
 	}
 	*syn = taken_segment(&nic);
 	assert_int_equal(syn->flags, TCP_SYN);
@@ -175,6 +175,7 @@ static void bytes_go_both_ways_and_the_flow_ends(void **state)
 	memset(bytes, 0, sizeof(bytes));
 	assert_int_equal(tcp_read(flow_tcp(f), bytes, sizeof(bytes), now_ns), 5);
 	assert_string_equal(bytes, "hello");
+	assert_int_equal(taken_segment(&nic).flags, TCP_ACK);
 	send_bytes(f, 3);
 	assert_int_equal(stack_deadline(stack), 0); // touched: a turn is due
 	turn();
@@ -196,6 +197,9 @@ static void bytes_go_both_ways_and_the_flow_ends(void **state)
 	run_until(stack, &now_ns, now_ns + 61 * SECOND);
 	forget_all(&nic);
 	give_segment(&nic, &them, &us, &peer); // nobody is there any more
+	turn();
+	assert_int_equal(taken(&nic).type, ETHER_ARP);
+	give_arp_reply(&nic, "10.0.0.7", peer_mac);
 	turn();
 	assert_true(taken_segment(&nic).flags & TCP_RST);
 }
@@ -315,6 +319,7 @@ static void narrow_path_is_believed_and_remembered(void **state)
 	turn();
 	assert_int_equal(stack_counters(stack)->pmtu_reduced, 0);
 	give_error(ICMP_UNREACHABLE, 4, 1200, &seg, seg.seq);
+	turn();
 	run_until(stack, &now_ns, now_ns + SECOND);
 	assert_int_equal(stack_counters(stack)->pmtu_reduced, 1);
 	assert_in_range(taken_segment(&nic).len, 1, 1160);

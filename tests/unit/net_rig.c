@@ -168,6 +168,14 @@ struct ether taken(struct fake_nic *n)
 	return e;
 }
 
+uint16_t next_type(const struct fake_nic *n)
+{
+	struct ether e;
+	assert_true(n->at_out < n->n_out);
+	assert_int_equal(ether_read(&e, &n->out[n->at_out].frame), 0);
+	return e.type;
+}
+
 void expect_nothing(struct fake_nic *n)
 {
 	assert_int_equal(n->at_out, n->n_out);

@@ -60,6 +60,7 @@ void give_arp_reply(struct fake_nic *n, const char *sender, const uint8_t *mac);
 
 // The next frame that the stack sent. Fails when there is none.
 struct ether taken(struct fake_nic *n);
+uint16_t next_type(const struct fake_nic *n); // of it, without taking it
 void expect_nothing(struct fake_nic *n);
 void forget_all(struct fake_nic *n); // that was sent up to now
 

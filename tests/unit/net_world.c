@@ -156,6 +156,7 @@ void world_new(struct world *w, const struct world_settings *set)
 				     .loss = set->loss};
 	assert_int_equal(wire_new(&wire, 1, &w->up), 0);
 	assert_int_equal(wire_new(&wire, 2, &w->down), 0);
+	w->now_ns = SECOND;
 	w->client_address = at(set->is_six ? "2001:db8::2" : "10.0.0.2");
 	w->server_address = at(set->is_six ? "2001:db8::9" : "10.0.0.9");
 	w->client.n_cores = set->n_cores;
