@@ -79,6 +79,8 @@ struct nic_counters {
 	uint64_t tx_full;   // frames refused because the queue was full; the caller tries again
 	uint64_t rx_missed; // frames that the device dropped as nobody took them
 	uint64_t rx_no_memory;
+	uint64_t rx_too_long; // frames longer than the MTU
+	uint64_t tx_refused;  // frames that the device would never take; dropped
 };
 
 struct nic;

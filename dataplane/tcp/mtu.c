@@ -112,12 +112,19 @@ void mss_probe_lost(struct tcp *t, uint64_t now_ns)
 	probe_next(t, now_ns);
 }
 
+// Full segments get lost again and again; or one that is not full, but longer than the floor.
+static bool is_black_hole(const struct tcp *t, uint32_t least)
+{
+	if (recovery_full_size_losses(&t->recovery) >= BLACK_HOLE)
+		return true;
+	return t->recovery.backoff >= BLACK_HOLE && t->snd.nxt - t->snd.una > payload_of(t, least);
+}
+
 void mss_watch(struct tcp *t, uint64_t now_ns)
 {
 	uint32_t least = t->host->set.mss_min;
 
-	if (recovery_full_size_losses(&t->recovery) >= BLACK_HOLE &&
-	    least < min_u64(mss_limit(t), t->path.mss)) {
+	if (is_black_hole(t, least) && least < min_u64(mss_limit(t), t->path.mss)) {
 		path_lower(t, least, now_ns);
 		return;
 	}
