@@ -117,7 +117,7 @@ static uint32_t mss_default(const struct tcp_tuple *tuple)
 static int machines_init(struct tcp *t, uint64_t now_ns)
 {
 	const struct congestion_ops *ops =
-		&congestion_cubic;
+		t->host->set.congestion == TCP_BBR ? &congestion_bbr : &congestion_cubic;
 
 	congestion_init(&t->congestion, ops, t->snd.mss, CWND_FIRST, host_random(t->host), now_ns);
 	t->congestion.slow_start_after_idle = t->host->set.slow_start_after_idle;
@@ -140,7 +140,8 @@ struct tcp *tcp_new(struct tcp_host *h, const struct tcp_tuple *tuple, uint64_t 
 	t->snd.mss = t->snd.mss_peer;
 	t->snd.limit = min_u64(SEND_FIRST, h->set.send_max);
 	t->rcv.acked = t->rcv.edge = POSITION_DATA;
-	t->rcv.limit = min_u64(h->set.receive_first, h->set.receive_max);
+	// Less than two units of the window could not be told to the peer.
+	t->rcv.limit = max_u64(min_u64(h->set.receive_first, h->set.receive_max), 2ull << h->scale);
 	t->rcv.mss = MSS_DEFAULT_4;
 	t->drain.since_ns = now_ns;
 	t->drain.read = POSITION_DATA;
@@ -148,7 +149,7 @@ struct tcp *tcp_new(struct tcp_host *h, const struct tcp_tuple *tuple, uint64_t 
 	t->ack.quick = QUICK_ACKS;
 	t->timer.persist_ns = t->timer.end_ns = TCP_NO_DEADLINE;
 	t->timer.heard_ns = now_ns;
-	t->path.mss = h->set.mss_max;
+	t->path.mss = mss_most(t);
 	t->path.raise_ns = TCP_NO_DEADLINE;
 	buffer_init(&t->send, &h->pool, POSITION_DATA);
 	receive_init(&t->receive, &h->pool);

@@ -26,7 +26,7 @@ static uint32_t payload_of(const struct tcp *t, uint32_t mss)
 
 static uint32_t mss_limit(const struct tcp *t)
 {
-	return (uint32_t)min_u64(t->snd.mss_peer, t->host->set.mss_max);
+	return (uint32_t)min_u64(t->snd.mss_peer, mss_most(t));
 }
 
 void mss_settle(struct tcp *t, uint64_t now_ns)
@@ -59,7 +59,7 @@ void mss_told(struct tcp *t, uint32_t mtu, uint64_t now_ns)
 	uint32_t mss = mtu > headers_len(t) ? mtu - headers_len(t) : 0;
 
 	mss = mss < least ? least : mss;
-	if (mss < min_u64(mss_limit(t), t->path.mss))
+	if (mss < t->path.mss)
 		path_lower(t, mss, now_ns);
 }
 
@@ -112,12 +112,19 @@ void mss_probe_lost(struct tcp *t, uint64_t now_ns)
 	probe_next(t, now_ns);
 }
 
+// Full segments get lost again and again; or one that is not full, but longer than the floor.
+static bool is_black_hole(const struct tcp *t, uint32_t least)
+{
+	if (recovery_full_size_losses(&t->recovery) >= BLACK_HOLE)
+		return true;
+	return t->recovery.backoff >= BLACK_HOLE && t->snd.nxt - t->snd.una > payload_of(t, least);
+}
+
 void mss_watch(struct tcp *t, uint64_t now_ns)
 {
 	uint32_t least = t->host->set.mss_min;
 
-	if (recovery_full_size_losses(&t->recovery) >= BLACK_HOLE &&
-	    least < min_u64(mss_limit(t), t->path.mss)) {
+	if (is_black_hole(t, least) && least < min_u64(mss_limit(t), t->path.mss)) {
 		path_lower(t, least, now_ns);
 		return;
 	}
