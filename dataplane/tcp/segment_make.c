@@ -11,7 +11,7 @@ static void syn_options_make(const struct tcp *t, struct tcp_options *o)
 	bool is_first = t->state == TCP_SYN_SENT;
 
 	o->has |= TCP_HAS_MSS;
-	o->mss = (uint16_t)min_u64(t->host->set.mss_max, UINT16_MAX);
+	o->mss = (uint16_t)min_u64(mss_most(t), UINT16_MAX);
 	o->scale = t->host->scale;
 	if (is_first || t->has_scale)
 		o->has |= TCP_HAS_SCALE;

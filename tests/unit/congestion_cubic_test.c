@@ -30,6 +30,7 @@ static struct ack_sample sample_of(const struct flow *f, uint64_t acked, uint64_
 	return (struct ack_sample){
 		.now_ns = f->now,
 		.acked = acked,
+		.advanced = acked,
 		.in_flight = in_flight,
 		.in_flight_after = in_flight - acked,
 		.rtt_ns = f->rtt,
