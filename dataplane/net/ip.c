@@ -72,7 +72,7 @@ enum ip_verdict ip6_read(struct ip_packet *ip, uint8_t *p, size_t len)
 					       // fall through
 		case IP_ROUTING:
 		case IP_FRAGMENT_HEADER:
-		case IP_OPTIONS: {
+		case IP_TARGET_OPTIONS: {
 			enum ip_verdict v = extension_walk(ip);
 			if (v != IP_OK)
 				return v;

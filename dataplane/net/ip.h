@@ -22,7 +22,7 @@ enum ip_protocol {
 	IP_FRAGMENT_HEADER = 44,
 	IP_ICMP6 = 58,
 	IP_NOTHING = 59,
-	IP_OPTIONS = 60,
+	IP_TARGET_OPTIONS = 60,
 };
 
 enum ip_verdict {

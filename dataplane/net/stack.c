@@ -14,6 +14,7 @@
 #define DEFEND_NS    (10 * SECOND_NS) // DEFEND_INTERVAL
 #define PROBE_NS     SECOND_NS        // RFC 4862, 5.4: RetransTimer, one transmission
 #define CONTESTED_NS (60 * SECOND_NS) // for so long we speak of it
+#define SEGMENT_MAX  65000            // with its headers it fits into IP's length
 #define HEADERS_LEN  (IP4_LEN + TCP_HEADER_MIN)
 
 struct own_address *own_find(struct stack *s, const struct net_address *a)
@@ -160,6 +161,8 @@ static void tcp_settings_fit(struct stack *s)
 		t->segment_max = 0;
 	else if (!t->segment_max || t->segment_max > info->tso_max)
 		t->segment_max = info->tso_max;
+	if (t->segment_max > SEGMENT_MAX)
+		t->segment_max = SEGMENT_MAX;
 	if (!t->mss_max || t->mss_max > mss)
 		t->mss_max = mss;
 }

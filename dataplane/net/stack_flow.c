@@ -64,8 +64,7 @@ struct flow *flow_new(struct stack *s, const struct tcp_tuple *tuple, const stru
 		.remote = address_of(tuple->family, tuple->remote),
 	};
 	f->hop = *route_hop(route, &f->remote);
-	uint32_t known = pmtu_find(&s->pmtus, &f->remote, now_ns);
-	f->path_mtu = known && known < s->mtu ? known : s->mtu;
+	f->path_mtu = pmtu_find(&s->pmtus, &f->remote, now_ns);
 	struct net_address local = address_of(tuple->family, tuple->local);
 	f->starts_ns = own_find(s, &local)->usable_ns;
 	head_init(f, tuple);
@@ -182,13 +181,15 @@ static uint8_t tcp_finish(const struct flow *f, uint8_t *tcp, unsigned tcp_len,
 	return asked | (is_cut ? NIC_TSO : 0);
 }
 
-// Too long for the path as it is known by now: tell TCP, which sends it again in pieces.
+// Longer than the device takes: tell TCP, as a router would.
 static bool is_too_long(struct flow *f, const struct tcp_segment *seg, uint32_t len,
 			uint64_t now_ns)
 {
-	if (len <= f->path_mtu)
+	struct stack *s = f->stack;
+	if (len <= s->mtu)
 		return false;
-	tcp_icmp(f->tcp, seg->seq, EMSGSIZE, f->path_mtu, now_ns);
+	s->c.tx_too_long++;
+	tcp_icmp(f->tcp, seg->seq, EMSGSIZE, s->mtu, now_ns);
 	return true;
 }
 
@@ -244,16 +245,17 @@ static void flow_settle(struct flow *f)
 			TAILQ_INSERT_TAIL(&s->news, f, news);
 		f->has_news = true;
 	}
+	uint64_t due_ns = tcp_deadline(f->tcp);
 	if (f->is_closed && tcp_state(f->tcp) == TCP_CLOSED)
 		flow_free(f);
 	else
-		timers_bring(&s->timers, f->index, tcp_deadline(f->tcp));
+		timers_bring(&s->timers, f->index, due_ns > f->starts_ns ? due_ns : f->starts_ns);
 }
 
 // The first segment on a path that is known to be narrow: TCP should know before it sends data.
 static void path_tell(struct flow *f, const struct tcp_segment *seg, uint64_t now_ns)
 {
-	if (seg->flags & TCP_SYN && f->path_mtu < f->stack->mtu)
+	if (seg->flags & TCP_SYN && f->path_mtu)
 		tcp_icmp(f->tcp, seg->seq, EMSGSIZE, f->path_mtu, now_ns);
 }
 

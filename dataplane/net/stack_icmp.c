@@ -37,14 +37,13 @@ static void path_narrowed(struct stack *s, struct flow *f, const struct icmp_err
 			  uint64_t now_ns)
 {
 	struct tcp_info before, after;
-	if (e->mtu >= f->path_mtu)
+	if (e->mtu >= s->mtu)
 		return;
 	tcp_info(f->tcp, &before);
 	tcp_icmp(f->tcp, e->seq, EMSGSIZE, e->mtu, now_ns);
 	tcp_info(f->tcp, &after);
 	if (after.mss >= before.mss)
 		return;
-	f->path_mtu = e->mtu;
 	pmtu_put(&s->pmtus, &f->remote, e->mtu, now_ns);
 	s->c.pmtu_reduced++;
 }

@@ -57,8 +57,11 @@ void mld_run(struct stack *s, uint64_t now_ns)
 	struct net_address groups[OWN_MAX];
 	uint8_t message[MLD_LEN_MAX];
 	_Static_assert(OWN_MAX <= MLD_GROUPS_MAX, "one report tells all");
+	if (now_ns < s->mld.due_ns)
+		return;
+	s->mld.due_ns = UINT64_MAX;
 	unsigned n = groups_find(s, groups);
-	if (now_ns < s->mld.due_ns || !n)
+	if (!n)
 		return;
 	bool is_new = s->mld.n_joined < ROBUSTNESS;
 	if (now_ns < s->mld.old_until_ns) {
@@ -71,7 +74,8 @@ void mld_run(struct stack *s, uint64_t now_ns)
 		report_send(s, &all_mld2, message, len, now_ns);
 	}
 	s->mld.n_joined += is_new;
-	s->mld.due_ns = s->mld.n_joined < ROBUSTNESS ? now_ns + SECOND_NS : UINT64_MAX;
+	if (s->mld.n_joined < ROBUSTNESS)
+		s->mld.due_ns = now_ns + SECOND_NS;
 }
 
 // Answer some time within the delay that the router allows, so that not all answer at once.

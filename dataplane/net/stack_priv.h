@@ -67,7 +67,7 @@ struct flow {
 	struct neighbour *neighbour;
 	uint32_t neighbour_version; // of what stands in `head`
 	uint32_t index;
-	uint32_t path_mtu; // most bytes of an IP packet
+	uint32_t path_mtu; // as known when it began; 0: nothing was
 	uint8_t family, l2_len, head_len;
 	bool is_ready, has_news;
 	sum_t addresses_sum; // of the pseudo-header

@@ -149,7 +149,7 @@ struct tcp *tcp_new(struct tcp_host *h, const struct tcp_tuple *tuple, uint64_t 
 	t->ack.quick = QUICK_ACKS;
 	t->timer.persist_ns = t->timer.end_ns = TCP_NO_DEADLINE;
 	t->timer.heard_ns = now_ns;
-	t->path.mss = h->set.mss_max;
+	t->path.mss = mss_most(t);
 	t->path.raise_ns = TCP_NO_DEADLINE;
 	buffer_init(&t->send, &h->pool, POSITION_DATA);
 	receive_init(&t->receive, &h->pool);

@@ -26,7 +26,7 @@ static uint32_t payload_of(const struct tcp *t, uint32_t mss)
 
 static uint32_t mss_limit(const struct tcp *t)
 {
-	return (uint32_t)min_u64(t->snd.mss_peer, t->host->set.mss_max);
+	return (uint32_t)min_u64(t->snd.mss_peer, mss_most(t));
 }
 
 void mss_settle(struct tcp *t, uint64_t now_ns)
@@ -59,7 +59,7 @@ void mss_told(struct tcp *t, uint32_t mtu, uint64_t now_ns)
 	uint32_t mss = mtu > headers_len(t) ? mtu - headers_len(t) : 0;
 
 	mss = mss < least ? least : mss;
-	if (mss < min_u64(mss_limit(t), t->path.mss))
+	if (mss < t->path.mss)
 		path_lower(t, mss, now_ns);
 }
 

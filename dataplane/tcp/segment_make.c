@@ -11,7 +11,7 @@ static void syn_options_make(const struct tcp *t, struct tcp_options *o)
 	bool is_first = t->state == TCP_SYN_SENT;
 
 	o->has |= TCP_HAS_MSS;
-	o->mss = (uint16_t)min_u64(t->host->set.mss_max, UINT16_MAX);
+	o->mss = (uint16_t)min_u64(mss_most(t), UINT16_MAX);
 	o->scale = t->host->scale;
 	if (is_first || t->has_scale)
 		o->has |= TCP_HAS_SCALE;
@@ -58,7 +58,7 @@ static uint8_t flags_make(const struct tcp *t, uint64_t from, uint64_t to, uint3
 
 	if (from == POSITION_SYN && to > from)
 		flags |= TCP_SYN;
-	if (to > t->snd.end && to > from)
+	if (to > from && to > t->snd.end)
 		flags |= TCP_FIN;
 	if (len && to >= t->snd.end)
 		flags |= TCP_PSH;

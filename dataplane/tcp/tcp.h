@@ -35,7 +35,7 @@ enum tcp_congestion { TCP_CUBIC, TCP_BBR };
 // Of all connections of a core. Times in ns, sizes in bytes.
 struct tcp_settings {
 	enum tcp_congestion congestion;
-	uint32_t mss_max;         // what we offer and never exceed; from the MTU of the path
+	uint32_t mss_max;         // what we offer and never exceed, on IPv4; on IPv6 20 bytes less
 	uint32_t mss_min;         // what path-MTU probing falls back to, 1024 at least
 	uint64_t receive_max;     // most bytes of a connection's receive buffer, up to 1 GiB: the
 				  // window scale follows from it

@@ -28,6 +28,7 @@
 
 #define MSS_DEFAULT_4  536 // RFC 9293, 3.7.1: the peer named none
 #define MSS_DEFAULT_6  1220
+#define IP6_LONGER     20 // bytes of its header, than that of IPv4
 #define MSS_FLOOR      64 // a peer that names less wants our work, not our bytes (CVE-2019-11479)
 #define TIME_LEN       12 // of timestamps in every segment
 #define SCALE_MAX      14 // RFC 7323, 2.3
@@ -199,6 +200,12 @@ static inline void arrived_drop(struct tcp *t, const struct arrived *a, enum tra
 	t->n.n_dropped++;
 	trace_put(t->trace, a->now_ns, TRACE_DROP, (uint32_t)a->seq, (uint32_t)a->ack, why,
 		  trace_clip16(a->len));
+}
+
+// What we offer and never exceed: the setting is IPv4's, and the header of IPv6 is longer.
+static inline uint32_t mss_most(const struct tcp *t)
+{
+	return t->host->set.mss_max - (t->tuple.family == 6 ? IP6_LONGER : 0);
 }
 
 static inline bool tcp_is_opening(const struct tcp *t)
