@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define PIECE_DEFAULT 65536u
-#define READ_LEN      65536u
+#define READ_LEN      PATTERN_LEN // what pattern_at() can be asked for
 #define NS_PER_S      1000000000u
 #define SLOW_BURST_NS 10000000u // a slow reader comes as often
 

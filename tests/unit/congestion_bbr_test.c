@@ -9,8 +9,8 @@
 #define S    1000000000ull
 #define MBIT 125000ull // bytes/s
 
-// A path of 100 Mbit/s and 40 ms: 345 segments.
-#define RATE  (100 * MBIT)
+// A path of 50 Mbit/s and 40 ms: 172 segments.
+#define RATE  (50 * MBIT)
 #define DELAY (40 * MS)
 #define BDP   (RATE * DELAY / S)
 
@@ -108,7 +108,7 @@ static void states_follow_the_diagram_and_the_path_is_found(void **state)
 	bottleneck_fini(&p);
 }
 
-// log2(345 / 10) rounds to the bandwidth, three to see that there is no more.
+// log2(172 / 10) rounds to the bandwidth, three to see that there is no more.
 static void startup_fills_the_pipe_in_a_logarithm_of_rounds(void **state)
 {
 	struct walk w;
@@ -157,7 +157,7 @@ static void random_loss_costs_little(void **state)
 	}
 	bottleneck_init(&cubic, &congestion_cubic, RATE, DELAY, BDP, 1e-2, 1);
 	bottleneck_run(&cubic, 5 * S);
-	assert_between(goodput(&cubic, 60 * S), 0, 0.06);
+	assert_between(goodput(&cubic, 60 * S), 0, 0.1);
 	bottleneck_fini(&cubic);
 }
 
