@@ -63,7 +63,10 @@ static void watch_syn(struct lab *l, struct watched *w, const struct watched *ot
 {
 	const struct tcp_options *o = &s->options;
 
-	if (!w->has_syn) {
+	// A listener may forget who does not answer, and begin anew when the SYN comes again.
+	bool is_anew = w->has_syn && !seq_eq(w->first, s->seq) && !other->has_ack;
+
+	if (!w->has_syn || is_anew) {
 		*w = (struct watched){
 			.has_syn = true,
 			.first = s->seq,
