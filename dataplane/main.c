@@ -15,11 +15,15 @@
 
 #include "dataplane/contract/network.h"
 #include "dataplane/link.h"
+#include "dataplane/net/host.h"
 #include "drivers/cores.h"
+#include "drivers/nic_dpdk.h"
 
 struct dataplane {
 	struct contract *contract;
 	struct core *cores;
+	struct host_net net;
+	char io[TEXT_LEN]; // how the kernel's sockets are waited for
 	pthread_t threads[CORES_MAX];
 	unsigned n_cores;
 	pthread_mutex_t log_lock;
@@ -73,10 +77,11 @@ static void link_refuse(struct dataplane *d, uint32_t index, enum error_id error
 }
 
 // What a link may ask for and this version does not do. @return a sentence, NULL: nothing
-static const char *what_is_missing(const struct link_config *config)
+static const char *what_is_missing(const struct dataplane *d, const struct link_config *config)
 {
-	if (config->settings.net == NET_DPDK)
-		return "net: this version has no DPDK driver; take --net=kernel";
+	if (config->settings.net == NET_DPDK && !d->net.n_cores)
+		return "net: dpdk needs a device, and this dataplane was started without one; set "
+		       "nic and addr, and start flyoverd again";
 	if (config->source.tls || config->target.tls)
 		return "this version does not speak TLS; take redis:// over a network that you "
 		       "trust";
@@ -96,7 +101,7 @@ static void link_start(struct dataplane *d, uint32_t index)
 		link_refuse(d, index, ERROR_CONFIG, "lanes is not between 1 and 32");
 		return;
 	}
-	const char *missing = what_is_missing(&slot->config);
+	const char *missing = what_is_missing(d, &slot->config);
 	if (missing) {
 		link_refuse(d, index, ERROR_CONFIG, missing);
 		return;
@@ -109,6 +114,8 @@ static void link_start(struct dataplane *d, uint32_t index)
 		return;
 	}
 	d->links[index] = link;
+	shared_text_set(&slot->state.io,
+			slot->config.settings.net == NET_DPDK ? d->net.text : d->io);
 	atomic_store(&slot->state.lanes, n_lanes);
 	atomic_store(&slot->state.started_ms, d->cores[0].now.wall_ms);
 	atomic_store(&slot->state.phase, PHASE_CONNECTING);
@@ -180,28 +187,43 @@ static void *core_thread(void *core)
 	return NULL;
 }
 
+// @return 0, or an exit code; the last line on stderr says why, for flyoverd
+static int network_open(struct dataplane *d, const struct settings *set)
+{
+	char why[NIC_DPDK_TEXT_LEN];
+	if (!set->network.present ||
+	    !host_net_open(&d->net, &set->network, d->contract, set->n_cores, why))
+		return 0;
+	fprintf(stderr, "%s\n", why);
+	return EXIT_DEVICE;
+}
+
 static int cores_open(struct dataplane *d, const struct settings *set)
 {
-	char text[TEXT_LEN] = "";
 	unsigned n = set->n_cores;
 	d->cores = aligned_alloc(64, n * sizeof(*d->cores));
 	if (!d->cores)
 		return -ENOMEM;
+	if (set->network.present)
+		snprintf(d->io, sizeof(d->io), "epoll");
 	for (unsigned i = 0; i < n; i++) {
 		struct stream_loop *loop;
-		int rc = core_loop_open(set->io, &loop, text);
+		int rc = set->network.present ? host_net_loop(&d->net, i, &loop)
+					      : core_loop_open(set->io, &loop, d->io);
 		if (rc)
 			return rc;
 		core_init(&d->cores[i], i, set->cpus[i], d->contract, loop);
 		d->cores[i].log_lock = &d->log_lock;
 	}
 	d->n_cores = n;
+	if (d->net.n_cores && host_net_attach(&d->net, d->cores))
+		return -ENOBUFS;
 	d->cores[0].housekeeping = housekeeping;
 	d->cores[0].owner = d;
-	for (unsigned i = 0; i < LINKS_MAX; i++)
-		shared_text_set(&d->contract->links[i].state.io, text);
 	core_log(&d->cores[0], EVENT_INFO, LINKS_MAX, "%u core%s, sockets by %s", n,
-		 n > 1 ? "s" : "", text);
+		 n > 1 ? "s" : "", d->io);
+	if (d->net.n_cores)
+		core_log(&d->cores[0], EVENT_INFO, LINKS_MAX, "%s", d->net.opened);
 	return 0;
 }
 
@@ -237,6 +259,8 @@ static void cores_stop(struct dataplane *d)
 			link_free(d->links[i]);
 	for (unsigned i = 0; i < d->n_cores; i++)
 		core_fini(&d->cores[i]);
+	if (d->net.n_cores)
+		host_net_close(&d->net);
 	free(d->cores);
 }
 
@@ -296,7 +320,10 @@ int main(int argc, char **argv)
 	d.contract = contract_map();
 	if (!d.contract)
 		return 1;
-	int rc = cores_open(&d, &set);
+	int rc = network_open(&d, &set);
+	if (rc)
+		return rc;
+	rc = cores_open(&d, &set);
 	if (!rc)
 		rc = cores_go(&d);
 	if (rc) {

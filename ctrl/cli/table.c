@@ -104,5 +104,10 @@ void daemon_print(FILE *out, const json_t *status, const char *end)
 	if (number(dataplane, "restarts"))
 		fprintf(out, ", started again %llu times",
 			(unsigned long long)number(dataplane, "restarts"));
+	const json_t *network = json_object_get(dataplane, "network");
+	if (*text(network, "text"))
+		fprintf(out, "%s%s", end, text(network, "text"));
+	if (*text(network, "trouble"))
+		fprintf(out, ": %s", text(network, "trouble"));
 	fprintf(out, "%s%s", end, end);
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -16,18 +17,34 @@ int last_words_open(const struct state_dir *s)
 	return fd < 0 ? -errno : fd;
 }
 
-void last_words_log(const struct state_dir *s, struct log *l)
+// @param text  TAIL_LEN + 1 bytes
+static void tail_read(const struct state_dir *s, char *text)
 {
-	char text[TAIL_LEN + 1];
 	int fd = openat(s->fd, FILE_NAME, O_RDONLY | O_CLOEXEC);
+	text[0] = 0;
 	if (fd < 0)
 		return;
 	off_t end = lseek(fd, 0, SEEK_END);
 	ssize_t n = pread(fd, text, TAIL_LEN, end > TAIL_LEN ? end - TAIL_LEN : 0);
 	close(fd);
-	if (n <= 0)
-		return;
-	text[n] = 0;
+	text[n > 0 ? n : 0] = 0;
+}
+
+void last_words_line(const struct state_dir *s, char *out, size_t out_len)
+{
+	char text[TAIL_LEN + 1];
+	tail_read(s, text);
+	size_t len = strlen(text);
+	while (len && text[len - 1] == '\n')
+		text[--len] = 0;
+	const char *line = strrchr(text, '\n');
+	snprintf(out, out_len, "%s", line ? line + 1 : text);
+}
+
+void last_words_log(const struct state_dir *s, struct log *l)
+{
+	char text[TAIL_LEN + 1];
+	tail_read(s, text);
 	char *rest = text;
 	for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n"))
 		if (*line)

@@ -26,6 +26,12 @@ static const struct counter_row lane_rows[] = {
 #undef X
 };
 
+static const struct counter_row network_rows_of_core[] = {
+#define X(name, type, help) {#name, #type, help, offsetof(struct network_counters, name)},
+	NETWORK_COUNTERS(X)
+#undef X
+};
+
 #define N_ROWS(rows) (sizeof(rows) / sizeof((rows)[0]))
 
 static uint64_t row_value(const void *counters, const struct counter_row *row)
@@ -67,6 +73,15 @@ static void lane_print(FILE *out, const struct daemon *d, const struct counter_r
 			fprintf(out, "flyover_lane_%s%s{link=\"%s\",lane=\"%u\"} %llu\n", row->name,
 				suffix(row), slots[i].config.name, j,
 				(unsigned long long)row_value(&slots[i].lanes[j], row));
+}
+
+static void network_print(FILE *out, const struct daemon *d, const struct counter_row *row)
+{
+	struct contract *c = d->supervisor.shared.contract;
+	head_print(out, "network_", row);
+	for (unsigned i = 0; i < atomic_load(&c->n_cores) && i < CORES_MAX; i++)
+		fprintf(out, "flyover_network_%s%s{core=\"%u\"} %llu\n", row->name, suffix(row), i,
+			(unsigned long long)row_value(&c->network_counters[i], row));
 }
 
 static void phases_print(FILE *out, const struct daemon *d)
@@ -161,6 +176,9 @@ char *metrics_text(const struct daemon *d, size_t *len)
 		source_print(out, d, &source_rows[i]);
 	for (unsigned i = 0; i < N_ROWS(lane_rows); i++)
 		lane_print(out, d, &lane_rows[i]);
+	if (d->supervisor.shared.contract->network.text[0])
+		for (unsigned i = 0; i < N_ROWS(network_rows_of_core); i++)
+			network_print(out, d, &network_rows_of_core[i]);
 	fclose(out);
 	return text;
 }

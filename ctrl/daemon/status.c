@@ -154,13 +154,32 @@ json_t *link_status(const struct daemon *d, unsigned i)
 	return o;
 }
 
+static json_t *network_json(struct contract *c)
+{
+	json_t *o = json_object(), *counters = json_object();
+	json_object_set_new(o, "text", shared_json(&c->network));
+	json_object_set_new(o, "trouble", shared_json(&c->network_trouble));
+	uint64_t n;
+#define X(name, type, help)                                                                        \
+	n = 0;                                                                                     \
+	for (unsigned i = 0; i < CORES_MAX; i++)                                                   \
+		n += counter_get(&c->network_counters[i].name);                                    \
+	set_int(counters, #name, n);
+	NETWORK_COUNTERS(X)
+#undef X
+	json_object_set_new(o, "counters", counters);
+	return o;
+}
+
+// `network` is null while all goes over the kernel's.
 static json_t *dataplane_json(const struct daemon *d)
 {
 	static const char *const stages[] = {"down", "starting", "running", "leaving"};
 	const struct supervisor *s = &d->supervisor;
 	struct contract *c = s->shared.contract;
-	return json_pack("{s:s, s:i, s:i, s:i}", "state", stages[s->stage], "pid", (int)s->pid,
-			 "cores", (int)atomic_load(&c->n_cores), "restarts", (int)s->restarts);
+	return json_pack("{s:s, s:i, s:i, s:i, s:o}", "state", stages[s->stage], "pid", (int)s->pid,
+			 "cores", (int)atomic_load(&c->n_cores), "restarts", (int)s->restarts,
+			 "network", c->network.text[0] ? network_json(c) : json_null());
 }
 
 static json_t *events_json(const struct log *l)

@@ -59,11 +59,11 @@ static void stage_set(struct supervisor *s, enum supervisor_stage stage, uint64_
 	s->deadline_ms = deadline_ms;
 }
 
-static void give_up(struct daemon *d, const char *sentence)
+static void give_up(struct daemon *d, enum error_id id, const char *sentence)
 {
 	d->supervisor.wanted = false;
 	d->supervisor.quick_deaths = 0;
-	links_fail(d, ERROR_DATAPLANE_DIED, sentence);
+	links_fail(d, id, sentence);
 }
 
 static void death_text(int status, char *out, size_t out_len)
@@ -73,6 +73,19 @@ static void death_text(int status, char *out, size_t out_len)
 			 strsignal(WTERMSIG(status)));
 	else
 		snprintf(out, out_len, "exit code %d", WEXITSTATUS(status));
+}
+
+// It has no device. One that never ran will not run the next time either; else the device may come
+// back, and it is tried as after any death.
+static bool device_is_missing(struct daemon *d, int status)
+{
+	char sentence[TEXT_LEN];
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != EXIT_DEVICE || d->supervisor.has_run)
+		return false;
+	last_words_line(&d->state, sentence, sizeof(sentence));
+	links_orphaned(d);
+	give_up(d, ERROR_DEVICE, sentence);
+	return true;
 }
 
 // It ended although nobody asked it to.
@@ -89,7 +102,7 @@ static void death_handle(struct daemon *d, const char *how)
 		char sentence[TEXT_LEN];
 		snprintf(sentence, sizeof(sentence), "the dataplane died %u times in a row (%s)",
 			 s->quick_deaths, how);
-		give_up(d, sentence);
+		give_up(d, ERROR_DATAPLANE_DIED, sentence);
 	}
 	s->deadline_ms = now + ((uint64_t)BACKOFF_FIRST_MS << s->quick_deaths) / 2;
 }
@@ -99,7 +112,7 @@ static void process_ended(struct watch *w, uint32_t events)
 	struct supervisor *s = container_of(w, struct supervisor, process);
 	struct daemon *d = container_of(s, struct daemon, supervisor);
 	char how[80] = "it was started by an earlier flyoverd";
-	int status;
+	int status = 0;
 	if (s->is_child && waitpid(s->pid, &status, WNOHANG) == s->pid)
 		death_text(status, how, sizeof(how));
 	events_take(d);
@@ -109,7 +122,7 @@ static void process_ended(struct watch *w, uint32_t events)
 	s->pid = 0;
 	loop_close(&d->loop, w);
 	state_dir_pid_remove(&d->state);
-	if (!asked)
+	if (!asked && !device_is_missing(d, status))
 		death_handle(d, how);
 }
 
@@ -175,6 +188,7 @@ static void contract_renew(struct daemon *d)
 		return;
 	}
 	links_move(d, s->shared.contract, fresh.contract);
+	memcpy(&fresh.contract->flows, &s->shared.contract->flows, sizeof(fresh.contract->flows));
 	shared_free(&s->shared);
 	s->shared = fresh;
 	s->events_dropped = 0;
@@ -193,7 +207,7 @@ static void dataplane_start(struct daemon *d, uint64_t now)
 		snprintf(sentence, sizeof(sentence), "flyover-dataplane cannot be started: %s",
 			 rc == -ENOENT ? "it is neither beside flyoverd nor in PATH"
 				       : strerror(-rc));
-		give_up(d, sentence);
+		give_up(d, ERROR_DATAPLANE_DIED, sentence);
 		return;
 	}
 	s->started_ms = now;
@@ -205,7 +219,8 @@ static void dataplane_start(struct daemon *d, uint64_t now)
 		kill(pid, SIGKILL); // our child, not yet waited for
 		waitpid(pid, NULL, 0);
 		stage_set(s, DATAPLANE_DOWN, 0);
-		give_up(d, "flyover-dataplane cannot be watched: pidfd_open is refused");
+		give_up(d, ERROR_DATAPLANE_DIED,
+			"flyover-dataplane cannot be watched: pidfd_open is refused");
 	}
 }
 
@@ -261,6 +276,7 @@ static void stage_check(struct daemon *d, uint64_t now)
 			log_put(&d->log, EVENT_INFO, NULL, "the dataplane runs, pid %d",
 				(int)s->pid);
 			s->restarts += s->quick_deaths > 0;
+			s->has_run = true;
 			stage_set(s, DATAPLANE_RUNS, 0);
 		} else if (now >= s->deadline_ms) {
 			log_put(&d->log, EVENT_ERROR, NULL,

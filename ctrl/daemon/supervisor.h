@@ -33,6 +33,7 @@ struct supervisor {
 	pid_t pid;            // 0 when down
 	bool is_child;        // false: taken over from an earlier flyoverd
 	bool wanted;          // some link needs it
+	bool has_run;         // once at least, with the settings of this flyoverd
 	unsigned quick_deaths, restarts;
 	uint64_t deadline_ms;  // DOWN: when to start again; STARTS, LEAVES: how long to wait (mono)
 	uint64_t started_ms;   // mono

@@ -10,6 +10,9 @@
 //     events (SPSC)        <-----           core 0
 //     cores[k].heartbeat   <-----           core k, every turn and at least every 100 ms
 //     traces.rings[f]      <-----           core of flow f, when TCP is ours
+//     network              <-----           core 0, when TCP is ours
+//     network_counters[k]  <-----           core k, every 100 ms
+//     flows.rows           <-----           core of the connection; flyoverd hands them on
 //
 // The memory outlives either process: a restarted dataplane gets a fresh one, a restarted flyoverd
 // takes it from /proc/PID/fd/CONTRACT_FD of the running dataplane.
@@ -20,12 +23,14 @@
 
 #include "dataplane/contract/counters.h"
 #include "dataplane/contract/errors.h"
+#include "dataplane/contract/flows.h"
 #include "dataplane/contract/settings.h"
 #include "dataplane/contract/trace.h"
 
 #define CONTRACT_MAGIC 0x72765f6f796c66ull // "flyo_vr"
-#define CONTRACT_ABI   3
+#define CONTRACT_ABI   4
 #define CONTRACT_FD    3
+#define EXIT_DEVICE    4 // of the dataplane: no device; the last line of its stderr says why
 #define LINKS_MAX      16
 #define LANES_MAX      32
 #define CORES_MAX      32
@@ -165,6 +170,10 @@ struct contract {
 	RECORD_RING(command_record, COMMAND_RING_SIZE) commands;
 	RECORD_RING(event_record, EVENT_RING_SIZE) events;
 	struct core_slot cores[CORES_MAX];
+	struct network_counters network_counters[CORES_MAX];
+	struct shared_text network;         // "dpdk net_tap0, 10.99.0.2/24"; "": the kernel's alone
+	struct shared_text network_trouble; // a sentence, "" when there is none
+	struct flow_rows flows; // the life that takes them finds the former's, and pokes those
 	struct link_slot links[LINKS_MAX];
 	struct trace_zone traces;
 } __attribute__((aligned(64)));

@@ -64,6 +64,61 @@
 	X(retries, counter, "Refusals waited out: LOADING, BUSY, READONLY, OOM")                   \
 	X(dependency_waits, counter, "Times that a batch waited for another lane")
 
+// What goes over the device of our own TCP, and what is dropped there. Written by the core of the
+// queue.
+#define NETWORK_COUNTERS(X)                                                                        \
+	X(frames_in, counter, "Frames received")                                                   \
+	X(frames_out, counter, "Frames sent")                                                      \
+	X(not_ours, counter, "Frames dropped: for somebody else")                                  \
+	X(own_mac, counter, "Frames dropped: with our own address as their sender")                \
+	X(bad_vlan, counter, "Frames dropped: of another VLAN")                                    \
+	X(bad_ether, counter, "Frames dropped: too short for Ethernet")                            \
+	X(other_protocol, counter,                                                                 \
+	  "Frames dropped: neither IP nor ARP, nor TCP nor ICMP within")                           \
+	X(bad_ip, counter, "Packets dropped: the IP header is wrong")                              \
+	X(bad_ip_sum, counter,                                                                     \
+	  "Packets dropped: the checksum of the IPv4 header is wrong")                             \
+	X(fragments, counter, "Packets dropped: fragments")                                        \
+	X(bad_tcp, counter, "Segments dropped: the TCP header is wrong")                           \
+	X(bad_tcp_sum, counter, "Segments dropped: the checksum is wrong")                         \
+	X(no_connection, counter, "Segments of no connection of ours, refused with RST")           \
+	X(syn_dropped, counter, "Openings dropped: too many at once")                              \
+	X(not_allowed, counter, "Openings dropped: from an address that is not allowed")           \
+	X(forwarded_in, counter, "Frames that another core handed to this one")                    \
+	X(forwarded_out, counter, "Frames that this core handed to another one")                   \
+	X(forward_full, counter, "Frames dropped: the ring to the other core was full")            \
+	X(arp_in, counter, "ARP packets received")                                                 \
+	X(arp_out, counter, "ARP packets sent")                                                    \
+	X(bad_arp, counter, "ARP packets dropped: wrong")                                          \
+	X(nd_in, counter, "Neighbour discovery packets received")                                  \
+	X(nd_out, counter, "Neighbour discovery packets sent")                                     \
+	X(bad_nd, counter, "Neighbour discovery packets dropped: wrong")                           \
+	X(icmp_in, counter, "ICMP packets received")                                               \
+	X(icmp_out, counter, "ICMP packets sent")                                                  \
+	X(bad_icmp, counter, "ICMP packets dropped: wrong")                                        \
+	X(icmp_limited, counter, "Echoes not answered: too many")                                  \
+	X(address_conflicts, counter, "Times that somebody else used an address of ours")          \
+	X(no_neighbour, counter, "Packets dropped: the next hop does not answer")                  \
+	X(pending_dropped, counter, "Packets dropped: too many waited for the next hop")           \
+	X(pmtu_reduced, counter, "Times that a path turned out to take smaller packets")           \
+	X(rst_out, counter, "RST sent")                                                            \
+	X(rst_limited, counter, "RST not sent: too many")                                          \
+	X(tx_full, counter, "Frames that waited because the device was full")                      \
+	X(tx_too_long, counter, "Packets dropped: too long for the device")                        \
+	X(bytes_in, counter, "Bytes of the frames received")                                       \
+	X(bytes_out, counter, "Bytes of the frames sent")                                          \
+	X(device_full, counter,                                                                    \
+	  "Frames that the device refused because its queue was full")                             \
+	X(device_missed, counter,                                                                  \
+	  "Frames that the device dropped because nobody took them")                               \
+	X(device_no_memory, counter, "Frames that the device dropped for want of memory")
+
+#define X(name, type, help) _Atomic uint64_t name;
+struct network_counters {
+	NETWORK_COUNTERS(X)
+} __attribute__((aligned(64)));
+#undef X
+
 #define X(name, type, help) _Atomic uint64_t name;
 struct source_counters {
 	SOURCE_COUNTERS(X)

@@ -55,7 +55,8 @@
 	  "its commands would be applied twice: empty the target, or say --extra-keys=delete")     \
 	X(RESTORE_KEYS, 1,                                                                         \
 	  "restore into an empty one, or say --extra-keys=delete (it becomes as the file is) or "  \
-	  "--extra-keys=keep")
+	  "--extra-keys=keep")                                                                     \
+	X(DEVICE, 4, "`flyover doctor --nic=DEVICE` looks at it")
 
 enum error_id {
 #define X(name, exit_code, advice) ERROR_##name,

@@ -360,6 +360,22 @@ struct flow *stack_next_news(struct stack *s, unsigned *events)
 	return f;
 }
 
+static bool is_closing(const struct flow *f)
+{
+	if (!f->tcp || !f->is_closed)
+		return false;
+	enum tcp_state state = tcp_state(f->tcp);
+	return state == TCP_FIN_WAIT_1 || state == TCP_CLOSING || state == TCP_LAST_ACK;
+}
+
+bool stack_is_busy(const struct stack *s)
+{
+	for (uint32_t i = 0; i < s->set.connections_max; i++)
+		if (is_closing(&s->flows[i]))
+			return true;
+	return false;
+}
+
 struct tcp *flow_tcp(struct flow *f)
 {
 	return f->tcp;

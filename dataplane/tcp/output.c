@@ -111,7 +111,9 @@ static uint64_t records_put(struct tcp *t, uint64_t len, bool is_app_limited, ui
 	while (done < len) {
 		uint64_t n = done < data ? min_u64(min_u64(len, data) - done, t->snd.mss) : 1;
 
-		if (recovery_sent(&t->recovery, (uint32_t)n, is_app_limited, now_ns))
+		bool is_last = is_app_limited && done + n == len;
+
+		if (recovery_sent(&t->recovery, (uint32_t)n, is_last, now_ns))
 			break;
 		done += n;
 	}

@@ -295,11 +295,13 @@ void recovery_ack(struct recovery *r, const struct recovery_ack *in, struct reco
 	};
 	bool was_full = seq_lt(r->una, st->rate.full), dup = is_dup(r, in), undone, repaired;
 
-	*out = (struct recovery_news){0};
 	take_una(r, &d);
 	out->acked = d.acked;
-	if (!st->is_open)
+	out->is_dup = out->lost_new = false;
+	if (!st->is_open) {
+		out->sample = (struct ack_sample){0};
 		return;
+	}
 	if (r->has_sack)
 		sack_take(r, &d);
 	else

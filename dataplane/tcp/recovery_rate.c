@@ -50,9 +50,8 @@ static void fill_rate(struct recovery *r, const struct record *p, struct ack_sam
 		return;
 	s->rate_interval_ns = interval_ns;
 	s->rate_delivered = st->rate.delivered - s->sent_delivered;
-	if (!s->is_app_limited)
-		r->delivery_rate =
-			(uint64_t)((unsigned __int128)s->rate_delivered * NS_PER_S / interval_ns);
+	if (!s->is_app_limited) // what a round trip delivers fits into 32 bits
+		r->delivery_rate = s->rate_delivered * NS_PER_S / interval_ns;
 }
 
 void rate_fill(struct recovery *r, const struct delivery *d, struct ack_sample *s)
@@ -66,6 +65,9 @@ void rate_fill(struct recovery *r, const struct delivery *d, struct ack_sample *
 	if (st->rate.app_limited && st->rate.delivered > st->rate.app_limited)
 		st->rate.app_limited = 0;
 	s->delivered = st->rate.delivered;
+	s->rate_delivered = s->rate_interval_ns = 0;
+	s->sent_delivered = s->sent_in_flight = s->sent_lost = 0;
+	s->is_round = s->is_app_limited = false;
 	if (d->newest)
 		fill_rate(r, d->newest, s);
 }

@@ -60,11 +60,9 @@ void rtt_first(struct recovery *r, uint64_t rtt_ns, uint64_t now_ns)
 // log2 of the samples expected in a round trip: one for every two segments in flight.
 static unsigned samples_bits(const struct recovery *r, uint64_t in_flight)
 {
-	unsigned bits = 0;
+	uint32_t samples = (uint32_t)in_flight / (2 * r->mss);
 
-	while (in_flight > (2ull * r->mss) << bits)
-		bits++;
-	return bits;
+	return samples > 1 ? 32 - (unsigned)__builtin_clz(samples - 1) : 0;
 }
 
 static uint64_t approach(uint64_t from, uint64_t to, unsigned bits)

@@ -58,7 +58,7 @@ static uint8_t flags_make(const struct tcp *t, uint64_t from, uint64_t to, uint3
 
 	if (from == POSITION_SYN && to > from)
 		flags |= TCP_SYN;
-	if (to > from && to > t->snd.end)
+	if (to > t->snd.end && to > from)
 		flags |= TCP_FIN;
 	if (len && to >= t->snd.end)
 		flags |= TCP_PSH;

@@ -1,17 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "tests/e2e/net.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <linux/if_tun.h>
-#include <net/if.h>
-#include <sched.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include <netinet/in.h>
 
 #include "tests/e2e/harness.h"
+#include "tests/unit/tap_rig.h"
 
 #define HERE       "10.98.0.1"
 #define TAP_MAX    250
@@ -38,49 +31,6 @@ uint32_t listen_address(void)
 	return net_kind() == NET_HOST ? INADDR_LOOPBACK : INADDR_ANY;
 }
 
-// ---- Interfaces
-
-static int address_set(int fd, struct ifreq *r, unsigned long request, const char *address)
-{
-	struct sockaddr_in *a = (struct sockaddr_in *)&r->ifr_addr;
-
-	memset(&r->ifr_addr, 0, sizeof(r->ifr_addr));
-	a->sin_family = AF_INET;
-	inet_pton(AF_INET, address, &a->sin_addr);
-	return ioctl(fd, request, r);
-}
-
-// Give an interface an address and bring it up. @return 0, or -errno
-static int interface_up(const char *name, const char *address, const char *mask)
-{
-	struct ifreq r = {0};
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	snprintf(r.ifr_name, sizeof(r.ifr_name), "%s", name);
-	int rc = fd < 0 ? -1 : address_set(fd, &r, SIOCSIFADDR, address);
-	rc = rc ? rc : address_set(fd, &r, SIOCSIFNETMASK, mask);
-	rc = rc ? rc : ioctl(fd, SIOCGIFFLAGS, &r);
-	r.ifr_flags |= IFF_UP;
-	rc = rc ? rc : ioctl(fd, SIOCSIFFLAGS, &r);
-	rc = rc ? -errno : 0;
-	if (fd >= 0)
-		close(fd);
-	return rc;
-}
-
-// A TAP device that stays when nobody has it open, or no more. @return 0, or -errno
-static int tap_keep(const char *name, bool keep)
-{
-	struct ifreq r = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_MULTI_QUEUE};
-	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
-
-	snprintf(r.ifr_name, sizeof(r.ifr_name), "%s", name);
-	int rc = fd < 0 || ioctl(fd, TUNSETIFF, &r) || ioctl(fd, TUNSETPERSIST, keep) ? -errno : 0;
-	if (fd >= 0)
-		close(fd);
-	return rc;
-}
-
 const char *net_enter(void)
 {
 	static bool entered;
@@ -89,14 +39,12 @@ const char *net_enter(void)
 	if (net_kind() == NET_HOST || entered)
 		return why;
 	entered = true;
-	if (unshare(CLONE_NEWNET))
-		why = text("no network namespace of its own: %s", strerror(errno));
-	else if (interface_up("lo", "127.0.0.1", "255.0.0.0") ||
-		 interface_up("lo:1", HERE, "255.255.255.255"))
-		why = "the loopback of the namespace does not come up";
-	else if (net_kind() == NET_OF_DPDK && tap_keep("flytry", false))
-		why = text("no TAP device: %s", strerror(errno));
-	return why;
+	why = tap_namespace();
+	if (why)
+		return why;
+	tap_up("lo", "127.0.0.1", 0);
+	tap_up("lo:1", HERE, 0);
+	return NULL;
 }
 
 // ---- Jobs
@@ -136,11 +84,8 @@ static unsigned tap_of(struct world *w, const char *key)
 	w->taps = t;
 	snprintf(t->key, sizeof(t->key), "%s", key);
 	assert_true(t->n < TAP_MAX);
-	int rc = tap_keep(text(IFACE_TEXT, t->n), true);
-	rc = rc ? rc
-		: interface_up(text(IFACE_TEXT, t->n), text("10.99.%u.1", t->n), "255.255.255.0");
-	if (rc)
-		fail_msg("no device " IFACE_TEXT ": %s", t->n, strerror(-rc));
+	tap_make(text(IFACE_TEXT, t->n), true);
+	tap_up(text(IFACE_TEXT, t->n), text("10.99.%u.1", t->n), 0);
 	return t->n;
 }
 
@@ -171,7 +116,7 @@ void net_leave(struct world *w)
 	while (w->taps) {
 		struct tap *t = w->taps;
 		w->taps = t->next;
-		tap_keep(text(IFACE_TEXT, t->n), false);
+		tap_remove(text(IFACE_TEXT, t->n), true);
 		free(t);
 	}
 }

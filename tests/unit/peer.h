@@ -2,16 +2,33 @@
 // The other end of a stream: plain sockets of the test, on loopback.
 #pragma once
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "drivers/stream.h"
 #include "tests/unit/test.h"
+
+// How the test's sockets are reached; a driver of our own is on another network than the kernel's.
+static const char *peer_host = "127.0.0.1";
+static enum stream_net peer_net = STREAM_KERNEL;
+
+// A driver of our own does nothing but in its wait(): whoever blocks on the other end calls it
+// meanwhile. NULL: the kernel does it all.
+static void (*peer_pump)(void);
+
+static inline void peer_await(int fd, short events)
+{
+	struct pollfd ready = {fd, events, 0};
+	while (peer_pump && poll(&ready, 1, 0) == 0)
+		peer_pump();
+}
 
 struct peer_listener {
 	int fd;
@@ -22,7 +39,7 @@ struct peer_listener {
 static inline struct peer_listener peer_listen(bool listening)
 {
 	struct peer_listener l = {.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = inet_addr(peer_host)};
 	socklen_t len = sizeof(a);
 	assert_int_equal(bind(l.fd, (struct sockaddr *)&a, sizeof(a)), 0);
 	if (listening)
@@ -34,11 +51,12 @@ static inline struct peer_listener peer_listen(bool listening)
 
 static inline struct stream_peer peer_at(uint16_t port)
 {
-	return (struct stream_peer){.host = "127.0.0.1", .port = port};
+	return (struct stream_peer){.host = peer_host, .port = port, .net = peer_net};
 }
 
 static inline int peer_accept(const struct peer_listener *l)
 {
+	peer_await(l->fd, POLLIN);
 	int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC);
 	assert_true(fd >= 0);
 	return fd;
@@ -51,6 +69,20 @@ static inline void peer_write(int fd, const void *p, size_t len)
 		assert_true(n > 0);
 		at += (size_t)n;
 	}
+}
+
+static inline ssize_t peer_read(int fd, void *p, size_t len)
+{
+	peer_await(fd, POLLIN);
+	return read(fd, p, len);
+}
+
+static inline void peer_join(pthread_t thread)
+{
+	while (peer_pump && pthread_tryjoin_np(thread, NULL) == EBUSY)
+		peer_pump();
+	if (!peer_pump)
+		pthread_join(thread, NULL);
 }
 
 // Write until the socket takes no more for a while. @return bytes that it took
@@ -78,7 +110,9 @@ static inline void peer_reset(int fd)
 static inline bool peer_readable(int fd, int timeout_ms)
 {
 	struct pollfd ready = {fd, POLLIN, 0};
-	return poll(&ready, 1, timeout_ms) == 1;
+	for (int waited = 0; peer_pump && waited < timeout_ms && poll(&ready, 1, 1) == 0; waited++)
+		peer_pump();
+	return poll(&ready, 1, peer_pump ? 0 : timeout_ms) == 1;
 }
 
 // What stands at position i of the test's streams.

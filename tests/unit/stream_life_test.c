@@ -64,7 +64,7 @@ static void wake_from_another_thread_ends_wait(void **state)
 		assert_true(stream_loop_wait(w.loop, -1) >= 0);
 		atomic_store(&w.answered, atomic_load(&w.asked));
 	}
-	pthread_join(thread, NULL);
+	peer_join(thread);
 	loop_free(w.loop);
 }
 
@@ -92,9 +92,11 @@ static void loop_may_run_on_another_thread_than_made_it(void **state)
 	e.port = l.port;
 	pthread_t thread;
 	pthread_create(&thread, NULL, elsewhere_run, &e);
+	pumped = NULL; // the loop is the thread's
 	int fd = peer_accept(&l);
 	peer_write(fd, "over there", 10);
-	pthread_join(thread, NULL);
+	peer_join(thread);
+	pumped = e.loop;
 	stream_close(e.stream);
 	assert_true(peer_readable(fd, PATIENCE_S * 1000));
 	loop_free(e.loop);
@@ -116,7 +118,7 @@ static void close_with_data_in_flight_reaches_the_peer_at_once(void **state)
 		if (i % 2)
 			assert_true(stream_read(p.stream, buf, sizeof(buf)) > 0);
 		stream_close(p.stream);
-		pthread_join(sender, NULL); // its write has failed, without a wait() of ours
+		peer_join(sender); // its write has failed, without a wait() of ours
 		if (i % 4 < 2)
 			assert_true(stream_loop_wait(p.loop, 0) >= 0);
 		loop_free(p.loop);

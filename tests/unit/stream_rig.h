@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "tests/unit/peer.h"
+#include "tests/unit/stream_own.h"
 
 #define MS_NS      1000000ll
 #define PATIENCE_S 20
@@ -22,16 +23,27 @@ static inline uint64_t mono_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
+// The loop that is pumped while the test blocks on the other end.
+static struct stream_loop *pumped;
+
+static inline void pump(void)
+{
+	if (pumped)
+		assert_true(stream_loop_wait(pumped, MS_NS / 10) >= 0);
+}
+
 static inline struct stream_loop *loop_new(void)
 {
 	struct stream_loop *l;
 	assert_int_equal(ops->loop_new(&l), 0);
 	assert_ptr_equal(l->ops, ops);
+	pumped = l;
 	return l;
 }
 
 static inline void loop_free(struct stream_loop *l)
 {
+	pumped = NULL;
 	l->ops->loop_free(l);
 }
 
@@ -148,7 +160,9 @@ static inline void *blast_send(void *arg)
 }
 
 // Run the tests for every driver that this kernel has. @return tests failed
-#define SEAM_RUN(tests) (DRIVER_RUN(&stream_epoll, tests) + DRIVER_RUN(&stream_uring, tests))
+#define SEAM_RUN(tests)                                                                            \
+	(DRIVER_RUN(&stream_epoll, tests) + DRIVER_RUN(&stream_uring, tests) +                     \
+	 DRIVER_RUN(stream_own(), tests))
 #define DRIVER_RUN(driver, tests)                                                                  \
 	(driver_take(driver) ? cmocka_run_group_tests_name((driver)->name, tests, NULL, NULL) : 0)
 
@@ -161,5 +175,10 @@ static inline bool driver_take(const struct stream_ops *driver)
 	else
 		driver->loop_free(l);
 	ops = driver;
+	if (driver == stream_own()) {
+		peer_host = STREAM_OWN_HOST;
+		peer_net = STREAM_OWN;
+		peer_pump = pump;
+	}
 	return !rc;
 }

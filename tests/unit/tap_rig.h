@@ -52,6 +52,18 @@ static inline void tap_make(const char *name, bool multi_queue)
 	close(fd);
 }
 
+// Let go of one that nobody has open: it is gone.
+static inline void tap_remove(const char *name, bool multi_queue)
+{
+	struct ifreq r = {
+		.ifr_flags = (short)(IFF_TAP | IFF_NO_PI | (multi_queue ? IFF_MULTI_QUEUE : 0))};
+	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+	snprintf(r.ifr_name, sizeof(r.ifr_name), "%s", name);
+	if (!ioctl(fd, TUNSETIFF, &r))
+		ioctl(fd, TUNSETPERSIST, 0);
+	close(fd);
+}
+
 // Give the kernel's end an address (/24) and an MTU (0: leave it), and turn it on.
 static inline void tap_up(const char *name, const char *address, int mtu)
 {

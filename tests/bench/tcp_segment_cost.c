@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What a segment costs one core: two stacks of ours at the ends of a pair of rings in this process,
+// in turns on one thread, beside what DPDK itself takes for a frame in the same run.
+//
+//   tests/bench/tcp_segment_cost [SEGMENTS [WINDOW_KB [RUNS]]]     segments of one batch
+//
+//   dpdk     buffers taken, sent, received and given back in bursts, nothing in them touched
+//   seam     nic_send() with a copy of the payload, nic_receive()
+//   send     tcp_write() with a copy, header, checksum, nic_send(); acknowledgements taken
+//   receive  checksum, in order, acknowledged, tcp_read() with a copy
+//
+// Nothing is asserted of the times. The bytes are: all of them arrive, nothing is sent twice.
+#include <arpa/inet.h>
+#include <errno.h>
+#include <rte_eth_ring.h>
+#include <rte_ethdev.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "dataplane/net/stack.h"
+#include "drivers/nic_dpdk.h"
+
+#define PORT      6379
+#define SEGMENT   1448 // bytes of payload with timestamps and an MTU of 1500
+#define FRAME     1514
+#define RING_SIZE 2048
+#define CHUNK     (64 * 1024) // one read or write of the application
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static void stop(const char *what, int rc)
+{
+	fprintf(stderr, "tcp_segment_cost: %s: %s\n", what, strerror(-rc));
+	exit(1);
+}
+
+// ---- Devices
+
+static struct nic *device_open(const char *name)
+{
+	struct nic_dpdk_settings set = {
+		.device = name, .n_queues = 1, .control_cpu = -1, .memory_mb = 96};
+	struct nic *nic;
+	char text[NIC_DPDK_TEXT_LEN];
+	if (nic_dpdk_open(&set, &nic, text)) {
+		fprintf(stderr, "tcp_segment_cost: %s\n", text);
+		exit(1);
+	}
+	return nic;
+}
+
+static void ring_pair_open(struct nic *out[2])
+{
+	nic_close(device_open("net_null0")); // starts DPDK
+	struct rte_ring *to[2];
+	for (int i = 0; i < 2; i++) {
+		to[i] = rte_ring_create(i ? "b" : "a", RING_SIZE, 0, RING_F_SP_ENQ | RING_F_SC_DEQ);
+		if (!to[i])
+			stop("a ring", -ENOMEM);
+	}
+	rte_eth_from_rings("a", &to[0], 1, &to[1], 1, 0);
+	rte_eth_from_rings("b", &to[1], 1, &to[0], 1, 0);
+	out[0] = device_open("net_ring_a");
+	out[1] = device_open("net_ring_b");
+}
+
+// ---- Below TCP
+
+// Buffers taken, sent, received and given back, in bursts, and nothing in them touched.
+static double floor_ns(uint64_t n)
+{
+	uint16_t a, b;
+	struct rte_mbuf *m[NIC_BURST];
+	rte_eth_dev_get_port_by_name("net_ring_a", &a);
+	rte_eth_dev_get_port_by_name("net_ring_b", &b);
+	static struct rte_mempool *pool;
+	if (!pool)
+		pool = rte_pktmbuf_pool_create("floor", 4095, 256, 0, 2048 + 128, 0);
+	if (!pool)
+		stop("a pool", -ENOMEM);
+	uint64_t begin = now_ns();
+	for (uint64_t i = 0; i < n; i += NIC_BURST) {
+		if (rte_pktmbuf_alloc_bulk(pool, m, NIC_BURST))
+			stop("buffers", -ENOMEM);
+		for (int k = 0; k < NIC_BURST; k++)
+			m[k]->pkt_len = m[k]->data_len = FRAME;
+		if (rte_eth_tx_burst(a, 0, m, NIC_BURST) != NIC_BURST ||
+		    rte_eth_rx_burst(b, 0, m, NIC_BURST) != NIC_BURST)
+			stop("a burst", -EIO);
+		rte_pktmbuf_free_bulk(m, NIC_BURST);
+	}
+	return (double)(now_ns() - begin) / (double)n;
+}
+
+// The same through the seam, with the bytes copied in.
+static double seam_ns(struct nic *nic[2], uint64_t n)
+{
+	static uint8_t head[66], body[SEGMENT];
+	struct nic_packet p = {.head = head,
+			       .head_len = sizeof(head),
+			       .l2_len = 14,
+			       .n_body = 1,
+			       .body = {{body, sizeof(body)}}};
+	struct nic_frame f[NIC_BURST];
+	uint64_t begin = now_ns();
+	for (uint64_t i = 0; i < n; i += NIC_BURST) {
+		for (int k = 0; k < NIC_BURST; k++)
+			if (nic_send(nic[0], &p))
+				stop("nic_send", -EIO);
+		nic_flush(nic[0]);
+		if (nic_receive(nic[1], f, NIC_BURST) != NIC_BURST)
+			stop("nic_receive", -EIO);
+	}
+	double ns = (double)(now_ns() - begin) / (double)n;
+	nic_receive(nic[1], f, NIC_BURST);
+	return ns;
+}
+
+// ---- TCP
+
+struct end {
+	struct stack *stack;
+	struct flow *flow;
+	uint64_t ns; // spent in its turns
+};
+
+static void end_init(struct end *e, struct nic *nic, const char *address, uint64_t window)
+{
+	static const uint8_t secret[16] = "not a secret...";
+	struct stack_settings set = {
+		.tcp = {.receive_max = window,
+			.receive_first = window,
+			.send_max = window,
+			.rto_min_ns = 200000000,
+			.ack_delay_ns = 40000000,
+			.user_timeout_ns = 60000000000,
+			.connect_timeout_ns = 10000000000,
+			.time_wait_ns = 1000000000,
+			.mss_min = 1024},
+		.n_addresses = 1,
+		.connections_max = 16,
+		.n_cores = 1,
+	};
+	set.addresses[0].address.family = 4;
+	inet_pton(AF_INET, address, set.addresses[0].address.bytes);
+	set.addresses[0].len = 24;
+	*e = (struct end){0};
+	int rc = stack_new(nic, &set, secret, 1, now_ns(), &e->stack);
+	if (rc)
+		stop("stack_new", rc);
+}
+
+static void connect_ends(struct end *from, struct end *to)
+{
+	struct net_address address = {.family = 4};
+	inet_pton(AF_INET, "10.9.0.2", address.bytes);
+	int rc = stack_listen(to->stack, PORT, NULL, 0, 4);
+	if (rc)
+		stop("stack_listen", rc);
+	rc = stack_connect(from->stack, &address, PORT, NULL, now_ns(), &from->flow);
+	if (rc)
+		stop("stack_connect", rc);
+	uint64_t most = now_ns() + 5000000000u;
+	while (!to->flow || tcp_state(flow_tcp(from->flow)) != TCP_ESTABLISHED) {
+		stack_turn(from->stack, now_ns());
+		stack_turn(to->stack, now_ns());
+		to->flow = to->flow ? to->flow : stack_accept(to->stack, PORT, NULL);
+		if (now_ns() > most)
+			stop("the handshake", -ETIMEDOUT);
+	}
+}
+
+static void news_forget(struct stack *s)
+{
+	unsigned events;
+	while (stack_next_news(s, &events)) {
+	}
+}
+
+// One turn of who sends: the application writes what there is room for.
+static void turn_send(struct end *e, uint64_t *left, uint64_t now)
+{
+	static uint8_t bytes[CHUNK];
+	while (*left) {
+		struct iovec v = {bytes, *left < CHUNK ? *left : CHUNK};
+		ssize_t n = tcp_write(flow_tcp(e->flow), &v, 1, now);
+		if (n <= 0)
+			break;
+		*left -= (uint64_t)n;
+		flow_touch(e->flow);
+	}
+	stack_turn(e->stack, now);
+	news_forget(e->stack);
+}
+
+// One turn of who receives: the application reads everything, and the window opens again.
+static void turn_receive(struct end *e, uint64_t *got, uint64_t now)
+{
+	static uint8_t bytes[CHUNK];
+	stack_turn(e->stack, now);
+	for (ssize_t n; (n = tcp_read(flow_tcp(e->flow), bytes, CHUNK, now)) > 0;) {
+		*got += (uint64_t)n;
+		flow_touch(e->flow);
+	}
+	news_forget(e->stack);
+}
+
+static void bytes_pass(struct end *from, struct end *to, uint64_t len)
+{
+	uint64_t left = len, got = 0, last_ns = now_ns(), at = last_ns;
+	from->ns = to->ns = 0;
+	while (got < len) {
+		uint64_t before = got;
+		turn_send(from, &left, at);
+		uint64_t between = now_ns();
+		turn_receive(to, &got, between);
+		uint64_t end = now_ns();
+		from->ns += between - at;
+		to->ns += end - between;
+		at = end;
+		if (got > before)
+			last_ns = at;
+		else if (at - last_ns > 5000000000u)
+			stop("no byte has arrived for 5 s", -ETIMEDOUT);
+	}
+}
+
+// ---- Batches: the median is what a batch takes when nobody interrupts it
+
+#define BATCHES 201
+
+enum column { DPDK, SEAM, SEND, RECEIVE, N_COLUMNS };
+
+static int by_size(const void *a, const void *b)
+{
+	double d = *(const double *)a - *(const double *)b;
+	return d < 0 ? -1 : d > 0;
+}
+
+static void run(struct nic *nic[2], struct end *from, struct end *to, uint64_t n)
+{
+	static double ns[N_COLUMNS][BATCHES];
+	struct tcp_info before, after;
+	tcp_info(flow_tcp(to->flow), &before);
+	for (int i = 0; i < BATCHES; i++) {
+		ns[DPDK][i] = floor_ns(n);
+		ns[SEAM][i] = seam_ns(nic, n);
+		bytes_pass(from, to, n * SEGMENT);
+		ns[SEND][i] = (double)from->ns / (double)n;
+		ns[RECEIVE][i] = (double)to->ns / (double)n;
+	}
+	tcp_info(flow_tcp(to->flow), &after);
+	if (after.bytes_in - before.bytes_in != BATCHES * n * SEGMENT)
+		stop("bytes were lost", -EIO);
+	tcp_info(flow_tcp(from->flow), &before);
+	if (before.segments_resent)
+		stop("segments were sent again", -EIO);
+	for (int c = 0; c < N_COLUMNS; c++) {
+		qsort(ns[c], BATCHES, sizeof(ns[c][0]), by_size);
+		printf("%9.1f", ns[c][BATCHES / 2]);
+	}
+	double both = ns[SEND][BATCHES / 2] + ns[RECEIVE][BATCHES / 2];
+	printf("%9.1f%9.2f\n", both, SEGMENT * 8 / both);
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t n = argc > 1 ? strtoull(argv[1], NULL, 10) : 4096;
+	uint64_t window = (argc > 2 ? strtoull(argv[2], NULL, 10) : 256) * 1024;
+	int runs = argc > 3 ? atoi(argv[3]) : 3;
+	n = (n + NIC_BURST - 1) / NIC_BURST * NIC_BURST;
+	struct nic *nic[2];
+	struct end from, to;
+	ring_pair_open(nic);
+	end_init(&from, nic[0], "10.9.0.1", window);
+	end_init(&to, nic[1], "10.9.0.2", window);
+	connect_ends(&from, &to);
+	printf("%s\n%d batches of %lu segments of %d bytes, window %lu KiB; median ns a segment:\n",
+	       nic_dpdk_arguments(), BATCHES, (unsigned long)n, SEGMENT,
+	       (unsigned long)window / 1024);
+	printf("%9s%9s%9s%9s%9s%9s\n", "dpdk", "seam", "send", "receive", "both", "Gbit/s");
+	for (int i = 0; i < runs; i++)
+		run(nic, &from, &to, n);
+	flow_close(from.flow, now_ns());
+	flow_close(to.flow, now_ns());
+	stack_free(from.stack, now_ns());
+	stack_free(to.stack, now_ns());
+	nic_close(nic[0]);
+	nic_close(nic[1]);
+	return 0;
+}
