@@ -154,7 +154,7 @@ static bool stack_end_step(struct lab *l, unsigned end)
 	did |= l->nic[end]->counters.tx_frames != sent;
 	for (unsigned i = 0; i < l->n_flows && did; i++)
 		if (l->flows[i].sides[end].tcp)
-			side_check(l, &l->flows[i].sides[end]);
+			side_check(l, &l->flows[i].sides[end], l->set.refuse > 0);
 	l->n_segments[end] = l->nic[end]->counters.tx_frames;
 	return did;
 }
