@@ -83,6 +83,7 @@ struct flow {
 	uint64_t starts_ns;        // our address may not be used before
 	struct net_address hop, remote;
 	struct flow_row *row;
+	struct trace_ring *trace;
 	TAILQ_ENTRY(flow) news; // or, unused: the next unused one
 };
 
