@@ -43,7 +43,7 @@ static void segment_stray(struct stack *s, struct received *r, const struct tcp_
 {
 	struct net_address source = address_of(r->ip.family, r->ip.source);
 	struct net_address target = address_of(r->ip.family, r->ip.target);
-	if (!own_find(s, &target)) {
+	if (!own_is_usable(s, &target)) {
 		s->c.not_ours++;
 		return;
 	}
