@@ -36,8 +36,8 @@ struct stack_settings {
 	// own; NULL: nowhere.
 	struct flow_row *rows;
 	unsigned n_rows;
-	// Where they are traced (contract/trace.h): rings from `trace_first` on, `n_traces` of them,
-	// for as many connections; NULL: nowhere.
+	// Where they are traced (contract/trace.h): `n_traces` rings from `trace_first` on, of as
+	// many connections; NULL: nowhere.
 	struct trace_zone *traces;
 	uint32_t trace_first, n_traces;
 };
