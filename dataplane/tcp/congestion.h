@@ -12,6 +12,7 @@
 struct ack_sample {
 	uint64_t now_ns;
 	uint64_t acked;     // newly acknowledged, cumulatively or by SACK
+	uint64_t advanced;  // that SND.UNA moved; SACK may have told of them before
 	uint64_t lost;      // newly found lost
 	uint64_t in_flight; // before this acknowledgement (SND.NXT - SND.UNA - sacked - lost)
 	uint64_t in_flight_after;

@@ -156,7 +156,7 @@ static void avoid(struct congestion *c, struct cubic *b, uint64_t acked, uint64_
 // @return bytes of the acknowledgement that slow start has left to congestion avoidance
 static uint64_t slow_start(struct congestion *c, struct cubic *b, const struct ack_sample *s)
 {
-	uint64_t grow = s->acked, room;
+	uint64_t grow = s->advanced, room;
 	bool is_over = false;
 
 	if (b->hystart.is_on)
@@ -164,7 +164,7 @@ static uint64_t slow_start(struct congestion *c, struct cubic *b, const struct a
 	if (is_over) {
 		b->hystart.is_on = false;
 		c->ssthresh = c->cwnd;
-		return s->acked;
+		return s->advanced;
 	}
 	room = c->ssthresh - c->cwnd;
 	c->cwnd += grow < room ? grow : room;
@@ -192,11 +192,13 @@ static bool is_used_up(const struct congestion *c, struct cubic *b, const struct
 	return b->full_ns && s->now_ns - b->full_ns <= b->srtt_ns;
 }
 
+// Duplicates leave the window alone, whatever SACK tells (RFC 5681, 3.2; RFC 3042): it grows by
+// what SND.UNA moves.
 static void cubic_acked(struct congestion *c, const struct ack_sample *s)
 {
 	struct cubic *b = cubic_of(c);
 	bool used = is_used_up(c, b, s);
-	uint64_t left = s->acked;
+	uint64_t left = s->advanced;
 
 	if (s->srtt_ns)
 		b->srtt_ns = s->srtt_ns;

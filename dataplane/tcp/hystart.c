@@ -69,5 +69,5 @@ uint64_t hystart_acked(struct hystart *h, const struct ack_sample *s, bool *is_o
 		h->in_css = false;
 		h->baseline_ns = NONE;
 	}
-	return h->in_css ? s->acked / HYSTART_CSS_DIVISOR : s->acked;
+	return h->in_css ? s->advanced / HYSTART_CSS_DIVISOR : s->advanced;
 }

@@ -280,7 +280,7 @@ static void tell_congestion(struct recovery *r, const struct delivery *d, bool w
 	s->srtt_ns = r->srtt_ns;
 	s->is_cwnd_limited = was_full;
 	s->in_recovery = r->state->phase == RECOVERY_FAST;
-	if (s->acked || s->lost)
+	if (s->acked || s->advanced || s->lost)
 		r->congestion->ops->acked(r->congestion, s);
 }
 
@@ -294,6 +294,7 @@ void recovery_ack(struct recovery *r, const struct recovery_ack *in, struct reco
 		.lost = st->rate.lost,
 	};
 	bool was_full = seq_lt(r->una, st->rate.full), dup = is_dup(r, in), undone, repaired;
+	bool was_fast = st->phase == RECOVERY_FAST;
 
 	take_una(r, &d);
 	out->acked = d.acked;
@@ -321,5 +322,7 @@ void recovery_ack(struct recovery *r, const struct recovery_ack *in, struct reco
 	}
 	recovery_change_phase(r, &d);
 	out->lost_new = st->rate.lost != d.lost;
+	// What ends a recovery is no growth (RFC 9438, 4.6; RFC 6582, 3.2).
+	out->sample.advanced = was_fast ? 0 : d.acked;
 	tell_congestion(r, &d, was_full, &out->sample);
 }

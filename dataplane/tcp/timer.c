@@ -86,7 +86,9 @@ static void recovery_run_out(struct tcp *t, uint64_t now_ns)
 		t->snd.probe_tail = true;
 		break;
 	case RECOVERY_TIMEOUT:
-		trace_rto(t->trace, now_ns, t->recovery.backoff, rto_ns, (uint32_t)t->snd.una);
+		rto_ns <<= min_u64(t->recovery.backoff - 1, 16);
+		trace_rto(t->trace, now_ns, t->recovery.backoff,
+			  min_u64(rto_ns, t->host->recovery.rto_max_ns), (uint32_t)t->snd.una);
 		mss_watch(t, now_ns);
 		break;
 	case RECOVERY_REORDER:

@@ -49,10 +49,12 @@ uint16_t window_offer(struct tcp *t, bool is_syn)
 static void limit_grow(struct tcp *t, uint64_t drained)
 {
 	const struct tcp_host *h = t->host;
-	uint64_t want = 2 * drained, most = t->has_scale ? h->set.receive_max : UINT16_MAX;
+	uint64_t want = 2 * drained, most = h->set.receive_max;
 
 	if (drained > t->drain.drained + t->drain.drained / 4)
 		want *= 2;
+	if (!t->has_scale)
+		most = min_u64(most, UINT16_MAX);
 	want = min_u64(want, most);
 	if (want > t->rcv.limit)
 		t->rcv.limit = host_promise(t->host, t->rcv.limit, want);

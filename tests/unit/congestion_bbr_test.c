@@ -232,6 +232,39 @@ static void bandwidth_that_changes_is_followed(void **state)
 	bottleneck_fini(&p);
 }
 
+// 5.3.3.6: behind a shallow buffer probes are short at first, until one has gone well.
+static void bound_follows_a_path_that_widens(void **state)
+{
+	struct walk w;
+	struct bottleneck p = path_of(&w, BDP / 10, 0);
+	const struct bbr *b = bbr_of(&p.c);
+
+	bottleneck_run(&p, 10 * S);
+	assert_between((double)b->inflight_longterm / BDP, 1.0, 1.2);
+	p.rate = 2 * RATE;
+	p.buffer = BDP / 5;
+	bottleneck_run(&p, 20 * S);
+	assert_between((double)b->inflight_longterm / BDP, 1.9, 2.4);
+	assert_between(goodput(&p, 20 * S), 0.85, 1);
+	bottleneck_fini(&p);
+}
+
+// 5.3.3.8.2: as often as Reno would be back, here every 34 round trips, instead of every 2-3 s.
+static void short_paths_are_probed_by_round_trips(void **state)
+{
+	struct walk w;
+	struct bottleneck p = path_of(&w, BDP, 0);
+	unsigned n = 0;
+
+	p.rate = 100 * MBIT;
+	p.delay_ns = 4 * MS;
+	bottleneck_run(&p, 10 * S);
+	for (unsigned i = 0; i < w.n; i++)
+		n += w.visits[i].state == BBR_UP;
+	assert_between(n, 10 * S / (45 * 4 * MS), 10 * S / (30 * 4 * MS));
+	bottleneck_fini(&p);
+}
+
 // What the application holds back is no sign of the path, and time of silence is no time to shrink.
 static void slow_application_changes_nothing(void **state)
 {
@@ -358,7 +391,7 @@ static void losses_while_cruising_bound_until_the_next_probe(void **state)
 	lose_all(&p);
 	bottleneck_run(&p, 2 * DELAY);
 	assert_int_equal(b->state, BBR_CRUISE);
-	assert_between((double)b->bw_shortterm / RATE, 0.69, 1);
+	assert_between((double)b->bw_shortterm / b->max_bw, 0.69, 0.995);
 	assert_true(b->inflight_shortterm < BBR_INFINITE);
 	assert_int_equal(b->bw, bbr_min(b->bw_shortterm, b->max_bw));
 	run_into(&p, BBR_REFILL);
@@ -436,6 +469,8 @@ int main(void)
 		cmocka_unit_test(round_trip_is_probed_on_schedule),
 		cmocka_unit_test(round_trip_that_rose_is_believed_after_ten_seconds),
 		cmocka_unit_test(bandwidth_that_changes_is_followed),
+		cmocka_unit_test(bound_follows_a_path_that_widens),
+		cmocka_unit_test(short_paths_are_probed_by_round_trips),
 		cmocka_unit_test(slow_application_changes_nothing),
 		cmocka_unit_test(idle_flow_restarts_at_the_rate_of_the_path),
 		cmocka_unit_test(timeout_leaves_one_segment_until_recovery_ends),

@@ -30,6 +30,7 @@ static struct ack_sample sample_of(const struct flow *f, uint64_t acked, uint64_
 	return (struct ack_sample){
 		.now_ns = f->now,
 		.acked = acked,
+		.advanced = acked,
 		.in_flight = in_flight,
 		.in_flight_after = in_flight - acked,
 		.rtt_ns = f->rtt,
@@ -182,6 +183,28 @@ static void hystart_resumes_slow_start_after_jitter(void **state)
 	assert_int_equal(f.c.ssthresh, UINT64_MAX);
 }
 
+// Seven samples of a round are not believed, be they ever so high.
+static void hystart_wants_eight_samples(void **state)
+{
+	struct flow f = flow_of(100 * MS);
+
+	hystart_round(&f, 100 * MS);
+	f.rtt = 200 * MS;
+	for (int i = 0; i < 20; i++) {
+		for (int j = 0; j < 7; j++)
+			step(&f);
+		f.turn = 0; // the next acknowledgement begins a round
+	}
+	assert_int_equal(f.c.ssthresh, UINT64_MAX);
+	f.rtt = 300 * MS;
+	for (int i = 0; i < 6; i++) {
+		for (int j = 0; j < 8; j++)
+			step(&f);
+		f.turn = 0;
+	}
+	assert_int_not_equal(f.c.ssthresh, UINT64_MAX);
+}
+
 // The threshold lies between 4 ms and 16 ms.
 static void hystart_thresholds_are_bounded(void **state)
 {
@@ -281,14 +304,15 @@ static void second_loss_below_w_max_converges_faster(void **state)
 	assert_near(segments(f.c.cwnd), w * 0.85 + 0.4 * 8, 0.001);
 }
 
-// 5.8: t does not run while the window is not used.
+// 5.8: t does not run while the window is not used, whether little goes out or nothing does.
 static void time_without_use_of_the_window_does_not_count(void **state)
 {
-	struct flow f = flow_after_loss(100 * MS, 8000), g = f;
+	struct flow f = flow_after_loss(100 * MS, 8000), g = f, h;
 	uint64_t cwnd;
 
 	fly(&f, 10 * S);
 	fly(&g, 10 * S);
+	h = f;
 	cwnd = f.c.cwnd;
 	for (int i = 0; i < 3000; i++) { // five minutes at a tenth of the window
 		f.now += f.rtt;
@@ -296,10 +320,40 @@ static void time_without_use_of_the_window_does_not_count(void **state)
 	}
 	// The window was full as that began: a round trip of growth, no more.
 	assert_near((double)f.c.cwnd, (double)cwnd, 0.005);
-	congestion_cubic.restart(&f.c, 60 * S, S, f.now += 60 * S);
+	congestion_cubic.restart(&h.c, 300 * S, S, h.now += 300 * S);
 	fly(&f, 3 * S);
 	fly(&g, 3 * S);
+	fly(&h, 3 * S);
 	assert_near((double)f.c.cwnd, (double)g.c.cwnd, 0.01);
+	assert_near((double)h.c.cwnd, (double)g.c.cwnd, 0.01);
+}
+
+// What one acknowledgement of two segments adds to a window of 2000 is less than a byte. Half a
+// second of round trips of 1 ms is to add 9/17 of a segment each all the same.
+static void small_acknowledgements_lose_no_fraction(void **state)
+{
+	struct flow f = flow_after_loss(MS, 2000);
+	uint64_t end = f.now + 500 * MS, before = f.c.cwnd;
+
+	while (f.now < end) {
+		f.now += f.rtt * 2 * MSS / f.c.cwnd;
+		ack(&f, 2 * MSS, f.c.cwnd);
+	}
+	assert_near(segments(f.c.cwnd - before), 500 * 9.0 / 17, 0.01);
+}
+
+// 4.2: the target is at most one and a half windows, however far the curve is a round trip later.
+static void window_grows_by_half_a_round_at_most(void **state)
+{
+	struct flow f = flow_after_loss(20 * S, 20);
+	uint64_t cwnd;
+
+	step(&f);
+	for (int i = 0; i < 5; i++) {
+		cwnd = f.c.cwnd;
+		fly(&f, 20 * S);
+		assert_near((double)f.c.cwnd / cwnd, pow(1 + 0.5 / ROUND_ACKS, ROUND_ACKS), 0.01);
+	}
 }
 
 static void undo_puts_back_window_and_curve(void **state)
@@ -330,6 +384,10 @@ static void undo_of_a_timeout_in_the_first_slow_start_goes_on_doubling(void **st
 	assert_int_equal(f.c.ssthresh, UINT64_MAX);
 	hystart_round(&f, 100 * MS);
 	assert_near((double)f.c.cwnd / cwnd, pow(1 + 1.0 / ROUND_ACKS, ROUND_ACKS), 0.001);
+	// And the rise of the round trip still ends it.
+	for (int i = 0; i < 6; i++)
+		hystart_round(&f, 120 * MS);
+	assert_int_not_equal(f.c.ssthresh, UINT64_MAX);
 }
 
 // 4.9.2: a window that has grown beyond what it was stays.
@@ -471,12 +529,15 @@ int main(void)
 		cmocka_unit_test(window_that_is_not_used_does_not_grow),
 		cmocka_unit_test(hystart_leaves_slow_start_as_the_round_trip_rises),
 		cmocka_unit_test(hystart_resumes_slow_start_after_jitter),
+		cmocka_unit_test(hystart_wants_eight_samples),
 		cmocka_unit_test(hystart_thresholds_are_bounded),
 		cmocka_unit_test(loss_takes_three_tenths),
 		cmocka_unit_test(window_follows_the_curve),
 		cmocka_unit_test(small_windows_grow_as_renos),
 		cmocka_unit_test(second_loss_below_w_max_converges_faster),
 		cmocka_unit_test(time_without_use_of_the_window_does_not_count),
+		cmocka_unit_test(small_acknowledgements_lose_no_fraction),
+		cmocka_unit_test(window_grows_by_half_a_round_at_most),
 		cmocka_unit_test(undo_puts_back_window_and_curve),
 		cmocka_unit_test(undo_of_a_timeout_in_the_first_slow_start_goes_on_doubling),
 		cmocka_unit_test(undo_that_comes_too_late_changes_nothing),

@@ -3,6 +3,8 @@
 // which then writes segments by hand (tcp_script.h).
 #pragma once
 
+#include <errno.h>
+
 #include "dataplane/tcp/tcp.h"
 #include "tests/unit/random.h"
 #include "tests/unit/test.h"
