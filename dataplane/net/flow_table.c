@@ -33,8 +33,10 @@ void flow_table_fini(struct flow_table *t)
 
 struct flow_key flow_key_of(const struct tcp_tuple *tuple)
 {
-	return flow_key_received(tuple->family, tuple->remote, tuple->local, tuple->remote_port,
-				 tuple->local_port);
+	struct flow_key k;
+	flow_key_received(&k, tuple->family, tuple->remote, tuple->local, tuple->remote_port,
+			  tuple->local_port);
+	return k;
 }
 
 // A product's halves together: every bit of the input reaches every bit of the result.

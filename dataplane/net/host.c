@@ -63,6 +63,7 @@ static struct stack_settings stack_settings_of(const struct host_net *h, const s
 		.connections_max = CONNECTIONS_MAX,
 		.n_cores = h->n_cores,
 		.steer = h->steer,
+		.traces = &h->contract->traces,
 	};
 	for (unsigned i = 0; i < n->n_addresses; i++)
 		set.addresses[i] = (struct net_prefix){address_from(&n->addresses[i].address),
@@ -110,6 +111,8 @@ static int stacks_make(struct host_net *h, uint64_t now_ns)
 	set = stack_settings_of(h, nic);
 	for (unsigned i = 0; i < h->n_cores; i++) {
 		set.core = i;
+		set.n_traces = TRACE_FLOWS_MAX / h->n_cores;
+		set.trace_first = i * set.n_traces;
 		set.n_rows = flow_rows_of(&h->contract->flows, i, h->n_cores, &set.rows);
 		int rc = stack_new(h->cores[i].nic, &set, boot.secret, boot.seed + i, now_ns,
 				   &h->cores[i].stack);

@@ -26,6 +26,12 @@ struct own_address *own_find(struct stack *s, const struct net_address *a)
 	return NULL;
 }
 
+bool own_is_usable(struct stack *s, const struct net_address *a)
+{
+	const struct own_address *own = own_find(s, a);
+	return own && !own->is_tentative && !own->is_duplicate;
+}
+
 static void flows_abort(struct stack *s, const struct net_address *local, uint64_t now_ns)
 {
 	for (uint32_t i = 0; i < s->set.connections_max; i++) {

@@ -16,6 +16,7 @@
 
 struct steer;
 struct flow_row;
+struct trace_zone;
 
 struct stack_settings {
 	struct tcp_settings tcp;
@@ -35,6 +36,10 @@ struct stack_settings {
 	// own; NULL: nowhere.
 	struct flow_row *rows;
 	unsigned n_rows;
+	// Where they are traced (contract/trace.h): `n_traces` rings from `trace_first` on, of as
+	// many connections; NULL: nowhere.
+	struct trace_zone *traces;
+	uint32_t trace_first, n_traces;
 };
 
 struct stack;

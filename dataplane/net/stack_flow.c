@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "dataplane/contract/flows.h"
+#include "dataplane/contract/trace.h"
 #include "dataplane/net/bytes.h"
 #include "dataplane/net/port.h"
 #include "dataplane/net/stack_priv.h"
@@ -86,6 +87,21 @@ static void row_write(struct flow *f, const struct tcp_tuple *tuple)
 	atomic_store_explicit(&row->in_use, 1, memory_order_release);
 }
 
+static void trace_begin(struct flow *f, struct tcp *tcp, const struct tcp_tuple *tuple)
+{
+	const struct stack_settings *set = &f->stack->set;
+	struct trace_flow traced = {.family = tuple->family,
+				    .local_port = tuple->local_port,
+				    .remote_port = tuple->remote_port,
+				    .link = TRACE_NO_LINK};
+	if (!set->traces || f->index >= set->n_traces)
+		return;
+	memcpy(traced.local, tuple->local, sizeof(traced.local));
+	memcpy(traced.remote, tuple->remote, sizeof(traced.remote));
+	f->trace = trace_open(set->traces, set->trace_first + f->index, &traced);
+	tcp_set_trace(tcp, f->trace);
+}
+
 void flow_begin(struct flow *f, struct tcp *tcp)
 {
 	const struct tcp_tuple *tuple = tcp_tuple(tcp);
@@ -93,6 +109,7 @@ void flow_begin(struct flow *f, struct tcp *tcp)
 	f->tcp = tcp;
 	flow_table_put(&f->stack->table, &key, f->index);
 	row_write(f, tuple);
+	trace_begin(f, tcp, tuple);
 	flow_ready(f);
 }
 
@@ -120,6 +137,9 @@ void flow_free(struct flow *f)
 		TAILQ_REMOVE(&s->ready, f, ready);
 	f->is_ready = false;
 	news_forget(f);
+	if (f->trace)
+		trace_close(f->trace);
+	f->trace = NULL;
 	f->row = NULL;
 	TAILQ_INSERT_TAIL(&s->unused, f, news);
 }

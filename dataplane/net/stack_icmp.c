@@ -10,7 +10,7 @@ static void echo_answer(struct stack *s, const struct received *r, uint8_t type)
 {
 	struct net_address from = address_of(r->ip.family, r->ip.target);
 	struct net_address to = address_of(r->ip.family, r->ip.source);
-	if (!own_find(s, &from) || !address_is_unicast(&to) || r->is_group)
+	if (!own_is_usable(s, &from) || !address_is_unicast(&to) || r->is_group)
 		return; // RFC 1122, 3.2.2.6; RFC 4443, 4.2
 	if (!limit_take(&s->echo_limit, r->now_ns)) {
 		s->c.icmp_limited++;

@@ -43,7 +43,7 @@ static void segment_stray(struct stack *s, struct received *r, const struct tcp_
 {
 	struct net_address source = address_of(r->ip.family, r->ip.source);
 	struct net_address target = address_of(r->ip.family, r->ip.target);
-	if (!own_find(s, &target)) {
+	if (!own_is_usable(s, &target)) {
 		s->c.not_ours++;
 		return;
 	}
@@ -86,8 +86,9 @@ static void tcp_segment_input(struct stack *s, struct received *r)
 		return;
 	}
 	seg.n_merged = r->frame->n_merged;
-	struct flow_key key = flow_key_received(ip->family, ip->source, ip->target, seg.source_port,
-						seg.target_port);
+	struct flow_key key;
+	flow_key_received(&key, ip->family, ip->source, ip->target, seg.source_port,
+			  seg.target_port);
 	uint32_t index = flow_table_find(&s->table, &key);
 	if (index == FLOW_NONE) {
 		segment_stray(s, r, &seg, &key);
@@ -129,7 +130,11 @@ static void packet_input(struct stack *s, struct received *r)
 void frame_input(struct stack *s, const struct nic_frame *f, bool is_handed, bool is_copy,
 		 uint64_t now_ns)
 {
-	struct received r = {f, .is_handed = is_handed, .is_copy = is_copy, .now_ns = now_ns};
+	struct received r; // not cleared: each field is written before it is read
+	r.frame = f;
+	r.is_handed = is_handed;
+	r.is_copy = is_copy;
+	r.now_ns = now_ns;
 	if (ether_read(&r.ether, f)) {
 		s->c.bad_ether++;
 		return;

@@ -83,6 +83,7 @@ struct flow {
 	uint64_t starts_ns;        // our address may not be used before
 	struct net_address hop, remote;
 	struct flow_row *row;
+	struct trace_ring *trace;
 	TAILQ_ENTRY(flow) news; // or, unused: the next unused one
 };
 
@@ -168,6 +169,7 @@ static inline void chore_at(struct stack *s, uint64_t due_ns)
 
 // stack.c
 struct own_address *own_find(struct stack *s, const struct net_address *a);
+bool own_is_usable(struct stack *s, const struct net_address *a); // ours, and ours for sure
 void own_contested(struct stack *s, struct own_address *own, const uint8_t mac[MAC_LEN],
 		   uint64_t now_ns);
 

@@ -59,14 +59,16 @@ struct tap {
 // What tells one host from another: the state folder, else the configuration, else nothing.
 static const char *host_key(struct world *w, const char *const *arguments)
 {
-	const char *key = NULL;
+	const char *state = NULL, *config = NULL;
 
 	for (; *arguments; arguments++)
-		if (!strcmp(*arguments, "--state-dir") && arguments[1])
-			return arguments[1];
-		else if (!strcmp(*arguments, "--config") && arguments[1])
-			key = arguments[1];
-	return key ? key : text("job %u", w->n_processes);
+		if (!strcmp(*arguments, "--state-dir"))
+			state = arguments[1];
+		else if (!strcmp(*arguments, "--config"))
+			config = arguments[1];
+	if (state)
+		return state;
+	return config ? config : text("job %u", w->n_processes);
 }
 
 static unsigned tap_of(struct world *w, const char *key)
@@ -89,8 +91,12 @@ static unsigned tap_of(struct world *w, const char *key)
 	return t->n;
 }
 
+// A test that says --net knows what it wants.
 static bool opens_links(const char *program, const char *const *arguments)
 {
+	for (const char *const *a = arguments; *a; a++)
+		if (!strncmp(*a, "--net=", 6))
+			return false;
 	if (!strcmp(program, "flyoverd"))
 		return true;
 	return *arguments && (!strcmp(*arguments, "sync") || !strcmp(*arguments, "restore"));

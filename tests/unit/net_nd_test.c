@@ -86,6 +86,14 @@ static void expect_about(const struct nd *n, const char *about)
 	assert_true(address_eq(&n->target, &a));
 }
 
+static void give_ping(void)
+{
+	struct net_address from = at("2001:db8::7"), to = at("2001:db8::2");
+	uint8_t message[16] = {ICMP6_ECHO};
+	give_icmp(&nic, &from, &to, 64, message, sizeof(message));
+	stack_turn(stack, now_ns);
+}
+
 static const char *link_local = "fe80::ff:fe00:2", *solicited_link_local = "ff02::1:ff00:2";
 
 // A report of our groups: both addresses end alike, so there is one.
@@ -124,7 +132,7 @@ static void addresses_are_looked_for_before_they_are_used(void **state)
 
 	give_solicitation("2001:db8::7", "ff02::1:ff00:2", "2001:db8::2", true);
 	now_ns = SECOND - 1;
-	stack_turn(stack, now_ns);
+	give_ping();
 	expect_nothing(&nic); // not ours yet (RFC 4862, 5.4.3)
 	assert_int_equal(stack_deadline(stack), SECOND);
 	now_ns = SECOND;
@@ -228,14 +236,6 @@ static void address_that_somebody_has_is_not_used(void **state)
 		expect_about(&n, link_local);
 		expect_nothing(&nic);
 	}
-}
-
-static void give_ping(void)
-{
-	struct net_address from = at("2001:db8::7"), to = at("2001:db8::2");
-	uint8_t message[16] = {ICMP6_ECHO};
-	give_icmp(&nic, &from, &to, 64, message, sizeof(message));
-	stack_turn(stack, now_ns);
 }
 
 static void expect_ping_to(const uint8_t *mac)

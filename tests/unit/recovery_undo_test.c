@@ -56,6 +56,22 @@ static void answer_to_the_retransmission_undoes_nothing(void **state)
 	rig_end(&g);
 }
 
+// Eifel compares with the first retransmission, however many there were.
+static void later_timeouts_keep_the_first_retransmission(void **state)
+{
+	struct rig g;
+	uint64_t first_ns;
+
+	time_out(&g, true, true);
+	first_ns = recovery_first_resent_ns(&g.r);
+	assert_int_equal(rig_expire(&g), RECOVERY_TIMEOUT);
+	assert_int_equal(rig_resend(&g), 0);
+	assert_true(first_ns && recovery_first_resent_ns(&g.r) == first_ns);
+	rig_ack_with(&g, 1, NULL, 0, of_the_original);
+	assert_int_equal(g.calls.n_undo, 1);
+	rig_end(&g);
+}
+
 static void late_original_undoes_fast_recovery(void **state)
 {
 	struct rig g;
@@ -187,6 +203,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(late_original_undoes_a_timeout),
 		cmocka_unit_test(answer_to_the_retransmission_undoes_nothing),
+		cmocka_unit_test(later_timeouts_keep_the_first_retransmission),
 		cmocka_unit_test(late_original_undoes_fast_recovery),
 		cmocka_unit_test(hole_that_fills_before_its_retransmission),
 		cmocka_unit_test(all_that_came_twice_undoes),
