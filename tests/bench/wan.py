@@ -39,7 +39,7 @@ FREE = [Case("ours", "kernel", "cubic", "0"), Case("ours", "ours", "cubic", "0")
 
 # Where losses bind the window the rate of the link is of no account, and a mean needs many of them:
 # so these run all at once, each over a link of its own. (case, how many)
-BOUND_RATE = "200mbit"
+BOUND_RATE = "100mbit"
 BOUND = [(Case(sender, "kernel", "cubic", loss), n) for sender in ("ours", "kernel")
          for loss, n in (("1e-4", 6), ("each 10000th", 2), ("1e-3", 2), ("1e-2", 1))]
 
