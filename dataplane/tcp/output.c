@@ -264,9 +264,7 @@ static uint64_t new_len(const struct tcp *t, uint64_t now_ns, bool *is_app_limit
 	uint64_t window = window_left(t), allow = recovery_allow(&t->recovery, now_ns);
 	uint64_t n = min_u64(min_u64(data, allow), window), burst = burst_max(t);
 
-	n = without_crumbs(t, n, data, window);
-	if (n > burst)
-		n = burst;
+	n = n < burst ? without_crumbs(t, n, data, window) : burst;
 	*is_app_limited = data - n < t->snd.mss && allow > n;
 	if (n == data && t->is_shut && window > n && allow > n)
 		n++;
