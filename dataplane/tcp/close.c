@@ -155,7 +155,9 @@ void tcp_icmp(struct tcp *t, struct seq seq, int error, uint32_t mtu, uint64_t n
 		mss_told(t, mtu, now_ns);
 		return;
 	}
+	// RFC 5461, 4.1: who waits for a connection wants to know. Nobody waits for one that comes
+	// in, and its peer may have it open already: its SYN-ACK goes on until it is too old.
 	t->error_soft = error;
-	if (tcp_is_opening(t))
+	if (tcp_is_opening(t) && !t->is_passive)
 		tcp_fail(t, error, now_ns);
 }

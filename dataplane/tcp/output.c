@@ -59,6 +59,8 @@ static bool sack_output(struct tcp *t, uint64_t now_ns, struct tcp_segment *out)
 {
 	bool has_blocks = t->receive.n || t->receive.repeat.from < t->receive.repeat.to;
 
+	if (t->snd.nxt == POSITION_SYN) // nothing goes before the SYN-ACK
+		return false;
 	return t->ack.now && t->has_sack && has_blocks && ack_output(t, now_ns, out);
 }
 

@@ -248,7 +248,7 @@ bool ack_step(struct tcp *t, struct arrived *a);
 void ack_take(struct tcp *t, const struct arrived *a);
 
 // window.c
-uint16_t window_offer(struct tcp *t);                // SEG.WND of a segment that goes out now
+uint16_t window_offer(struct tcp *t, bool is_syn); // SEG.WND of a segment that goes out now
 void window_drained(struct tcp *t, uint64_t now_ns); // the application has read
 void window_rtt(struct tcp *t, const struct arrived *a);
 void ack_owe(struct tcp *t, const struct arrived *a, enum arrival how);

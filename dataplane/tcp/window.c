@@ -30,10 +30,10 @@ static uint64_t window_units(const struct tcp *t, uint64_t next, uint64_t edge, 
 	return min_u64(units, UINT16_MAX);
 }
 
-uint16_t window_offer(struct tcp *t)
+uint16_t window_offer(struct tcp *t, bool is_syn)
 {
 	uint64_t next = t->receive.next, edge = t->rcv.edge, units;
-	unsigned scale = tcp_is_opening(t) ? 0 : t->rcv.scale; // in a SYN it is not scaled
+	unsigned scale = is_syn ? 0 : t->rcv.scale; // RFC 7323, 2.2
 
 	if (is_worth_telling(t, room_edge(t)))
 		edge = room_edge(t);

@@ -9,7 +9,7 @@
 #include "drivers/nic.h"
 #include "tests/e2e/torture_random.h"
 
-#define STACKS 0 // percent of runs over whole stacks
+#define STACKS 45 // percent of runs over whole stacks
 
 #define KB 1024u
 #define MB (1024u * KB)

@@ -253,6 +253,11 @@ bool lab_is_complete(const struct lab *l, unsigned flow, unsigned end)
 	       f->sides[end].received == f->sides[!end].app.send;
 }
 
+bool lab_was_open(const struct lab *l, unsigned flow, unsigned end)
+{
+	return l->flows[flow].sides[end].is_opened;
+}
+
 int lab_error(const struct lab *l, unsigned flow, unsigned end)
 {
 	return l->flows[flow].sides[end].error;

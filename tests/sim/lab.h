@@ -104,9 +104,10 @@ uint64_t lab_now(const struct lab *l); // ns from the beginning
 // Of a connection at an end.
 uint64_t lab_received(const struct lab *l, unsigned flow, unsigned end); // bytes that it has read
 bool lab_is_complete(const struct lab *l, unsigned flow, unsigned end);  // all, and the end
-int lab_error(const struct lab *l, unsigned flow, unsigned end);         // errno, 0: none
-uint64_t lab_gone_ns(const struct lab *l, unsigned flow, unsigned end);  // 0: it is not
-struct tcp *lab_tcp(const struct lab *l, unsigned flow, unsigned end);   // NULL: not open
+bool lab_was_open(const struct lab *l, unsigned flow, unsigned end);
+int lab_error(const struct lab *l, unsigned flow, unsigned end);        // errno, 0: none
+uint64_t lab_gone_ns(const struct lab *l, unsigned flow, unsigned end); // 0: it is not
+struct tcp *lab_tcp(const struct lab *l, unsigned flow, unsigned end);  // NULL: not open
 
 struct wire *lab_wire(const struct lab *l, unsigned end); // what this end sends through
 uint64_t lab_segments(const struct lab *l, unsigned end); // put on its wire

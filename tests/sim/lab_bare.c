@@ -199,7 +199,7 @@ static bool step_side(struct lab *l, struct side *s)
 		events = tcp_events(s->tcp);
 		did |= side_step(l, s, events);
 		did |= send_all(l, s);
-		side_check(l, s);
+		side_check(l, s, false);
 	} while (events && !l->error[0]);
 	if (tcp_state(s->tcp) == TCP_CLOSED && s->is_closed) {
 		tcp_free(s->tcp);

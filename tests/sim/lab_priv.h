@@ -117,7 +117,9 @@ void side_gone(struct lab *l, struct side *s);
 uint32_t icmp_too_big(const uint8_t *frame, uint32_t len, uint16_t mtu, uint8_t *out);
 
 // What must hold of a connection between its steps.
-void side_check(struct lab *l, struct side *s);
+//
+// @param is_waited_for  somebody else comes back to it though none of its timers runs
+void side_check(struct lab *l, struct side *s, bool is_waited_for);
 
 // The hooks of the wires.
 void watch_tap(void *owner, const uint8_t *frame, uint32_t len, uint64_t now_ns, bool is_taken);

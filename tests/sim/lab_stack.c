@@ -81,6 +81,19 @@ static int stack_end_open(struct lab *l, struct side *s)
 	return rc;
 }
 
+// The application's turn, and what it means for the stack.
+static bool step_side(struct lab *l, struct side *s, unsigned events)
+{
+	struct flow *f = s->flow_of_stack;
+	bool did = side_step(l, s, events);
+
+	if (s->is_closed) // the stack ends it by itself
+		side_gone(l, s);
+	else if (did)
+		flow_touch(f);
+	return did;
+}
+
 static bool accept_all(struct lab *l, unsigned end)
 {
 	bool did = false;
@@ -97,24 +110,8 @@ static bool accept_all(struct lab *l, unsigned end)
 		s->flow_of_stack = f;
 		s->tcp = flow_tcp(f);
 		// What came with the opening may have been told of before it had an owner.
-		s->is_due = true;
-		if (!s->is_opened)
-			side_step(l, s, TCP_OPENED | TCP_READABLE | TCP_WRITABLE);
-		flow_touch(f);
+		step_side(l, s, TCP_OPENED | TCP_READABLE | TCP_WRITABLE);
 	}
-	return did;
-}
-
-// The application's turn, and what it means for the stack.
-static bool step_side(struct lab *l, struct side *s, unsigned events)
-{
-	struct flow *f = s->flow_of_stack;
-	bool did = side_step(l, s, events);
-
-	if (s->is_closed) // the stack ends it by itself
-		side_gone(l, s);
-	else if (did)
-		flow_touch(f);
 	return did;
 }
 
@@ -137,14 +134,13 @@ static bool step_sides(struct lab *l, unsigned end)
 		struct side *s = &l->flows[i].sides[end];
 		if (s->tcp && side_deadline(l, s) <= l->now_ns)
 			did |= step_side(l, s, 0);
-		if (s->tcp)
-			side_check(l, s);
 	}
 	return did;
 }
 
 static bool stack_end_step(struct lab *l, unsigned end)
 {
+	uint64_t sent = l->nic[end]->counters.tx_frames;
 	bool did = false, goes_on = true;
 
 	for (unsigned n = 0; goes_on && !l->error[0]; n++) {
@@ -155,6 +151,10 @@ static bool stack_end_step(struct lab *l, unsigned end)
 		if (n > TURNS_MAX)
 			lab_fail(l, "end %u: turns without end", end);
 	}
+	did |= l->nic[end]->counters.tx_frames != sent;
+	for (unsigned i = 0; i < l->n_flows && did; i++)
+		if (l->flows[i].sides[end].tcp)
+			side_check(l, &l->flows[i].sides[end], l->set.refuse > 0);
 	l->n_segments[end] = l->nic[end]->counters.tx_frames;
 	return did;
 }

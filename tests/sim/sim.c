@@ -45,8 +45,12 @@ static const char *judge_side(const struct lab *l, const struct draw *d, unsigne
 	if (d->end == DRAW_QUITS && flow == 0)
 		return NULL; // what came was held against the pattern
 	// Who gives up says so by an RST, which may come through; a server may never have heard.
-	if (d->end == DRAW_DIES &&
-	    (error == ETIMEDOUT || error == ECONNRESET || (end == 1 && !error)))
+	if (d->end == DRAW_DIES && (error == ETIMEDOUT || error == ECONNRESET ||
+				    error == EHOSTUNREACH || (end == 1 && !error)))
+		return NULL;
+	// ARP and ND ask three times, whatever the connection's patience is.
+	if (d->set.level == LAB_STACK && !lab_was_open(l, flow, 0) &&
+	    lab_error(l, flow, 0) == EHOSTUNREACH)
 		return NULL;
 	snprintf(text, len, "flow %u end %u: %" PRIu64 " of %" PRIu64 " bytes, %s", flow, end,
 		 lab_received(l, flow, end), d->apps[flow][!end].send, strerror(error));
