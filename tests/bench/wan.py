@@ -307,7 +307,7 @@ def loss_of(case):
 
 
 def response(p):
-    """RFC 9438, 5.1, figure 4: CUBIC's mean window; in the Reno-friendly region Reno's (5.2).
+    """RFC 9438, 5, formula 6, and Reno's mean window where that is the larger one (4.3).
 
     @return bits of payload a second
     """
