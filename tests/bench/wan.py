@@ -6,14 +6,13 @@ its own; an end of ours is a process with DPDK's TAP device, which the link take
 packet socket. Ours sends to a kernel that knows nothing of it, and to itself.
 """
 import collections
-import ctypes
+import concurrent.futures
 import json
 import os
 import re
 import select
 import signal
 import subprocess
-import threading
 import time
 
 import processes
@@ -50,55 +49,55 @@ class Failed(Exception):
 
 # -- namespaces -------------------------------------------------------------------------------
 
+def in_thread(function):
+    """Namespaces are a thread's own: what one enters, the others are not in."""
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        return pool.submit(function).result()
+
+
 class Namespace:
     """A network namespace; it lasts as long as its descriptor is open."""
 
     def __init__(self):
-        self.fd = None
-        self._in_thread(self._make)
-        if self.fd is None:
-            raise Failed("network namespaces cannot be made: run this as root, or by unshare -Urn")
+        self.fd = in_thread(self._make)
         self.run("ip", "link", "set", "lo", "up")
-        self.set("ipv6/conf/all/disable_ipv6", 1)
-        self.set("ipv6/conf/default/disable_ipv6", 1)
+        if os.path.exists("/proc/sys/net/ipv6"):  # or its discovery is on the link as well
+            self.set("ipv6/conf/all/disable_ipv6", 1)
+            self.set("ipv6/conf/default/disable_ipv6", 1)
 
-    def _make(self):
-        if processes.LIBC.unshare(CLONE_NEWNET) == 0:
-            self.fd = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-
-    def _in_thread(self, function):
-        thread = threading.Thread(target=function)
-        thread.start()
-        thread.join()
+    @staticmethod
+    def _make():
+        if processes.LIBC.unshare(CLONE_NEWNET):
+            raise Failed("network namespaces cannot be made: run this as root, or by unshare -Urn")
+        return os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
 
     def enter(self):
-        """For the child, between fork and exec."""
-        processes.die_with_parent()
         if processes.LIBC.setns(self.fd, CLONE_NEWNET):
-            raise OSError(ctypes.get_errno(), "setns")
+            raise Failed("a network namespace cannot be entered")
+
+    def enter_child(self):
+        """Between fork and exec."""
+        processes.die_with_parent()
+        self.enter()
 
     def run(self, *argv):
-        subprocess.run(argv, check=True, preexec_fn=self.enter)
+        subprocess.run(argv, check=True, preexec_fn=self.enter_child)
 
     def set(self, name, value):
+        """One of net's sysctls, which show who looks his own namespace's."""
         def write():
-            processes.LIBC.setns(self.fd, CLONE_NEWNET)
-            path = "/proc/sys/net/" + name
-            if os.path.exists(path):
-                with open(path, "w") as f:
-                    f.write(str(value))
-        self._in_thread(write)
+            self.enter()
+            with open("/proc/sys/net/" + name, "w") as f:
+                f.write(str(value))
+        in_thread(write)
 
     def dropped(self):
         """@return frames that devices of this namespace had no room for"""
-        found = []
-
         def look():
-            processes.LIBC.setns(self.fd, CLONE_NEWNET)
+            self.enter()
             with open("/proc/thread-self/net/dev") as f:
-                found.extend(line.split(":")[1].split() for line in f.readlines()[2:])
-        self._in_thread(look)
-        return sum(int(fields[3]) + int(fields[11]) for fields in found)
+                return [line.split(":")[1].split() for line in f.readlines()[2:]]
+        return sum(int(fields[3]) + int(fields[11]) for fields in in_thread(look))
 
     def close(self):
         os.close(self.fd)
@@ -113,7 +112,7 @@ class Program:
         self.argv = argv
         self.lines = []
         self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                        preexec_fn=namespace.enter)
+                                        preexec_fn=namespace.enter_child)
 
     def wait_line(self, word, deadline_s=DEADLINE_S):
         """@return the first line from now on that has this word"""
@@ -213,9 +212,6 @@ class Path:
         for e in self.ends:
             e.wait_line("joined")
 
-    def cpu(self):
-        return self.link.cpu()
-
     def finish(self):
         """@return figures, once both ends have said theirs"""
         sender, receiver = [json.loads(e.wait_line("{", sum(self.times) + DEADLINE_S))
@@ -269,10 +265,10 @@ def one_flow(bench, case, rate, times):
     path = Path(bench, case, rate, 1, times)
     path.wait_joined()
     time.sleep(times[0])
-    began, machine, link = time.monotonic(), machine_cpu(), path.cpu()
+    began, machine, link = time.monotonic(), machine_cpu(), path.link.cpu()
     time.sleep(times[1])
     seconds = time.monotonic() - began
-    machine, link = machine_cpu() - machine, path.cpu() - link
+    machine, link = machine_cpu() - machine, path.link.cpu() - link
     figures = path.finish()
     gb = figures["goodput"] * seconds / 8 / 1e9
     figures.update(rate=bits(rate), cpu_per_gb={
