@@ -23,6 +23,8 @@ void bytes_reserve(struct bytes *b, size_t more)
 
 void bytes_add(struct bytes *b, const char *p, size_t len)
 {
+	if (!len)
+		return; // of what never had a byte, p is NULL
 	bytes_reserve(b, len);
 	memcpy(b->p + b->len, p, len);
 	b->len += len;

@@ -132,6 +132,11 @@ static bool part_read(struct options *o, const char *text, size_t len)
 	return false;
 }
 
+static bool read_ahead(struct options *o, const char *text)
+{
+	return number_read(text, 0, UINT64_MAX, &o->ahead);
+}
+
 static bool read_mix(struct options *o, const char *text)
 {
 	unsigned sum = 0;
@@ -168,6 +173,8 @@ static const struct row {
 	{"flows", "N", "sources, at most 15 (1)", read_flows},
 	{"target-port", "N", "of the target (6400)", read_target_port},
 	{"commands", "N", "of each stream, then PINGs (without end)", read_commands},
+	{"ahead", "N", "about how many are sent and not yet applied (100000); 0: any number",
+	 read_ahead},
 	{"mix", "VERB=PARTS,..", "what streams are made of (set=1), see below", read_mix},
 	{"value", "SIZE[-SIZE]", "length of values (64)", read_value},
 	{"keys", "N", "distinct keys of each kind, at most (1000000)", read_keys},
@@ -269,6 +276,7 @@ int options_read(int argc, char **argv, struct options *o)
 	*o = (struct options){.flows = 1,
 			      .source_port = 6379,
 			      .target_port = 6400,
+			      .ahead = 100000,
 			      .block = {.n_commands = 65536,
 					.n_keys = 1000000,
 					.value_min = 64,

@@ -12,6 +12,7 @@ struct options {
 	struct block_settings block;
 	uint64_t flows; // sources
 	uint64_t source_port, target_port;
+	uint64_t ahead;  // commands that sources are ahead of the target at most; 0: any number
 	uint64_t for_ns; // 0: until a signal
 	bool check, json;
 };

@@ -29,6 +29,7 @@ struct server {
 	bool is_source;
 	char replid[REPLID_LEN + 1]; // also its run_id
 	uint64_t position;           // of the stream, up to which it was written to somebody
+	uint64_t at;                 // where the last who was written to is
 };
 
 // What all targets have taken. @see report.c
@@ -104,6 +105,9 @@ void source_psync(struct peer *p, const struct request *r, struct bytes *out);
 // Bytes of the stream that go out now; empty: none
 struct span source_next(struct peer *p);
 void source_written(struct peer *p, size_t len);
+
+// Commands that all sources have said.
+uint64_t sources_sent(const struct world *w);
 
 // ---- target.c
 

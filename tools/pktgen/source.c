@@ -45,13 +45,37 @@ void source_psync(struct peer *p, const struct request *r, struct bytes *out)
 		bytes_text(out, "+FULLRESYNC %s %d\r\n", p->server->replid, FIRST_OFFSET);
 		snapshot_put(out);
 	}
+	p->server->at = p->position;
 	p->limit = p->position > end ? p->position : end;
 	p->ping_ns = p->world->now_ns + SECOND_NS;
 	p->is_replica = true;
 }
 
+uint64_t sources_sent(const struct world *w)
+{
+	uint64_t sum = 0;
+	for (unsigned i = 0; i < w->n_servers; i++)
+		sum += block_commands(&w->block, w->servers[i].position);
+	return sum;
+}
+
+// Without it the slower one between source and target would have to keep what it cannot pass on,
+// and writing to its disk is what would be measured. Who was cut off is not ahead of what it has
+// yet to hear again.
+static bool is_ahead(const struct world *w)
+{
+	uint64_t at = 0;
+	if (!w->o.ahead)
+		return false;
+	for (unsigned i = 0; i < w->n_servers; i++)
+		at += block_commands(&w->block, w->servers[i].at);
+	return at >= w->taken.commands + w->o.ahead;
+}
+
 struct span source_next(struct peer *p)
 {
+	if (is_ahead(p->world))
+		return (struct span){0};
 	if (p->position == p->limit && p->world->now_ns >= p->ping_ns) {
 		p->limit += BLOCK_PING_LEN;
 		p->ping_ns = p->world->now_ns + SECOND_NS;
@@ -65,6 +89,7 @@ struct span source_next(struct peer *p)
 void source_written(struct peer *p, size_t len)
 {
 	p->position += len;
+	p->server->at = p->position;
 	if (p->server->position < p->position)
 		p->server->position = p->position;
 }
