@@ -4,10 +4,7 @@
 #include "dataplane/net/checksum.h"
 
 #include <endian.h>
-#include <stdbool.h>
 #include <string.h>
-
-#include "dataplane/net/address.h"
 
 #define WIDE_LEN 128 // bytes from which wide registers pay
 
@@ -26,58 +23,62 @@ static sum_t halves(uint64_t v)
 #ifdef __x86_64__
 #include <immintrin.h>
 
-// Multiples of 64 bytes; the rest is the caller's.
-__attribute__((target("avx2"))) static sum_t sum_wide(const uint8_t *p, size_t len)
+// Of each lane of 64 bits `all` is the sum modulo 2^64 and `high` that of the upper halves, which
+// does not overflow: so the sum of the lower ones is all - high * 2^32, and no half is masked.
+__attribute__((target("avx512bw"))) sum_t sum_avx512(const uint8_t *p, size_t len)
 {
-	const __m256i low = _mm256_set1_epi64x(0xffffffff);
-	__m256i a = _mm256_setzero_si256(), b = a, c = a, d = a;
+	__m512i all = _mm512_setzero_si512(), high = all;
 	for (; len >= 64; p += 64, len -= 64) {
-		__m256i x = _mm256_loadu_si256((const __m256i *)p);
-		__m256i y = _mm256_loadu_si256((const __m256i *)(p + 32));
-		a = _mm256_add_epi64(a, _mm256_and_si256(x, low));
-		b = _mm256_add_epi64(b, _mm256_srli_epi64(x, 32));
-		c = _mm256_add_epi64(c, _mm256_and_si256(y, low));
-		d = _mm256_add_epi64(d, _mm256_srli_epi64(y, 32));
+		__m512i v = _mm512_loadu_si512(p);
+		all = _mm512_add_epi64(all, v);
+		high = _mm512_add_epi64(high, _mm512_srli_epi64(v, 32));
 	}
-	a = _mm256_add_epi64(_mm256_add_epi64(a, b), _mm256_add_epi64(c, d));
+	__m512i rest = _mm512_maskz_loadu_epi8((1ull << len) - 1, p);
+	all = _mm512_add_epi64(all, rest);
+	high = _mm512_add_epi64(high, _mm512_srli_epi64(rest, 32));
+	all = _mm512_sub_epi64(all, _mm512_slli_epi64(high, 32));
+	return (sum_t)_mm512_reduce_add_epi64(_mm512_add_epi64(all, high));
+}
+
+// Multiples of 32 bytes; the rest is the caller's.
+__attribute__((target("avx2"))) sum_t sum_avx2(const uint8_t *p, size_t len)
+{
+	__m256i all = _mm256_setzero_si256(), high = all;
+	for (; len >= 32; p += 32, len -= 32) {
+		__m256i v = _mm256_loadu_si256((const __m256i *)p);
+		all = _mm256_add_epi64(all, v);
+		high = _mm256_add_epi64(high, _mm256_srli_epi64(v, 32));
+	}
+	all = _mm256_sub_epi64(all, _mm256_slli_epi64(high, 32));
 	uint64_t lanes[4];
-	_mm256_storeu_si256((__m256i *)lanes, a);
+	_mm256_storeu_si256((__m256i *)lanes, _mm256_add_epi64(all, high));
 	return lanes[0] + lanes[1] + lanes[2] + lanes[3];
-}
-
-static bool has_wide(void)
-{
-	return __builtin_cpu_supports("avx2");
-}
-#else
-static sum_t sum_wide(const uint8_t *p, size_t len)
-{
-	return 0;
-}
-
-static bool has_wide(void)
-{
-	return false;
 }
 #endif
 
-// The last 1 to 7 bytes, as if 0 followed.
+// The last 0 to 7 bytes, as if 0 followed. Not gathered into one word: a load that takes several
+// stores in has to wait for all of them.
 static sum_t sum_tail(const uint8_t *p, size_t len)
 {
-	uint64_t v = 0;
-	memcpy(&v, p, len);
-	return halves(v);
+	sum_t sum = 0;
+	if (len & 4) {
+		uint32_t v;
+		memcpy(&v, p, sizeof(v));
+		sum += v;
+		p += sizeof(v);
+	}
+	if (len & 2) {
+		uint16_t v;
+		memcpy(&v, p, sizeof(v));
+		sum += v;
+		p += sizeof(v);
+	}
+	return len & 1 ? sum + htole16(*p) : sum;
 }
 
-sum_t sum_bytes(sum_t sum, const void *from, size_t len)
+sum_t sum_plain(const uint8_t *p, size_t len)
 {
-	const uint8_t *p = from;
-	sum_t other = 0;
-	if (len >= WIDE_LEN && has_wide()) {
-		sum += sum_wide(p, len);
-		p += len & ~(size_t)63;
-		len &= 63;
-	}
+	sum_t sum = 0, other = 0;
 	for (; len >= 16; p += 16, len -= 16) {
 		sum += halves(load64(p));
 		other += halves(load64(p + 8));
@@ -88,7 +89,22 @@ sum_t sum_bytes(sum_t sum, const void *from, size_t len)
 		p += 8;
 		len -= 8;
 	}
-	return len ? sum + sum_tail(p, len) : sum;
+	return sum + sum_tail(p, len);
+}
+
+sum_t sum_bytes(sum_t sum, const void *from, size_t len)
+{
+	const uint8_t *p = from;
+#ifdef __x86_64__
+	if (len >= WIDE_LEN && __builtin_cpu_supports("avx512bw"))
+		return sum + sum_avx512(p, len);
+	if (len >= WIDE_LEN && __builtin_cpu_supports("avx2")) {
+		sum += sum_avx2(p, len);
+		p += len & ~(size_t)31;
+		len &= 31;
+	}
+#endif
+	return sum + sum_plain(p, len);
 }
 
 sum_t sum_bytes_at(sum_t sum, size_t at, const void *p, size_t len)
@@ -100,8 +116,9 @@ sum_t sum_bytes_at(sum_t sum, size_t at, const void *p, size_t len)
 
 sum_t sum_addresses(uint8_t family, const uint8_t *source, const uint8_t *target)
 {
-	unsigned len = address_len(family);
-	return sum_bytes(sum_bytes(0, source, len), target, len);
+	if (family == 4)
+		return sum_tail(source, 4) + sum_tail(target, 4);
+	return sum_plain(source, 16) + sum_plain(target, 16);
 }
 
 sum_t sum_pseudo_rest(sum_t addresses, uint8_t protocol, uint32_t len)

@@ -15,6 +15,7 @@
 #define PROBE_NS     SECOND_NS        // RFC 4862, 5.4: RetransTimer, one transmission
 #define CONTESTED_NS (60 * SECOND_NS) // for so long we speak of it
 #define SEGMENT_MAX  65000            // with its headers it fits into IP's length
+#define LINE_LEN     64               // of the cache
 #define HEADERS_LEN  (IP4_LEN + TCP_HEADER_MIN)
 
 struct own_address *own_find(struct stack *s, const struct net_address *a)
@@ -264,8 +265,10 @@ unsigned stack_turn(struct stack *s, uint64_t now_ns)
 	s->n_news = 0;
 	s->c.frames_in += (unsigned)n;
 	for (int i = 0; i < n; i++) {
-		if (i + 1 < n)
+		if (i + 1 < n) { // its headers, which end in the second line
 			__builtin_prefetch(frames[i + 1].p);
+			__builtin_prefetch(frames[i + 1].p + LINE_LEN);
+		}
 		frame_input(s, &frames[i], false, false, now_ns);
 	}
 	steer_input(s, now_ns);

@@ -289,12 +289,25 @@ static void snapshot_awaited(struct source *s)
 	s->wait_deadline_ms = s->now.wall_ms + set->loading_timeout;
 }
 
+// The source puts its answer off until other replicas may have come (repl-diskless-sync-delay), and
+// sends a newline each second meanwhile: as long as it does, connect-timeout begins anew.
+static void answer_put_off(struct source *s)
+{
+	const struct link_settings *set = &s->config->settings;
+	if (s->now.mono_ns - s->asked_ns > set->loading_timeout * MS_NS)
+		return;
+	s->deadline_ns = s->now.mono_ns + set->connect_timeout * MS_NS;
+	snprintf(s->waiting, sizeof(s->waiting), "the source is about to prepare its snapshot");
+	s->wait_deadline_ms = s->now.wall_ms + set->loading_timeout;
+}
+
 static void handshake_act(struct source *s, enum handshake_verdict verdict, size_t at)
 {
 	const struct handshake *h = &s->handshake;
 	switch (verdict) {
 	case HANDSHAKE_SEND:
 		source_write(s, h->out, h->out_len);
+		s->asked_ns = s->now.mono_ns;
 		break;
 	case HANDSHAKE_FULLRESYNC:
 		snapshot_awaited(s);
@@ -363,7 +376,11 @@ static void handshake_step(struct source *s)
 		}
 		s->n_in += (size_t)n;
 		s->heard_ns = s->now.mono_ns;
+		bool was_asked = s->handshake.step == HANDSHAKE_PSYNC;
 		handshake_lines(s);
+		if (was_asked && s->state == SOURCE_HANDSHAKE &&
+		    s->handshake.step == HANDSHAKE_PSYNC)
+			answer_put_off(s);
 	}
 }
 

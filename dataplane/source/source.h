@@ -70,6 +70,7 @@ struct source {
 
 	uint64_t deadline_ns;      // of the handshake
 	uint64_t heard_ns;         // last byte received
+	uint64_t asked_ns;         // last line of the handshake sent
 	uint64_t ack_at_ns;
 	uint64_t hurry_until_ns;     // ACKs come often until then
 	uint64_t retry_at_ns, backoff_ns;

@@ -141,16 +141,16 @@ void buffer_get(const struct buffer *b, uint64_t at, void *p, size_t len)
 
 void buffer_view(const struct buffer *b, uint64_t at, size_t len, struct iovec out[2])
 {
-	out[0] = out[1] = (struct iovec){NULL, 0};
-	assert(len <= BLOCK_LEN);
-	for (unsigned i = 0; len; i++) {
-		char *run;
+	char *first = NULL, *second = NULL;
+	size_t n = 0;
 
-		out[i].iov_len = run_at(b, at, len, &run);
-		out[i].iov_base = run;
-		at += out[i].iov_len;
-		len -= out[i].iov_len;
-	}
+	assert(len <= BLOCK_LEN);
+	if (len)
+		n = run_at(b, at, len, &first);
+	if (n < len)
+		run_at(b, at + n, len - n, &second);
+	out[0] = (struct iovec){first, n};
+	out[1] = (struct iovec){second, len - n};
 }
 
 static void slot_free(struct buffer *b, uint64_t block)

@@ -29,6 +29,13 @@ static bool rst_output(struct tcp *t, uint64_t now_ns, struct tcp_segment *out)
 	return true;
 }
 
+// Where a segment from `from` ends that the device takes: a path that has become narrow in between
+// does not take what went out as one before.
+static uint64_t end_within(const struct tcp *t, uint64_t from, uint64_t to)
+{
+	return min_u64(to, from + max_u64(t->host->set.segment_max, t->snd.mss));
+}
+
 // What the device refused, unless it was acknowledged meanwhile.
 static bool again_output(struct tcp *t, uint64_t now_ns, struct tcp_segment *out)
 {
@@ -41,6 +48,7 @@ static bool again_output(struct tcp *t, uint64_t now_ns, struct tcp_segment *out
 		return false;
 	if (last.from < last.to)
 		last.from = max_u64(last.from, t->snd.una);
+	last.to = end_within(t, last.from, last.to);
 	segment_make(t, last.from, last.to, now_ns, out);
 	trace_out(t, TRACE_OUT, now_ns, out);
 	return true;
@@ -59,6 +67,8 @@ static bool sack_output(struct tcp *t, uint64_t now_ns, struct tcp_segment *out)
 {
 	bool has_blocks = t->receive.n || t->receive.repeat.from < t->receive.repeat.to;
 
+	if (t->snd.nxt == POSITION_SYN) // nothing goes before the SYN-ACK
+		return false;
 	return t->ack.now && t->has_sack && has_blocks && ack_output(t, now_ns, out);
 }
 
@@ -143,9 +153,11 @@ static bool first_output(struct tcp *t, uint64_t len, bool is_app_limited, uint6
 static void range_output(struct tcp *t, const struct tcp_range *range, uint64_t now_ns,
 			 struct tcp_segment *out)
 {
-	uint64_t from = snd_position(t, range->from), to = snd_position(t, range->to);
+	uint64_t from = snd_position(t, range->from);
+	uint64_t to = end_within(t, from, snd_position(t, range->to));
+	struct tcp_range part = {range->from, snd_seq(t, to)};
 
-	recovery_resent(&t->recovery, range, now_ns);
+	recovery_resent(&t->recovery, &part, now_ns);
 	if (t->path.probe_end && to > t->path.probe_end - t->path.probe_mss &&
 	    from < t->path.probe_end)
 		mss_probe_lost(t, now_ns);
@@ -264,9 +276,7 @@ static uint64_t new_len(const struct tcp *t, uint64_t now_ns, bool *is_app_limit
 	uint64_t window = window_left(t), allow = recovery_allow(&t->recovery, now_ns);
 	uint64_t n = min_u64(min_u64(data, allow), window), burst = burst_max(t);
 
-	n = without_crumbs(t, n, data, window);
-	if (n > burst)
-		n = burst;
+	n = n < burst ? without_crumbs(t, n, data, window) : burst;
 	*is_app_limited = data - n < t->snd.mss && allow > n;
 	if (n == data && t->is_shut && window > n && allow > n)
 		n++;

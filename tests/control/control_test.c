@@ -305,6 +305,53 @@ static void a_dataplane_of_another_build_is_replaced(struct world *w)
 	assert_true(descendant_find("flyover-dataplane", 0) != before);
 }
 
+static void the_network_of_the_host_reaches_the_dataplane(struct world *w)
+{
+	char words[2048];
+
+	house_open(w, "net: dpdk\nnic: net_tap0,iface=fly0\naddr: [10.99.0.2/24, fd00::2/64]\n"
+		      "gw: 10.99.0.1\nvlan: 7\nidle: spin\ncongestion: bbr\n"
+		      "links:\n  - {name: m, source: redis://ok.test, target: redis://b}\n");
+	link_wait(w, "m", "\"phase\":\"stream\"");
+	FILE *f = fopen(text("/proc/%d/cmdline", descendant_find("flyover-dataplane", 0)), "re");
+	assert_non_null(f);
+	size_t n = fread(words, 1, sizeof(words) - 1, f);
+	fclose(f);
+	for (size_t i = 0; i < n; i++)
+		words[i] = words[i] ? words[i] : ' ';
+	words[n] = 0;
+	assert_non_null(strstr(words, " --nic=net_tap0,iface=fly0 --addr=10.99.0.2/24,fd00::2/64 "
+				      "--gw=10.99.0.1 --vlan=7 --idle=spin --congestion=bbr "));
+}
+
+static void a_network_that_does_not_fit_is_refused(struct world *w)
+{
+	static const char *const wrong[][2] = {
+		{"net: dpdk\n", "set nic and addr"},
+		{"net: token-ring\n", "neither kernel nor dpdk"},
+		{"nic: net_tap0\n", "addr: missing"},
+		{"nic: net_tap0\naddr: 10.99.0.2\n", "length of its prefix"},
+		{"nic: net_tap0\naddr: 10.99.0.2/24\ngw: 10.98.0.1\n", "lies in no network"},
+		{"nic: net_tap0\naddr: 10.99.0.2/24\nvlan: 4095\n", "between 1 and 4094"},
+	};
+	const char *path = text("%s/flyover.yaml", w->dir);
+	const char *arguments[] = {"--config", path, "--state-dir", text("%s/state", w->dir), NULL};
+
+	for (unsigned i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		file_write(path, wrong[i][0], strlen(wrong[i][0]));
+		struct job *j = job_start_argv(w, "flyoverd", arguments, NULL);
+		assert_int_equal(process_wait(j->process), 3);
+		assert_one_sentence(j, wrong[i][1]);
+	}
+}
+
+static void a_link_over_a_device_that_the_host_lacks_is_refused(struct world *w)
+{
+	house_open(w, "");
+	assert_int_equal(house_ask(w, "link create m redis://ok.test redis://b --net=dpdk"), 3);
+	assert_int_equal(house_ask(w, "link create m redis://ok.test redis://b"), 0);
+}
+
 static void metrics_are_prometheus_text(struct world *w)
 {
 	unsigned samples = 0;
@@ -489,6 +536,9 @@ int main(void)
 		E2E_TEST(one_link_that_kills_the_dataplane_fails_all_of_them),
 		E2E_TEST(a_dataplane_of_another_build_is_replaced),
 		E2E_TEST(metrics_are_prometheus_text),
+		E2E_TEST(the_network_of_the_host_reaches_the_dataplane),
+		E2E_TEST(a_network_that_does_not_fit_is_refused),
+		E2E_TEST(a_link_over_a_device_that_the_host_lacks_is_refused),
 		E2E_TEST(bad_requests_are_answered),
 		E2E_TEST(requests_come_in_pieces_and_in_rows),
 		E2E_TEST(a_request_without_end_is_cut_off),

@@ -35,6 +35,93 @@ static void a_link_says_its_network(struct world *w)
 	assert_books_balance(j);
 }
 
+// Connections that came over a device, as the server has them.
+static long long clients_of(struct server *s)
+{
+	const char *list = ask_text(s, "CLIENT LIST");
+	long long n = 0;
+
+	for (const char *at = list; (at = strstr(at, " addr=10.99.")); at++)
+		n++;
+	return n;
+}
+
+struct place {
+	struct world *w;
+	const char *socket;
+};
+
+// What a verb prints when it asks the job's flyoverd. @return caller frees
+static char *said(const struct place *at, const char *verb, const char *flag)
+{
+	struct job *j = job_start(at->w, verb, "--socket", at->socket, flag, NULL);
+	assert_int_equal(process_wait(j->process), 0);
+	return process_stdout(j->process);
+}
+
+static json_t *network_of(const struct place *at)
+{
+	char *text = said(at, "status", "--json");
+	json_t *all = json_loads(text, 0, NULL);
+	json_t *network = json_object_get(json_object_get(all, "dataplane"), "network");
+
+	free(text);
+	json_incref(network);
+	json_decref(all);
+	return network;
+}
+
+static bool gateway_answers(void *arg)
+{
+	json_t *network = network_of(arg);
+	const char *text = json_string_value(json_object_get(network, "text"));
+	bool answers = text && strstr(text, "10.99.1.2/24, gateway answers");
+
+	json_decref(network);
+	return answers;
+}
+
+static void status_and_metrics_show_the_network(struct world *w)
+{
+	struct two t = two_start(w);
+	const char *state = text("%s/state", w->dir);
+	struct place at = {w, text("%s/flyoverd.sock", state)};
+	struct job *j = sync_start(w, t.source->url, t.target->url, "--state-dir", state, NULL);
+
+	run(t.source, "SET key value");
+	job_wait_applied(j, t.source);
+	wait_until(gateway_answers, &at, "the gateway to answer");
+	json_t *network = network_of(&at), *counters = json_object_get(network, "counters");
+	assert_string_equal(json_string_value(json_object_get(network, "trouble")), "");
+	assert_true(json_integer_value(json_object_get(counters, "frames_in")) > 5);
+	assert_true(json_integer_value(json_object_get(counters, "bytes_out")) > 100);
+	assert_int_equal(json_integer_value(json_object_get(counters, "bad_tcp_sum")), 0);
+	json_decref(network);
+	char *table = said(&at, "status", NULL), *metrics = said(&at, "metrics", NULL);
+	assert_non_null(strstr(table, "dpdk net_tap0"));
+	assert_non_null(strstr(metrics, "\nflyover_network_frames_in_total{core=\"0\"} "));
+	free(table);
+	free(metrics);
+	assert_int_equal(job_drain(j), 0);
+}
+
+static void a_unix_socket_is_reached_beside_the_device(struct world *w)
+{
+	const char *path = text("%s/source.sock", w->dir);
+	struct two t = {server_start(w, "source", "--unixsocket", path, NULL),
+			server_start(w, "target", NULL)};
+
+	dataset_load(t.source);
+	struct job *j = sync_start(w, text("unix://%s", path), t.target->url, NULL);
+	job_wait_caught_up(j);
+	run(t.source, "SET later value");
+	job_wait_applied(j, t.source);
+	assert_int_equal(clients_of(t.source), 0);
+	assert_int_equal(clients_of(t.target), 1);
+	assert_int_equal(job_drain(j), 0);
+	assert_same_data(t.source, t.target);
+}
+
 static void lanes_on_two_cores_share_a_device(struct world *w)
 {
 	struct two t = two_start(w);
@@ -54,17 +141,6 @@ struct clients {
 	struct server *server;
 	long long at_most;
 };
-
-// Connections of ours, as the server has them.
-static long long clients_of(struct server *s)
-{
-	const char *list = ask_text(s, "CLIENT LIST");
-	long long n = 0;
-
-	for (const char *at = list; (at = strstr(at, " addr=10.99.")); at++)
-		n++;
-	return n;
-}
 
 static bool has_few_clients(void *arg)
 {
@@ -165,6 +241,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		E2E_TEST(a_link_says_its_network),
+		E2E_TEST(status_and_metrics_show_the_network),
+		E2E_TEST(a_unix_socket_is_reached_beside_the_device),
 		E2E_TEST(lanes_on_two_cores_share_a_device),
 		E2E_TEST(an_end_leaves_no_connection),
 		E2E_TEST(a_killed_dataplane_is_not_waited_for),

@@ -203,6 +203,20 @@ static void a_fake_primary_is_good_enough(struct world *w)
 	assert_books_balance(j);
 }
 
+// As Redis does by default: it saves some seconds after it was asked, and says so by newlines.
+static void a_source_that_puts_its_snapshot_off_is_waited_for(struct world *w)
+{
+	struct server *source =
+		server_start(w, "source", "--repl-diskless-sync-delay", "4", NULL);
+	struct server *target = server_start(w, "target", NULL);
+
+	run(source, "SET key value");
+	struct job *j = sync_start(w, source->url, target->url, "--connect-timeout", "2500",
+				   "--until=caught-up", NULL);
+	assert_int_equal(job_wait(j), 0);
+	assert_same_data(source, target);
+}
+
 static void corrupt_snapshots_are_refused_with_1(struct world *w)
 {
 	struct fake *f = primary_with_snapshot(w);
@@ -506,6 +520,7 @@ int main(int argc, char **argv)
 		E2E_TEST(a_user_who_may_not_write_is_refused_with_4),
 		E2E_TEST(a_target_that_is_a_replica_is_refused_with_4),
 		E2E_TEST(a_fake_primary_is_good_enough),
+		E2E_TEST(a_source_that_puts_its_snapshot_off_is_waited_for),
 		E2E_TEST(corrupt_snapshots_are_refused_with_1),
 		E2E_TEST(garbage_in_the_stream_is_refused_with_1),
 		E2E_TEST(a_command_above_the_window_needs_disk),

@@ -3,6 +3,7 @@
 //
 //   sim [--seed N] [--seeds COUNT] [--pcap PREFIX] [-v]
 //
+// Each seed also decides one connection against a peer that lies (hostile.h).
 // A seed that fails says why, leaves captures of both ends in TMPDIR, and names the command that
 // runs it again. --long COUNT: so many instead when FLYOVER_TEST_LONG is set.
 #include <errno.h>
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #include "tests/sim/draw.h"
+#include "tests/sim/hostile.h"
 
 #define FAILURES_MAX 10 // then it stops
 
@@ -168,6 +170,8 @@ int main(int argc, char **argv)
 		running = o.seed + i;
 		const char *why =
 			run(running, o.pcap, o.is_verbose, &n_segments, text, sizeof(text));
+		if (!why)
+			why = hostile_run(running, text, sizeof(text));
 		if (!why)
 			continue;
 		n_failed++;

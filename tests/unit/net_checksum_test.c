@@ -49,6 +49,32 @@ static void sum_equals_the_naive_one_at_any_place_and_length(void **state)
 	}
 }
 
+// The processor at hand would take one of them.
+static void sum_is_the_same_in_each_way(void **state)
+{
+	struct random r = random_seeded("net_checksum ways");
+	static uint8_t bytes[4096];
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (uint8_t)random_next(&r);
+	memset(bytes + 1000, 0xff, 2000);
+	for (unsigned i = 0; i < 3000; i++) {
+		const uint8_t *p = bytes + random_below(&r, 1000);
+		size_t len = random_below(&r, 3000), even = len & ~(size_t)31;
+		uint16_t want = in_memory_order(checksum_naive(p, len));
+		assert_int_equal(sum_field(sum_plain(p, len)), want);
+#ifdef __x86_64__
+		if (__builtin_cpu_supports("avx512bw"))
+			assert_int_equal(sum_field(sum_avx512(p, len)), want);
+		if (__builtin_cpu_supports("avx2"))
+			assert_int_equal(
+				sum_field(sum_avx2(p, len) + sum_plain(p + even, len - even)),
+				want);
+#else
+		(void)even;
+#endif
+	}
+}
+
 static void sum_of_what_carries_its_field_is_good_until_a_bit_turns(void **state)
 {
 	struct random r = random_seeded("net_checksum field");
@@ -82,6 +108,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sum_matches_the_rfc),
 		cmocka_unit_test(sum_equals_the_naive_one_at_any_place_and_length),
+		cmocka_unit_test(sum_is_the_same_in_each_way),
 		cmocka_unit_test(sum_of_what_carries_its_field_is_good_until_a_bit_turns),
 		cmocka_unit_test(pseudo_header_equals_its_bytes),
 	};

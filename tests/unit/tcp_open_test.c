@@ -207,6 +207,7 @@ static void syn_received_ends_by_a_reset(void **state)
 	begin_passive(&s, HAS_ALL);
 	SAY(&s, .seq = 2, .flags = TCP_RST); // in the window: a challenge, RFC 5961
 	expect_ack(&s, 1, 1);
+	assert_int_equal(s.out.window, (128 << 10) >> 9); // no SYN: scaled
 	assert_int_equal(tcp_state(s.t), TCP_SYN_RECEIVED);
 	SAY(&s, .seq = 1, .flags = TCP_RST);
 	assert_int_equal(tcp_state(s.t), TCP_CLOSED);
