@@ -96,6 +96,11 @@ static bool read_for(struct options *o, const char *text)
 	return units_time(text, &o->for_ns) && o->for_ns;
 }
 
+static bool read_interval(struct options *o, const char *text)
+{
+	return units_time(text, &o->interval_ns) && o->interval_ns;
+}
+
 // "64" or "16-1KB"
 static bool read_value(struct options *o, const char *text)
 {
@@ -181,6 +186,7 @@ static const struct row {
 	{"block", "N", "commands made in advance, said over and over (65536)", read_block},
 	{"seed", "N", "draw other commands (1)", read_seed},
 	{"for", "TIME", "end after so long, such as 10s; else at a signal", read_for},
+	{"interval", "TIME", "between two lines of figures (1s)", read_interval},
 	{"check", NULL, "that each command arrives once, unchanged, and no marker goes back",
 	 read_check},
 	{"json", NULL, "print JSON, one object a line", read_json},
@@ -277,6 +283,7 @@ int options_read(int argc, char **argv, struct options *o)
 			      .source_port = 6379,
 			      .target_port = 6400,
 			      .ahead = 100000,
+			      .interval_ns = 1000000000,
 			      .block = {.n_commands = 65536,
 					.n_keys = 1000000,
 					.value_min = 64,

@@ -14,6 +14,7 @@ struct options {
 	uint64_t source_port, target_port;
 	uint64_t ahead;  // commands that sources are ahead of the target at most; 0: any number
 	uint64_t for_ns; // 0: until a signal
+	uint64_t interval_ns; // between two reports
 	bool check, json;
 };
 

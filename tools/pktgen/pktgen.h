@@ -6,7 +6,7 @@
 //   verbs.c    the table of commands, and the small talk of any server
 //   source.c   PSYNC: an empty snapshot, then the block without an end
 //   target.c   transactions and markers; of all else only the number is kept
-//   report.c   what is printed each second
+//   report.c   what is printed at intervals
 //
 // One thread; nothing here is on anybody's fast path but its own.
 #pragma once

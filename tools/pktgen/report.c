@@ -5,8 +5,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#define SECOND_NS 1000000000ull
-
 static struct figures figures_read(const struct world *w)
 {
 	const struct taken *t = &w->taken;
@@ -62,7 +60,7 @@ static void object_print(const struct figures *f)
 
 void report_begin(struct report *r, const struct world *w)
 {
-	*r = (struct report){.last = figures_read(w), .next_ns = w->begin_ns + SECOND_NS};
+	*r = (struct report){.last = figures_read(w), .next_ns = w->begin_ns + w->o.interval_ns};
 }
 
 void report_turn(struct report *r, struct world *w)
@@ -80,7 +78,7 @@ void report_turn(struct report *r, struct world *w)
 	}
 	fflush(stdout);
 	r->last = f;
-	r->next_ns += SECOND_NS;
+	r->next_ns = w->now_ns + w->o.interval_ns;
 }
 
 // ---- The end

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What pktgen prints: rates of the last second, and the sum at the end.
+// What pktgen prints: rates of the last interval, and the sum at the end.
 #pragma once
 
 #include "tools/pktgen/pktgen.h"
@@ -35,7 +35,7 @@ struct report {
 
 void report_begin(struct report *r, const struct world *w);
 
-// Print what the last second was, when it is over.
+// Print what the last interval was, when it is over.
 void report_turn(struct report *r, struct world *w);
 
 // The sum. @return whether all that was asked to be checked holds
