@@ -40,19 +40,18 @@ void peers_free(struct world *w)
 	struct peer *p;
 	while ((p = TAILQ_FIRST(&w->peers)))
 		peer_free(p);
+	free(w->spare);
 }
 
+// Who is to come has his place before it is known whether he does: the stack wants to know it.
 void peers_accept(struct world *w)
 {
 	for (unsigned i = 0; i < w->n_servers; i++) {
-		for (;;) {
-			struct peer *p = malloc(sizeof(*p));
-			struct flow *f = p ? stack_accept(w->stack, w->servers[i].port, p) : NULL;
-			if (!f) {
-				free(p);
-				break;
-			}
-			peer_new(w, &w->servers[i], f, p);
+		struct flow *f;
+		while ((w->spare || (w->spare = malloc(sizeof(*w->spare)))) &&
+		       (f = stack_accept(w->stack, w->servers[i].port, w->spare))) {
+			peer_new(w, &w->servers[i], f, w->spare);
+			w->spare = NULL;
 		}
 	}
 }

@@ -72,6 +72,7 @@ struct world {
 	struct server servers[SERVERS_MAX];
 	unsigned n_servers;
 	struct peer_list peers;
+	struct peer *spare; // for the next one; NULL: none yet
 	uint64_t last_id;
 	struct verbs *verbs;
 	struct store store;
