@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// host_net_open() -> former_take(), stack_settings_of(), stacks_make()
+// host_net_open() -> former_take(), host_net_stack(), stacks_make()
 #include "dataplane/net/host.h"
 
 #include <errno.h>
@@ -52,18 +52,15 @@ static struct net_address address_from(const struct ip *ip)
 	return address_of(ip->family, ip->bytes);
 }
 
-static struct stack_settings stack_settings_of(const struct host_net *h, const struct nic_info *nic)
+struct stack_settings host_net_stack(const struct network *n, const struct nic_info *nic)
 {
-	const struct network *n = &h->network;
 	struct stack_settings set = {
 		.tcp = host_net_tcp(n, nic),
 		.vlan = n->vlan,
 		.n_addresses = n->n_addresses,
 		.n_routes = n->n_gateways,
 		.connections_max = CONNECTIONS_MAX,
-		.n_cores = h->n_cores,
-		.steer = h->steer,
-		.traces = &h->contract->traces,
+		.n_cores = 1,
 	};
 	for (unsigned i = 0; i < n->n_addresses; i++)
 		set.addresses[i] = (struct net_prefix){address_from(&n->addresses[i].address),
@@ -108,7 +105,10 @@ static int stacks_make(struct host_net *h, uint64_t now_ns)
 		if (!h->steer)
 			return -ENOMEM;
 	}
-	set = stack_settings_of(h, nic);
+	set = host_net_stack(&h->network, nic);
+	set.n_cores = h->n_cores;
+	set.steer = h->steer;
+	set.traces = &h->contract->traces;
 	for (unsigned i = 0; i < h->n_cores; i++) {
 		set.core = i;
 		set.n_traces = TRACE_FLOWS_MAX / h->n_cores;

@@ -37,6 +37,9 @@ struct host_net {
 // How TCP is to behave on a device: the one place where its defaults stand.
 struct tcp_settings host_net_tcp(const struct network *n, const struct nic_info *nic);
 
+// What a stack gets of them: our addresses, routes and TCP, as the only core.
+struct stack_settings host_net_stack(const struct network *n, const struct nic_info *nic);
+
 // Open the device and make a stack for each core.
 //
 // @param n    present

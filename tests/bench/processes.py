@@ -81,20 +81,25 @@ def descendants():
 
 
 class Server:
-    """A redis-server on a free port of the loopback, without persistence."""
+    """A redis-server on a free port of the loopback, without persistence.
+
+    @param here  the address at which our programs reach it
+    """
 
     OPTIONS = ["--save", "", "--appendonly", "no", "--enable-debug-command", "yes",
                "--repl-diskless-sync", "yes", "--repl-diskless-sync-delay", "0",
                "--repl-diskless-load", "disabled", "--repl-backlog-size", "64mb",
-               "--client-output-buffer-limit", "replica 0 0 0", "--latency-tracking", "no"]
+               "--client-output-buffer-limit", "replica 0 0 0", "--latency-tracking", "no",
+               "--protected-mode", "no"]  # a TAP device is not the loopback
 
-    def __init__(self, folder, name):
+    def __init__(self, folder, name, here="127.0.0.1"):
+        self.here = here
         self.dir = os.path.join(folder, name)
         os.makedirs(self.dir)
         self.port = free_port()
         self.log = open(os.path.join(self.dir, "log"), "w")
         self.process = subprocess.Popen(
-            ["redis-server", "--bind", "127.0.0.1", "--port", str(self.port), "--dir", self.dir]
+            ["redis-server", "--bind", *{"127.0.0.1", here}, "--port", str(self.port), "--dir", self.dir]
             + self.OPTIONS, stdout=self.log, stderr=self.log, preexec_fn=die_with_parent)
         self.pid = self.process.pid
         deadline = time.monotonic() + 30
@@ -110,7 +115,7 @@ class Server:
 
     @property
     def url(self):
-        return "redis://127.0.0.1:%d" % self.port
+        return "redis://%s:%d" % (self.here, self.port)
 
     def cpu(self):
         """Its own CPU seconds and those of children that have ended: the writers of snapshots."""

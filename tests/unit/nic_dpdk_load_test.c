@@ -85,7 +85,9 @@ int main(int argc, char **argv)
 		return 1;
 	if (!strcmp(argv[1], "child"))
 		return child();
-	module_path = argv[1];
+	module_path = realpath(argv[1], NULL); // it is linked to from another folder
+	if (!module_path)
+		return 1;
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(without_the_module_it_says_what_to_do),
 		cmocka_unit_test(the_module_beside_the_program_is_taken),
