@@ -257,20 +257,35 @@ void stack_free(struct stack *s, uint64_t now_ns)
 	tables_fini(s);
 }
 
-unsigned stack_turn(struct stack *s, uint64_t now_ns)
+void stack_receive(struct stack *s)
 {
-	struct nic_frame frames[NIC_BURST];
-	int n = nic_receive(s->nic, frames, NIC_BURST);
-	s->turn_ns = now_ns;
-	s->n_news = 0;
-	s->c.frames_in += (unsigned)n;
-	for (int i = 0; i < n; i++) {
+	if (!s->n_frames)
+		s->n_frames = (unsigned)nic_receive(s->nic, s->frames, NIC_BURST);
+}
+
+static void frames_input(struct stack *s, uint64_t now_ns)
+{
+	const struct nic_frame *frames = s->frames;
+	unsigned n = s->n_frames;
+
+	s->c.frames_in += n;
+	for (unsigned i = 0; i < n; i++) {
 		if (i + 1 < n) { // its headers, which end in the second line
 			__builtin_prefetch(frames[i + 1].p);
 			__builtin_prefetch(frames[i + 1].p + LINE_LEN);
 		}
 		frame_input(s, &frames[i], false, false, now_ns);
 	}
+	s->n_frames = 0;
+}
+
+unsigned stack_turn(struct stack *s, uint64_t now_ns)
+{
+	stack_receive(s);
+	unsigned n = s->n_frames;
+	s->turn_ns = now_ns;
+	s->n_news = 0;
+	frames_input(s, now_ns);
 	steer_input(s, now_ns);
 	if (now_ns >= s->chores_ns)
 		stack_chores(s, now_ns);
@@ -279,7 +294,7 @@ unsigned stack_turn(struct stack *s, uint64_t now_ns)
 	nic_flush(s->nic);
 	if (s->set.steer)
 		steer_wake(s->set.steer, s->set.core);
-	return (unsigned)n + s->n_news;
+	return n + s->n_news;
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b)

@@ -54,6 +54,11 @@ int stack_new(struct nic *nic, const struct stack_settings *set, const uint8_t s
 // Sends RST for what is still open, then frees everything.
 void stack_free(struct stack *s, uint64_t now_ns);
 
+// Take a burst from the nic ahead of stack_turn(), which does it otherwise. Who reads the clock
+// between the two never dates a frame before its arrival: on a core that was taken away meanwhile,
+// a round trip would be measured too short.
+void stack_receive(struct stack *s);
+
 // Take what has arrived, run timers that are due, send what is to be sent.
 //
 // @return flows with news (stack_next_news()), plus frames taken; 0: nothing happened

@@ -128,6 +128,8 @@ struct stack {
 		uint64_t old_until_ns; // routers of version 1 are there
 	} mld;
 	uint64_t turn_ns; // of the last turn
+	unsigned n_frames; // taken by stack_receive(), for the turn to come
+	struct nic_frame frames[NIC_BURST];
 	char *trouble;    // TROUBLE_LEN bytes
 };
 

@@ -149,6 +149,8 @@ static int tcp_wait(struct stream_loop *base, int64_t timeout_ns)
 	uint64_t now = now_ns(l);
 	uint64_t limit = timeout_ns < 0 ? IDLE_NEVER : now + (uint64_t)timeout_ns;
 	for (;;) {
+		stack_receive(l->stack);
+		now = now_ns(l);
 		unsigned busy = stack_turn(l->stack, now);
 		int n = news_take(l);
 		if (now >= l->inner_at_ns || l->idle.ready) {
@@ -164,9 +166,8 @@ static int tcp_wait(struct stream_loop *base, int64_t timeout_ns)
 			return n;
 		uint64_t until = stack_deadline(l->stack);
 		bool slept = !busy && idle_wait(&l->idle, now, until < limit ? until : limit);
-		now = now_ns(l);
 		if (slept) // and has looked at it
-			l->inner_at_ns = now + INNER_LOOK_NS;
+			l->inner_at_ns = now_ns(l) + INNER_LOOK_NS;
 	}
 }
 

@@ -138,11 +138,13 @@ static bool read_options(int argc, char **argv, struct options *o)
 		{NULL, 0, NULL, 0},
 	};
 
+	const char *is_long = getenv("FLYOVER_TEST_LONG");
+
 	*o = (struct options){.seed = 1, .seeds = 1};
 	for (int c; (c = getopt_long(argc, argv, "v", known, NULL)) != -1;) {
 		if (c == 's')
 			o->seed = strtoull(optarg, NULL, 10);
-		else if (c == 'n' || (c == 'l' && getenv("FLYOVER_TEST_LONG")))
+		else if (c == 'n' || (c == 'l' && is_long && *is_long))
 			o->seeds = strtoull(optarg, NULL, 10);
 		else if (c == 'p')
 			o->pcap = optarg;
