@@ -2,7 +2,6 @@
 #include "drivers/idle.h"
 
 #include <errno.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <time.h>
 
@@ -27,13 +26,6 @@ static uint64_t kernel_sleep(struct idle *i, struct pollfd *p, unsigned n, uint6
 		for (unsigned k = 0; k < n; k++)
 			p[k].revents = 0;
 	return max_ns ? clock_ns() - begin : 0;
-}
-
-int idle_mode_parse(const char *text)
-{
-	if (!strcmp(text, "adaptive"))
-		return IDLE_ADAPTIVE;
-	return strcmp(text, "spin") ? -EINVAL : IDLE_SPIN;
 }
 
 void idle_init(struct idle *i, enum idle_mode mode)

@@ -52,8 +52,6 @@ struct idle {
 	uint64_t (*sleep)(struct idle *i, struct pollfd *p, unsigned n, uint64_t max_ns);
 };
 
-int idle_mode_parse(const char *text); // "adaptive" or "spin"; @return enum idle_mode, or -EINVAL
-
 void idle_init(struct idle *i, enum idle_mode mode);
 
 // Both before the first wait, borrowed. @return 0, or -ENOSPC. idle_add_fd(): its bit's number, or

@@ -55,13 +55,3 @@ static inline bool seq_ge(struct seq a, struct seq b)
 {
 	return seq_diff(a, b) >= 0;
 }
-
-static inline struct seq seq_max(struct seq a, struct seq b)
-{
-	return seq_gt(a, b) ? a : b;
-}
-
-static inline struct seq seq_min(struct seq a, struct seq b)
-{
-	return seq_lt(a, b) ? a : b;
-}
