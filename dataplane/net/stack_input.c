@@ -95,6 +95,12 @@ static void tcp_segment_input(struct stack *s, struct received *r)
 		return;
 	}
 	struct flow *f = &s->flows[index];
+	// Of its last connection only TIME-WAIT is left, and the peer opens anew (RFC 6191).
+	if (f->is_closed && seg.flags & TCP_SYN && tcp_is_reusable(f->tcp, &seg)) {
+		flow_free(f);
+		segment_stray(s, r, &seg, &key);
+		return;
+	}
 	tcp_input(f->tcp, &seg, r->now_ns);
 	flow_ready(f);
 }

@@ -435,6 +435,43 @@ static void openings_that_never_end_leave_the_backlog(void **state)
 	assert_int_equal(stack_counters(stack)->syn_dropped, 0);
 }
 
+static void a_peer_that_opens_anew_ends_time_wait(void **state)
+{
+	begin();
+	assert_int_equal(stack_listen(stack, 7000, NULL, 0, 2), 0);
+	struct tcp_segment syn = syn_from(1000);
+	give_segment(&nic, &them, &us, &syn);
+	turn();
+	give_arp_reply(&nic, "10.0.0.7", peer_mac);
+	forget_all(&nic);
+	turn();
+	struct tcp_segment mine = taken_segment(&nic);
+	struct tcp_segment peer = answer_to(&mine, TCP_ACK);
+	peer.seq = seq_of(1001);
+	give_segment(&nic, &them, &us, &peer);
+	turn();
+	struct flow *f = stack_accept(stack, 7000, NULL);
+	assert_non_null(f);
+	forget_all(&nic);
+	flow_close(f, now_ns);
+	turn();
+	mine = taken_segment(&nic);
+	assert_true(mine.flags & TCP_FIN);
+	peer.flags = TCP_FIN | TCP_ACK;
+	peer.ack = seq_add(mine.seq, 1);
+	give_segment(&nic, &them, &us, &peer);
+	turn();
+	forget_all(&nic);
+	give_segment(&nic, &them, &us, &syn); // an old one is not taken for a new beginning
+	turn();
+	assert_int_equal(taken_segment(&nic).flags, TCP_ACK);
+	now_ns += 2 * SECOND;
+	syn.seq = seq_add(syn.seq, 100000);
+	give_segment(&nic, &them, &us, &syn);
+	turn();
+	assert_int_equal(taken_segment(&nic).flags, TCP_SYN | TCP_ACK);
+}
+
 static void connections_have_a_limit_and_time_wait_gives_way(void **state)
 {
 	struct tcp_segment peer;
@@ -514,6 +551,7 @@ int main(void)
 		TEST(full_device_is_tried_again),
 		TEST(listener_takes_whom_it_may_and_no_more_than_its_backlog),
 		TEST(openings_that_never_end_leave_the_backlog),
+		TEST(a_peer_that_opens_anew_ends_time_wait),
 		TEST(connections_have_a_limit_and_time_wait_gives_way),
 		TEST(end_of_the_stack_resets_what_is_open),
 		TEST(rows_name_what_is_open),
