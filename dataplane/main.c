@@ -280,7 +280,7 @@ static int settings_read(struct settings *set, int argc, char **argv)
 	static const struct option options[] = {
 		{"cores", required_argument, NULL, 'c'},
 		{"io", required_argument, NULL, 'i'},
-#define X(name, room, arg, list, help) {#name, required_argument, NULL, 'n'},
+#define X(field, name, room, arg, list, help) {name, required_argument, NULL, 'n'},
 		NETWORK_SETTINGS(X)
 #undef X
 			{NULL, 0, NULL, 0},
