@@ -68,6 +68,8 @@ enum command_flag {
 	COMMAND_CONTAINER = 1 << 5,  // has subcommand rows; this row stands for any that has none
 	COMMAND_CONTROL = 1 << 6,    // wants an answer or an action from us: REPLCONF GETACK
 	COMMAND_BY_ARGS = 1 << 7,    // COMMAND_IDEMPOTENT holds for some arguments only
+	COMMAND_BY_KEY = 1 << 8,     // each key with its values may go by itself: DEL, MSET
+	COMMAND_GATHER = 1 << 9,     // what it writes depends on its other keys: RENAME, SUNIONSTORE
 };
 
 // A row. Read-only, lives as long as the program.
