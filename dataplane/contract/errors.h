@@ -56,7 +56,9 @@
 	X(RESTORE_KEYS, 1,                                                                         \
 	  "restore into an empty one, or say --extra-keys=delete (it becomes as the file is) or "  \
 	  "--extra-keys=keep")                                                                     \
-	X(DEVICE, 4, "`flyover doctor --nic=DEVICE` looks at it")
+	X(DEVICE, 4, "`flyover doctor --nic=DEVICE` looks at it")                                  \
+	X(DATABASE, 3,                                                                             \
+	  "name the database to be synced in the source's URL, or say --db-map=FROM:TO")
 
 enum error_id {
 #define X(name, exit_code, advice) ERROR_##name,

@@ -139,7 +139,7 @@ static inline const char *snapshot_rig_run(struct snapshot_rig *s, const char *v
 	for (unsigned turns = 0; s->rc >= 0 && !(snap->done && rig_is_idle(s->rig)); turns++) {
 		assert_true(turns < 100000);
 		s->rc = snapshot_turn(snap, 1700000000000);
-		place_flush(&s->rig->place, snap->position, 0, true, -1);
+		place_flush(&s->rig->place, snap->position, 0, true, 0);
 		rig_answer_all(s, at_once);
 	}
 	fflush(s->said_file);
