@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// resp_stream_next() -> newline_take() | head_take(), arg_take() ... -> frame_end()
+// resp_stream_next() -> head_take() -> arg_take() ... -> frame_end()
 //
 // What was read of a frame is kept as numbers, never as pointers: the bytes may have moved when
 // more of them are there.
-#include <errno.h>
 #include <stdlib.h>
 
 #include "parsers/resp.h"
