@@ -85,9 +85,8 @@ static int parts_init(struct link *link, struct core *const *lane_cores)
 	probe_init(&link->probe, link->core, &config->source);
 	lifetimes_init(&link->lifetimes, link->core, &config->target);
 	sweep_init(&link->sweep, link->core, &config->target, link_counters(link));
-	link->sweep.only_db = config->target.db >= 0 ? config->target.db : config->source.db;
-	link->snapshot.only_db = config->source.db >= 0 ? config->source.db : config->target.db;
-	link->snapshot.to_db = config->target.db >= 0 ? config->target.db : config->source.db;
+	link_databases(config, &link->sweep.dbs_synced);
+	link_databases(config, &link->snapshot.dbs);
 	snapshot_init(&link->snapshot, &link->snapshot_log, &link->place, link_counters(link),
 		      &link->sweep.keys, &link->route.holds, &link->park);
 	park_init(&link->park, &disk_kernel, config->state_dir);

@@ -15,7 +15,7 @@ struct order_room {
 	struct order_place {
 		unsigned segment;
 		size_t at;
-	} *places;
+	} * places;
 	size_t len; // of all items
 };
 

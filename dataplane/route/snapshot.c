@@ -18,10 +18,9 @@ void snapshot_init(struct snapshot *s, struct log *log, struct place *place,
 		   struct source_counters *counters, struct keyset *keys, struct holds *holds,
 		   struct park *park)
 {
-	int32_t only_db = s->only_db, to_db = s->to_db;
+	struct db_map dbs = s->dbs;
 	memset(s, 0, sizeof(*s));
-	s->only_db = only_db;
-	s->to_db = to_db;
+	s->dbs = dbs;
 	s->log = log;
 	s->place = place;
 	s->counters = counters;
@@ -165,8 +164,9 @@ static bool needs_frames(const struct snapshot *s)
 static void database_select(struct snapshot *s, int32_t db)
 {
 	s->framed = needs_frames(s);
-	s->skips_db = s->only_db >= 0 && db != s->only_db;
-	s->db = s->only_db < 0 ? db : s->to_db;
+	int32_t to = db_map_to(&s->dbs, db);
+	s->skips_db = to < 0;
+	s->db = to < 0 ? 0 : to;
 }
 
 static int event_route(struct snapshot *s)

@@ -38,7 +38,7 @@ struct snapshot {
 	struct place *place;
 	struct source_counters *counters;
 	struct keyset *keys;      // collects the keys when it is open
-	int32_t only_db, to_db;   // as in struct route; set before snapshot_init()
+	struct db_map dbs;        // which are synced and where they go; set before snapshot_init()
 	struct holds *holds;      // volatile keys that may not vanish yet
 	struct park *park;        // for what the target cannot hold
 	struct server_version target;

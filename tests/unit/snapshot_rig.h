@@ -131,7 +131,6 @@ static inline const char *snapshot_rig_run(struct snapshot_rig *s, const char *v
 	struct server_version v = rig_version(version);
 	struct snapshot *snap = &s->snapshot;
 	assert_int_equal(rdb_write_eof(&s->rdb), 0);
-	snap->only_db = snap->to_db = -1;
 	snapshot_init(snap, &s->rig->log, &s->rig->place, &s->rig->counters, &s->keys, &s->holds,
 		      &s->park);
 	assert_int_equal(snapshot_begin(snap, &s->rig->config.settings, &v), 0);
