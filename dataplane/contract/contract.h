@@ -28,7 +28,7 @@
 #include "dataplane/contract/trace.h"
 
 #define CONTRACT_MAGIC 0x72765f6f796c66ull // "flyo_vr"
-#define CONTRACT_ABI   4
+#define CONTRACT_ABI   5
 #define CONTRACT_FD    3
 #define EXIT_DEVICE    4 // of the dataplane: no device; the last line of its stderr says why
 #define LINKS_MAX      16
@@ -48,6 +48,8 @@ struct endpoint {
 	int32_t db;          // database of the URL, -1 when it has none
 	uint32_t tls;        // 1: TLS
 	uint32_t net;        // enum setting_net, of the link; never auto. 0 for a unix socket
+	uint32_t congestion; // enum setting_congestion, of the link
+	uint32_t link;       // number of the link, from 1, as its traces carry it: never given twice
 };
 
 // A link, immutable while it runs. Written by flyoverd before LINK_START.
@@ -167,6 +169,7 @@ struct contract {
 	_Atomic uint32_t dataplane_pid;
 	_Atomic uint32_t ready; // 1 once the dataplane runs its cores
 	_Atomic uint32_t n_cores;
+	uint32_t n_links_begun; // numbers of links given so far; writer: flyoverd
 	RECORD_RING(command_record, COMMAND_RING_SIZE) commands;
 	RECORD_RING(event_record, EVENT_RING_SIZE) events;
 	struct core_slot cores[CORES_MAX];

@@ -21,6 +21,8 @@
 struct core;
 
 // Where a server is, for stream_connect().
+_Static_assert((int)CONGESTION_CUBIC == STREAM_CUBIC && (int)CONGESTION_BBR == STREAM_BBR,
+	       "the setting says what the stream is told");
 static inline struct stream_peer endpoint_peer(const struct endpoint *e)
 {
 	return (struct stream_peer){
@@ -28,6 +30,8 @@ static inline struct stream_peer endpoint_peer(const struct endpoint *e)
 		.port = e->port,
 		.path = e->path,
 		.net = e->net == NET_DPDK ? STREAM_OWN : STREAM_KERNEL,
+		.congestion = (enum stream_congestion)e->congestion,
+		.link = e->link,
 	};
 }
 

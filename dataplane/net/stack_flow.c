@@ -406,6 +406,11 @@ void *flow_owner(const struct flow *f)
 	return f->owner;
 }
 
+void flow_set_link(struct flow *f, uint32_t link)
+{
+	trace_set_link(f->trace, link);
+}
+
 void flow_touch(struct flow *f)
 {
 	flow_ready(f);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <stdio.h>
 
-#include "dataplane/tcp/tcp_priv.h"
 #include "tests/sim/goodput_run.h"
 #include "tests/sim/lab.h"
 
@@ -68,8 +67,6 @@ static struct lab *lab_of(const struct goodput_case *c)
 	return lab_new(&set);
 }
 
-// A host has one algorithm for all its connections; here each may have its own. The handshake
-// makes it anew, and so there is time until then.
 static const char *open_flows(struct lab *l, const struct goodput_case *c)
 {
 	const struct lab_app apps[2] = {{.send = UINT64_MAX / 4}, {0}};
@@ -79,8 +76,7 @@ static const char *open_flows(struct lab *l, const struct goodput_case *c)
 		lab_connect(l, apps, c->at_ns[i]);
 		why = lab_run(l, c->at_ns[i]);
 		if (!why)
-			lab_tcp(l, i, 0)->congestion.ops =
-				c->congestion[i] == TCP_BBR ? &congestion_bbr : &congestion_cubic;
+			tcp_set_congestion(lab_tcp(l, i, 0), c->congestion[i]);
 	}
 	return why;
 }
