@@ -21,8 +21,8 @@
 // Over which network. A loop of our own TCP serves both, one of the kernel only its own.
 enum stream_net { STREAM_KERNEL, STREAM_OWN };
 
-// How TCP finds its rate. Unless said, as the host has it: our own TCP by its setting, the kernel by
-// net.ipv4.tcp_congestion_control, which also serves where it lacks what was said.
+// How TCP finds its rate. Unless said, as the host has it: our own TCP by its setting, the kernel
+// by net.ipv4.tcp_congestion_control, which also serves where it lacks what was said.
 enum stream_congestion { STREAM_CONGESTION_HOST, STREAM_CUBIC, STREAM_BBR };
 
 // Where to connect. Strings are borrowed for the call.

@@ -49,7 +49,7 @@ struct endpoint {
 	uint32_t tls;        // 1: TLS
 	uint32_t net;        // enum setting_net, of the link; never auto. 0 for a unix socket
 	uint32_t congestion; // enum setting_congestion, of the link
-	uint32_t link;       // number of the link, from 1, as its traces carry it: never given twice
+	uint32_t link;       // number of the link, from 1, for its traces; never given twice
 };
 
 // A link, immutable while it runs. Written by flyoverd before LINK_START.

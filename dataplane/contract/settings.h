@@ -64,8 +64,8 @@ enum setting_extra_keys { EXTRA_KEYS_AUTO, EXTRA_KEYS_DELETE, EXTRA_KEYS_KEEP };
 enum setting_until { UNTIL_FOREVER, UNTIL_CAUGHT_UP };
 // Over which network: as the host has it for its links, the kernel's, or our own TCP.
 enum setting_net { NET_AUTO, NET_KERNEL, NET_DPDK };
-// How TCP finds its rate: as the host has it (our own TCP by its setting, the kernel by its sysctl),
-// or so.
+// How TCP finds its rate. AUTO: as the host has it, our own TCP by its setting, the kernel by its
+// sysctl.
 enum setting_congestion { CONGESTION_AUTO, CONGESTION_CUBIC, CONGESTION_BBR };
 
 #define X(name, kind, def, min, max, help) uint64_t name;

@@ -33,8 +33,9 @@ static void device_receive(struct host *h)
 	struct nic_frame frames[NIC_BURST];
 	int n = nic_receive(h->wire, frames, NIC_BURST);
 	for (int i = 0; i < n; i++) {
+		unsigned right = h->spread == SPREAD_NONE ? 0 : queue_of(h, &frames[i]);
 		unsigned wrong = h->spread == SPREAD_WRONG;
-		struct queue *q = &h->queues[(queue_of(h, &frames[i]) + wrong) % h->n_cores];
+		struct queue *q = &h->queues[(right + wrong) % h->n_cores];
 		assert_true(q->n < QUEUE_FRAMES && frames[i].len <= QUEUE_FRAME_LEN);
 		struct queue_frame *f = &q->frames[q->n++];
 		f->frame = frames[i];
