@@ -20,7 +20,7 @@
 enum steer_why {
 	STEER_YOURS, // it is your flow's
 	STEER_OPENS, // it begins a flow of yours, which is counted as such already
-	STEER_ASKED, // is it your flow's? Else the next core that listens is asked, the last refuses
+	STEER_ASKED, // is it your flow's? Else ask the next core that listens; the last refuses
 	STEER_COPY,  // learn from it, do not answer: everybody gets one
 };
 
