@@ -118,6 +118,9 @@ int client_open(struct client *c, const struct endpoint *e, const char *who, str
 {
 	*c = (struct client){.fd = -1, .who = who};
 	endpoint_text(e, c->url);
+	if (e->kind == URL_CLUSTER || e->kind == URL_SENTINEL)
+		return failure_set(f, ERROR_URL, "%s: this version cannot ask %s", who,
+				   e->kind == URL_CLUSTER ? "clusters" : "sentinels");
 	if (e->tls)
 		return failure_set(f, ERROR_URL, "%s: this version cannot speak TLS to a server",
 				   who);

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "ctrl/endpoint.h"
 #include "ctrl/failure.h"
 #include "dataplane/contract/contract.h"
 #include "parsers/resp.h"
@@ -19,7 +20,7 @@
 struct client {
 	int fd;
 	const char *who; // "the source", for sentences
-	char url[640];   // without password
+	char url[ENDPOINT_TEXT_LEN]; // without password
 	struct resp_replies *replies;
 	char *out;
 	size_t out_len, out_done, out_room;

@@ -16,7 +16,7 @@ enum option_group {
 	OPTIONS_SOCKET = 2,        // --socket
 	OPTIONS_JOB = 4,           // --state-dir, --cores, --io, --verbose, NETWORK_SETTINGS
 	OPTIONS_LINK = 8,          // --config and every setting of a link
-	OPTIONS_PASSWORD = 16,     // --source-password-file, --target-password-file
+	OPTIONS_PASSWORD = 16,     // --source-password-file, --target-password-file, of sentinels
 	OPTIONS_CHECK = 32,        // --mode, --show
 	OPTIONS_DOCTOR = 64,       // --state-dir, --probe, --nic
 	OPTIONS_PARKED = 128,      // --state-dir of a job that does not run
@@ -46,6 +46,8 @@ struct options {
 	const char *socket, *state_dir, *cores, *io, *config;
 	struct network_texts network;
 	const char *source_password_file, *target_password_file;
+	const char *source_sentinel_user, *target_sentinel_user;
+	const char *source_sentinel_password_file, *target_sentinel_password_file;
 	const char *mode, *show, *ttl_slack;
 	bool raw, all, again, yes;
 	const char *limit, *after, *target;
