@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Connections of which only TIME-WAIT is left. They all wait equally long, so the order in which
-// they came is that in which they end.
+// Connections of which only TIME-WAIT is left. They all wait equally long, so they end in the order
+// in which they came; one that its owner closed late ends with the one before it.
 //
 //   flow_settle() -> wait_begin();  tcp_segment_input() -> wait_input();  waits_run() ends them
 #include <assert.h>
