@@ -35,7 +35,7 @@ int endpoint_set(struct endpoint *e, const char *text, struct failure *f)
 		}
 		e->port = u.n_nodes ? u.nodes[0].port : 0;
 		e->db = u.db;
-		e->tls = u.tls;
+		e->tls.on = u.tls;
 	}
 	explicit_bzero(&u, sizeof(u));
 	return rc;
@@ -48,7 +48,8 @@ _Static_assert(sizeof(((struct endpoint *)0)->password) == URL_PASSWORD_LEN, "co
 
 void endpoint_text(const struct endpoint *e, char *out)
 {
-	struct url u = {.kind = e->path[0] ? URL_UNIX : URL_STANDALONE, .tls = e->tls, .db = e->db};
+	struct url u = {
+		.kind = e->path[0] ? URL_UNIX : URL_STANDALONE, .tls = e->tls.on, .db = e->db};
 	snprintf(u.user, sizeof(u.user), "%s", e->user);
 	snprintf(u.path, sizeof(u.path), "%s", e->path);
 	if (u.kind == URL_STANDALONE) {

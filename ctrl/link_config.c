@@ -7,6 +7,7 @@
 
 #include "ctrl/endpoint.h"
 #include "ctrl/secret.h"
+#include "ctrl/tls_settings.h"
 
 void link_config_init(struct link_config *c)
 {
@@ -87,6 +88,9 @@ int link_config_set(struct link_config *c, const char *key, const char *text, st
 		return password_file_set(&c->source, text, f);
 	if (!strcmp(key, "target-password-file"))
 		return password_file_set(&c->target, text, f);
+	const struct tls_row *row = tls_row_find(key, strlen(key));
+	if (row)
+		return tls_row_set(c, row, text, f);
 	if (setting_set(&c->settings, key, text, why, sizeof(why)))
 		return failure_set(f, ERROR_CONFIG, "%s", why);
 	return 0;
@@ -105,14 +109,14 @@ int link_config_check(const struct link_config *c, struct failure *f)
 		return failure_set(f, ERROR_CONFIG, "the link %s has no source", c->name);
 	if (endpoint_missing(&c->target))
 		return failure_set(f, ERROR_CONFIG, "the link %s has no target", c->name);
-	return loop_check(c, f);
+	return tls_rows_check(c, f) ? -1 : loop_check(c, f);
 }
 
 static int endpoint_same(const struct endpoint *a, const struct endpoint *b)
 {
 	return !strcmp(a->host, b->host) && !strcmp(a->path, b->path) &&
 	       !strcmp(a->user, b->user) && a->port == b->port && a->db == b->db &&
-	       a->tls == b->tls;
+	       !memcmp(&a->tls, &b->tls, sizeof(a->tls));
 }
 
 int link_config_same(const struct link_config *a, const struct link_config *b)

@@ -18,6 +18,7 @@
 #include "dataplane/net/host.h"
 #include "drivers/cores.h"
 #include "drivers/nic_dpdk.h"
+#include "drivers/stream_tls.h"
 
 struct dataplane {
 	struct contract *contract;
@@ -82,9 +83,6 @@ static const char *what_is_missing(const struct dataplane *d, const struct link_
 	if (config->settings.net == NET_DPDK && !d->net.n_cores)
 		return "net: dpdk needs a device, and this dataplane was started without one; set "
 		       "nic and addr, and start flyoverd again";
-	if (config->source.tls || config->target.tls)
-		return "this version does not speak TLS; take redis:// over a network that you "
-		       "trust";
 	return NULL;
 }
 
@@ -210,6 +208,7 @@ static int cores_open(struct dataplane *d, const struct settings *set)
 		struct stream_loop *loop;
 		int rc = set->network.present ? host_net_loop(&d->net, i, &loop)
 					      : core_loop_open(set->io, &loop, d->io);
+		rc = rc ? rc : stream_tls_new(loop, &loop);
 		if (rc)
 			return rc;
 		core_init(&d->cores[i], i, set->cpus[i], d->contract, loop);

@@ -10,6 +10,7 @@
 #include "ctrl/endpoint.h"
 #include "ctrl/link_config.h"
 #include "ctrl/secret.h"
+#include "ctrl/tls_settings.h"
 
 static int file_apply(const struct options *o, struct link_config *c, struct failure *f)
 {
@@ -38,8 +39,13 @@ static int password_apply(struct link_config *c, const char *key, const char *fi
 	return rc;
 }
 
-int job_passwords(const struct options *o, struct link_config *c, struct failure *f)
+int job_credentials(const struct options *o, struct link_config *c, struct failure *f)
 {
+	for (unsigned i = 0; i < o->n_tls; i++)
+		if (link_config_set(c, o->tls[i].name, o->tls[i].text, f))
+			return -1;
+	if (tls_rows_check(c, f))
+		return -1;
 	if (password_apply(c, "source-password", o->source_password_file, SOURCE_PASSWORD_ENV, f))
 		return -1;
 	return password_apply(c, "target-password", o->target_password_file, TARGET_PASSWORD_ENV,
@@ -68,7 +74,7 @@ int job_read(const struct options *o, const char *name, const char *source, cons
 		return -1;
 	if (target && link_config_set(c, "target", target, f))
 		return -1;
-	if (job_passwords(o, c, f))
+	if (job_credentials(o, c, f))
 		return -1;
 	for (unsigned i = 0; i < o->n_settings; i++)
 		if (link_config_set(c, o->settings[i].name, o->settings[i].text, f))
@@ -96,6 +102,17 @@ static void endpoint_add(json_t *o, const struct endpoint *e, const char *url_ke
 		json_object_set_new(o, password_key, json_string(e->password));
 }
 
+static void tls_add(json_t *o, const struct link_config *c)
+{
+	unsigned n;
+	const struct tls_row *rows = tls_rows(&n);
+	for (unsigned i = 0; i < n; i++) {
+		const char *text = tls_row_text(c, &rows[i]);
+		if (text)
+			json_object_set_new(o, rows[i].name, json_string(text));
+	}
+}
+
 json_t *job_request(const struct link_config *c, bool replace)
 {
 	unsigned n;
@@ -104,6 +121,7 @@ json_t *job_request(const struct link_config *c, bool replace)
 			      "name", c->name, "site", c->site);
 	endpoint_add(o, &c->source, "source", "source-password");
 	endpoint_add(o, &c->target, "target", "target-password");
+	tls_add(o, c);
 	for (unsigned i = 0; i < n; i++) {
 		char text[32];
 		setting_text(&c->settings, &rows[i], text, sizeof(text));

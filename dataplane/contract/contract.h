@@ -28,7 +28,7 @@
 #include "dataplane/contract/trace.h"
 
 #define CONTRACT_MAGIC 0x72765f6f796c66ull // "flyo_vr"
-#define CONTRACT_ABI   4
+#define CONTRACT_ABI   5
 #define CONTRACT_FD    3
 #define EXIT_DEVICE    4 // of the dataplane: no device; the last line of its stderr says why
 #define LINKS_MAX      16
@@ -36,6 +36,17 @@
 #define CORES_MAX      32
 #define NAME_LEN       64
 #define TEXT_LEN       240
+
+// How a server is spoken to in TLS. The files are read by who connects, for each connection;
+// nothing of what is secret in them ever lies here.
+struct endpoint_tls {
+	char ca[256];          // file or folder of CA certificates; "": the system's
+	char cert[256];        // file of our certificate; "": none
+	char key[256];         // file of its key; "": the same file
+	char server_name[256]; // in the server's certificate; "": the host of the URL
+	uint32_t on;           // 1: TLS, the URL says so
+	uint32_t trust_any;    // 1: any certificate will do
+};
 
 // One server: where it is and who we are there. Written by flyoverd.
 struct endpoint {
@@ -46,8 +57,8 @@ struct endpoint {
 	uint16_t port;       // host byte order
 	uint16_t has_password;
 	int32_t db;          // database of the URL, -1 when it has none
-	uint32_t tls;        // 1: TLS
 	uint32_t net;        // enum setting_net, of the link; never auto. 0 for a unix socket
+	struct endpoint_tls tls;
 };
 
 // A link, immutable while it runs. Written by flyoverd before LINK_START.

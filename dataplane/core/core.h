@@ -20,7 +20,7 @@
 
 struct core;
 
-// Where a server is, for stream_connect().
+// Where a server is and how it is spoken to, for stream_connect().
 static inline struct stream_peer endpoint_peer(const struct endpoint *e)
 {
 	return (struct stream_peer){
@@ -28,6 +28,12 @@ static inline struct stream_peer endpoint_peer(const struct endpoint *e)
 		.port = e->port,
 		.path = e->path,
 		.net = e->net == NET_DPDK ? STREAM_OWN : STREAM_KERNEL,
+		.tls = e->tls.on,
+		.tls_settings = {.ca = e->tls.ca,
+				 .cert = e->tls.cert,
+				 .key = e->tls.key,
+				 .name = e->tls.server_name[0] ? e->tls.server_name : e->host,
+				 .verify = !e->tls.trust_any},
 	};
 }
 
