@@ -7,8 +7,8 @@
 
 #define TEXT(side, word, member, is_target, arg, help)                                             \
 	{                                                                                          \
-		side "-tls-" word, arg, help, is_target, offsetof(struct endpoint_tls, member),    \
-			sizeof(((struct endpoint_tls *)0)->member)                                 \
+		side "-tls-" word, arg, help, is_target, offsetof(struct endpoint_trust, member),  \
+			sizeof(((struct endpoint_trust *)0)->member)                               \
 	}
 #define SIDE(side, is_target)                                                                      \
 	TEXT(side, "ca", ca, is_target, "FILE",                                                    \
@@ -22,7 +22,7 @@
 		     "name in the " side "'s certificate; default: the host of the URL"),          \
 	{                                                                                          \
 		side "-tls-verify", "yes|no", "no: any certificate of the " side " will do",       \
-			is_target, offsetof(struct endpoint_tls, trust_any), 0                     \
+			is_target, offsetof(struct endpoint_trust, trust_any), 0                   \
 	}
 
 static const struct tls_row rows[] = {SIDE("source", false), SIDE("target", true)};
@@ -42,12 +42,12 @@ const struct tls_row *tls_row_find(const char *name, size_t len)
 	return NULL;
 }
 
-static struct endpoint_tls *side_of(struct link_config *c, const struct tls_row *row)
+static struct endpoint_trust *side_of(struct link_config *c, const struct tls_row *row)
 {
-	return row->target ? &c->target.tls : &c->source.tls;
+	return row->target ? &c->target.trust : &c->source.trust;
 }
 
-static int verify_set(struct endpoint_tls *t, const struct tls_row *row, const char *text,
+static int verify_set(struct endpoint_trust *t, const struct tls_row *row, const char *text,
 		      struct failure *f)
 {
 	if (strcmp(text, "yes") && strcmp(text, "no"))
@@ -73,7 +73,7 @@ static int path_set(char *out, const struct tls_row *row, const char *text, stru
 int tls_row_set(struct link_config *c, const struct tls_row *row, const char *text,
 		struct failure *f)
 {
-	struct endpoint_tls *t = side_of(c, row);
+	struct endpoint_trust *t = side_of(c, row);
 	if (!row->len)
 		return verify_set(t, row, text, f);
 	char *field = (char *)t + row->at;
@@ -91,7 +91,7 @@ int tls_row_set(struct link_config *c, const struct tls_row *row, const char *te
 
 const char *tls_row_text(const struct link_config *c, const struct tls_row *row)
 {
-	const struct endpoint_tls *t = side_of((struct link_config *)c, row);
+	const struct endpoint_trust *t = side_of((struct link_config *)c, row);
 	const char *field = (const char *)t + row->at;
 	if (!row->len)
 		return t->trust_any ? "no" : NULL;
@@ -102,7 +102,7 @@ int tls_rows_check(const struct link_config *c, struct failure *f)
 {
 	for (unsigned i = 0; i < N_ROWS; i++) {
 		const char *side = rows[i].target ? "target" : "source";
-		if (!tls_row_text(c, &rows[i]) || side_of((struct link_config *)c, &rows[i])->on)
+		if (!tls_row_text(c, &rows[i]) || (rows[i].target ? c->target.tls : c->source.tls))
 			continue;
 		return failure_set(f, ERROR_CONFIG,
 				   "%s is set, and the %s is not spoken to in TLS: give its URL "
@@ -115,10 +115,10 @@ int tls_rows_check(const struct link_config *c, struct failure *f)
 struct tls_settings endpoint_tls_settings(const struct endpoint *e)
 {
 	return (struct tls_settings){
-		.ca = e->tls.ca,
-		.cert = e->tls.cert,
-		.key = e->tls.key,
-		.name = e->tls.server_name[0] ? e->tls.server_name : e->host,
-		.verify = !e->tls.trust_any,
+		.ca = e->trust.ca,
+		.cert = e->trust.cert,
+		.key = e->trust.key,
+		.name = e->trust.server_name[0] ? e->trust.server_name : e->host,
+		.verify = !e->trust.trust_any,
 	};
 }

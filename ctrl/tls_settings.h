@@ -14,7 +14,7 @@ struct tls_row {
 	const char *name; // "source-tls-ca"
 	const char *arg, *help;
 	bool target;
-	size_t at, len; // of the text in struct endpoint_tls; len 0: yes or no
+	size_t at, len; // of the text in struct endpoint_trust; len 0: yes or no
 };
 
 // All rows, those of the source first. @param n  out: how many

@@ -83,6 +83,12 @@ static const char *what_is_missing(const struct dataplane *d, const struct link_
 	if (config->settings.net == NET_DPDK && !d->net.n_cores)
 		return "net: dpdk needs a device, and this dataplane was started without one; set "
 		       "nic and addr, and start flyoverd again";
+	if (config->source.kind == URL_SENTINEL || config->target.kind == URL_SENTINEL)
+		return "this version does not ask sentinels; name the master by redis://";
+	if (config->source.kind == URL_CLUSTER)
+		return "this version does not read from clusters; name one server by redis://";
+	if (config->target.kind == URL_CLUSTER)
+		return "this version does not write to clusters; name one server by redis://";
 	return NULL;
 }
 
@@ -279,7 +285,7 @@ static int settings_read(struct settings *set, int argc, char **argv)
 	static const struct option options[] = {
 		{"cores", required_argument, NULL, 'c'},
 		{"io", required_argument, NULL, 'i'},
-#define X(name, room, arg, list, help) {#name, required_argument, NULL, 'n'},
+#define X(field, name, room, arg, list, help) {name, required_argument, NULL, 'n'},
 		NETWORK_SETTINGS(X)
 #undef X
 			{NULL, 0, NULL, 0},

@@ -120,11 +120,14 @@ int client_open(struct client *c, const struct endpoint *e, const char *who, str
 {
 	*c = (struct client){.fd = -1, .who = who};
 	endpoint_text(e, c->url);
+	if (e->kind == URL_CLUSTER || e->kind == URL_SENTINEL)
+		return failure_set(f, ERROR_URL, "%s: this version cannot ask %s", who,
+				   e->kind == URL_CLUSTER ? "clusters" : "sentinels");
 	c->replies = resp_replies_new();
 	if (!c->replies)
 		return failure_set(f, ERROR_MEMORY, "no memory for a connection");
 	int rc = socket_connect(c, e, f);
-	rc = rc || !e->tls.on ? rc : client_tls_begin(c, e, f);
+	rc = rc || !e->tls ? rc : client_tls_begin(c, e, f);
 	rc = rc ? rc : login(c, e, f);
 	if (rc)
 		client_close(c);

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "ctrl/endpoint.h"
 #include "ctrl/failure.h"
 #include "dataplane/contract/contract.h"
 #include "parsers/resp.h"
@@ -22,7 +23,7 @@ struct client {
 	struct tls *tls; // NULL: plain
 	bool held;       // bytes may lie in `tls` that poll() does not know of
 	const char *who; // "the source", for sentences
-	char url[640];   // without password
+	char url[ENDPOINT_TEXT_LEN]; // without password
 	struct resp_replies *replies;
 	char *out;
 	size_t out_len, out_done, out_room;

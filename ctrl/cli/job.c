@@ -41,15 +41,31 @@ static int password_apply(struct link_config *c, const char *key, const char *fi
 
 int job_credentials(const struct options *o, struct link_config *c, struct failure *f)
 {
+	const struct {
+		const char *key, *file, *env;
+	} rows[] = {
+		{"source-password", o->source_password_file, SOURCE_PASSWORD_ENV},
+		{"target-password", o->target_password_file, TARGET_PASSWORD_ENV},
+		{"source-sentinel-password", o->source_sentinel_password_file,
+		 SOURCE_SENTINEL_PASSWORD_ENV},
+		{"target-sentinel-password", o->target_sentinel_password_file,
+		 TARGET_SENTINEL_PASSWORD_ENV},
+	};
 	for (unsigned i = 0; i < o->n_tls; i++)
 		if (link_config_set(c, o->tls[i].name, o->tls[i].text, f))
 			return -1;
 	if (tls_rows_check(c, f))
 		return -1;
-	if (password_apply(c, "source-password", o->source_password_file, SOURCE_PASSWORD_ENV, f))
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (password_apply(c, rows[i].key, rows[i].file, rows[i].env, f))
+			return -1;
+	if (o->source_sentinel_user &&
+	    link_config_set(c, "source-sentinel-user", o->source_sentinel_user, f))
 		return -1;
-	return password_apply(c, "target-password", o->target_password_file, TARGET_PASSWORD_ENV,
-			      f);
+	if (o->target_sentinel_user &&
+	    link_config_set(c, "target-sentinel-user", o->target_sentinel_user, f))
+		return -1;
+	return 0;
 }
 
 // Whoever syncs the same source into the same target again finds the same state and markers.
@@ -92,14 +108,21 @@ int job_config(const struct options *o, const char *name, const char *source, co
 	return job_read(o, name, source, target, c, f) ? -1 : link_config_check(c, f);
 }
 
-static void endpoint_add(json_t *o, const struct endpoint *e, const char *url_key,
-			 const char *password_key)
+// @param side  "source" or "target"
+static void endpoint_add(json_t *o, const struct endpoint *e, const char *side)
 {
-	char url[ENDPOINT_TEXT_LEN];
+	char url[ENDPOINT_TEXT_LEN], key[64];
 	endpoint_text(e, url);
-	json_object_set_new(o, url_key, json_string(url));
+	json_object_set_new(o, side, json_string(url));
+	snprintf(key, sizeof(key), "%s-password", side);
 	if (e->has_password)
-		json_object_set_new(o, password_key, json_string(e->password));
+		json_object_set_new(o, key, json_string(e->password));
+	snprintf(key, sizeof(key), "%s-sentinel-user", side);
+	if (e->sentinel.user[0])
+		json_object_set_new(o, key, json_string(e->sentinel.user));
+	snprintf(key, sizeof(key), "%s-sentinel-password", side);
+	if (e->sentinel.has_password)
+		json_object_set_new(o, key, json_string(e->sentinel.password));
 }
 
 static void tls_add(json_t *o, const struct link_config *c)
@@ -119,8 +142,8 @@ json_t *job_request(const struct link_config *c, bool replace)
 	const struct setting_row *rows = setting_rows(&n);
 	json_t *o = json_pack("{s:s, s:b, s:s, s:s}", "verb", "link-create", "replace", replace,
 			      "name", c->name, "site", c->site);
-	endpoint_add(o, &c->source, "source", "source-password");
-	endpoint_add(o, &c->target, "target", "target-password");
+	endpoint_add(o, &c->source, "source");
+	endpoint_add(o, &c->target, "target");
 	tls_add(o, c);
 	for (unsigned i = 0; i < n; i++) {
 		char text[32];

@@ -49,6 +49,8 @@ struct options {
 	const char *source_password_file, *target_password_file;
 	struct option_setting tls[TLS_OPTIONS_MAX]; // by the names of tls_rows()
 	unsigned n_tls;
+	const char *source_sentinel_user, *target_sentinel_user;
+	const char *source_sentinel_password_file, *target_sentinel_password_file;
 	const char *mode, *show, *ttl_slack;
 	bool raw, all, again, yes;
 	const char *limit, *after, *target;

@@ -471,7 +471,7 @@ static void hello_step(struct lane *l, const struct resp_value *v, unsigned n)
 // @param n  as the stream's read said
 static void hello_lost(struct lane *l, ssize_t n)
 {
-	bool silent = l->hello_step <= STEP_SETNAME && !l->config->target.tls.on;
+	bool silent = l->hello_step <= STEP_SETNAME && !l->config->target.tls;
 	lane_back_off(l, lane_stream_error(l),
 		      "the target closed the connection in the handshake%s%s%s", n ? ": " : "",
 		      n ? stream_why(l->stream, (int)-n) : "", silent ? "; " TLS_PORT_HINT : "");

@@ -97,3 +97,6 @@ int setting_set(struct link_settings *s, const char *name, const char *text, cha
 // One field as text in the form that setting_set() takes. @return bytes as snprintf()
 int setting_text(const struct link_settings *s, const struct setting_row *row, char *out,
 		 unsigned out_len);
+
+// A size as settings have it, "64KB". @return 0, -EINVAL not a size, -ERANGE too large
+int setting_bytes(const char *text, uint64_t *bytes);

@@ -28,12 +28,12 @@ static inline struct stream_peer endpoint_peer(const struct endpoint *e)
 		.port = e->port,
 		.path = e->path,
 		.net = e->net == NET_DPDK ? STREAM_OWN : STREAM_KERNEL,
-		.tls = e->tls.on,
-		.tls_settings = {.ca = e->tls.ca,
-				 .cert = e->tls.cert,
-				 .key = e->tls.key,
-				 .name = e->tls.server_name[0] ? e->tls.server_name : e->host,
-				 .verify = !e->tls.trust_any},
+		.tls = e->tls,
+		.tls_settings = {.ca = e->trust.ca,
+				 .cert = e->trust.cert,
+				 .key = e->trust.key,
+				 .name = e->trust.server_name[0] ? e->trust.server_name : e->host,
+				 .verify = !e->trust.trust_any},
 	};
 }
 

@@ -365,7 +365,7 @@ static void source_lost(struct source *s, ssize_t n)
 {
 	enum error_id error = s->state == SOURCE_HANDSHAKE ? ERROR_NOT_REDIS : ERROR_CONNECT;
 	bool silent = s->state == SOURCE_HANDSHAKE && s->handshake.step == HANDSHAKE_PING &&
-		      !s->n_in && !s->config->source.tls.on;
+		      !s->n_in && !s->config->source.tls;
 	source_back_off(s, stream_error(s, error), s->config->settings.wait_timeout,
 			"the connection to the source was lost: %s%s",
 			n ? stream_why(s->stream, (int)-n) : "closed by the source",

@@ -11,13 +11,19 @@
 #define RTO_FIRST_NS  NS_PER_S
 #define RTO_MAX_NS    (60 * NS_PER_S)
 #define PEER_DELAY_NS (200 * NS_PER_MS) // its worst delayed acknowledgement (RFC 8985, 7.2)
-#define RECORDS_MAX   (1u << 19)        // segments in flight: 25 Gbit/s at 200 ms
+#define RECORDS_MIN   (1u << 19)        // segments in flight: 25 Gbit/s at 200 ms
 #define QUICK_ACKS    16
 #define SEND_FIRST    (64u << 10)
 
 // Of all connections in a second, give or take a half: RFC 5961, 7 wants a limit, and that nobody
 // can count by it what others get (CVE-2016-5696).
 #define CHALLENGES 100
+
+// Segments in flight: a full send buffer of short ones, as on an IPv6 path of 1280 bytes.
+static uint32_t records_for(uint64_t send_max)
+{
+	return (uint32_t)max_u64(send_max / MSS_DEFAULT_6, RECORDS_MIN);
+}
 
 static uint8_t scale_for(uint64_t receive_max)
 {
@@ -41,7 +47,7 @@ struct tcp_host *tcp_host_new(const struct tcp_settings *set, const uint8_t secr
 		.rto_max_ns = RTO_MAX_NS,
 		.rto_first_ns = RTO_FIRST_NS,
 		.ack_delay_ns = PEER_DELAY_NS,
-		.records_max = RECORDS_MAX,
+		.records_max = records_for(set->send_max),
 	};
 	h->pool.n_free_max = BLOCKS_KEPT;
 	memcpy(h->secret, secret, sizeof(h->secret));
