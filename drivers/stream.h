@@ -23,12 +23,18 @@
 // Over which network. A loop of our own TCP serves both, one of the kernel only its own.
 enum stream_net { STREAM_KERNEL, STREAM_OWN };
 
+// How TCP finds its rate. Unless said, as the host has it: our own TCP by its setting, the kernel
+// by net.ipv4.tcp_congestion_control, which also serves where it lacks what was said.
+enum stream_congestion { STREAM_CONGESTION_HOST, STREAM_CUBIC, STREAM_BBR };
+
 // Where to connect. Strings are borrowed for the call.
 struct stream_peer {
 	const char *host;    // name or address; NULL or "" for a unix socket
 	uint16_t port;       // host byte order
 	const char *path;    // unix socket
 	enum stream_net net; // of a unix socket the kernel's, whatever stands here
+	enum stream_congestion congestion;
+	uint32_t link;       // number of the link that it serves, for the trace; 0: none
 	bool tls;            // only a loop of stream_tls knows it
 	struct tls_settings tls_settings;
 };

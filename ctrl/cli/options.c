@@ -317,13 +317,16 @@ static void row_help(const struct option_row *row)
 	printf("  %-30s %s\n", left, row->help);
 }
 
-static void networks_help(void)
+// Without what is a setting of the link as well: that is the one which is meant.
+static void networks_help(const struct verb *v)
 {
 	unsigned n;
 	const struct network_row *networks = network_rows(&n);
 	printf("\nnetwork of this host, for --net=dpdk:\n");
 	for (unsigned i = 0; i < n; i++) {
 		char left[64];
+		if (setting_find(v, networks[i].name, strlen(networks[i].name)))
+			continue;
 		snprintf(left, sizeof(left), "--%s %s", networks[i].name, networks[i].arg);
 		printf("  %-30s %s\n", left, networks[i].help);
 	}
@@ -367,7 +370,7 @@ void options_help(const struct verb *v)
 			row_help(&rows[i]);
 	tls_help(v);
 	if (v->options & OPTIONS_JOB)
-		networks_help();
+		networks_help(v);
 	if (v->notes)
 		printf("\n%s", v->notes);
 	if (!(v->options & OPTIONS_LINK))

@@ -65,9 +65,11 @@ struct endpoint {
 	uint16_t has_password;
 	int32_t db;                      // database of the URL, -1 when it has none
 	uint32_t tls;                    // 1: TLS, to every server and sentinel
-	uint32_t net;     // enum setting_net, of the link; never auto. 0 for a unix socket
-	uint32_t kind;    // enum url_kind
-	uint32_t n_nodes; // 1; of a cluster the seeds, of sentinels those of the URL; 0: unix
+	uint32_t net;        // enum setting_net, of the link; never auto. 0 for a unix socket
+	uint32_t congestion; // enum setting_congestion, of the link
+	uint32_t link;       // number of the link, from 1, for its traces; never given twice
+	uint32_t kind;       // enum url_kind
+	uint32_t n_nodes;    // 1; of a cluster the seeds, of sentinels those of the URL; 0: unix
 	struct url_node nodes[URL_NODES_MAX];
 	char master[URL_MASTER_LEN];     // the name that the sentinels know it by
 	struct credentials sentinel;     // at the sentinels
@@ -191,6 +193,7 @@ struct contract {
 	_Atomic uint32_t dataplane_pid;
 	_Atomic uint32_t ready; // 1 once the dataplane runs its cores
 	_Atomic uint32_t n_cores;
+	uint32_t n_links_begun; // numbers of links given so far; writer: flyoverd
 	RECORD_RING(command_record, COMMAND_RING_SIZE) commands;
 	RECORD_RING(event_record, EVENT_RING_SIZE) events;
 	struct core_slot cores[CORES_MAX];

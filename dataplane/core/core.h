@@ -20,6 +20,8 @@
 
 struct core;
 
+_Static_assert((int)CONGESTION_CUBIC == STREAM_CUBIC && (int)CONGESTION_BBR == STREAM_BBR,
+	       "the setting says what the stream is told");
 // Where a server is and how it is spoken to, for stream_connect().
 static inline struct stream_peer endpoint_peer(const struct endpoint *e)
 {
@@ -28,6 +30,8 @@ static inline struct stream_peer endpoint_peer(const struct endpoint *e)
 		.port = e->port,
 		.path = e->path,
 		.net = e->net == NET_DPDK ? STREAM_OWN : STREAM_KERNEL,
+		.congestion = (enum stream_congestion)e->congestion,
+		.link = e->link,
 		.tls = e->tls,
 		.tls_settings = {.ca = e->trust.ca,
 				 .cert = e->trust.cert,
