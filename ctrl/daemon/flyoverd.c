@@ -28,7 +28,7 @@ static const struct option options[] = {
 	{"net", required_argument, NULL, 's'},
 	{"private", no_argument, NULL, 'p'},
 	{"verbose", no_argument, NULL, 'v'},
-#define X(name, room, arg, list, help) {#name, required_argument, NULL, 'n'},
+#define X(field, name, room, arg, list, help) {name, required_argument, NULL, 'n'},
 	NETWORK_SETTINGS(X)
 #undef X
 		{0},

@@ -141,7 +141,7 @@ static int item_add(struct batch *b, uint64_t offset, int32_t db, enum item_kind
 		b->items_max *= 2;
 	}
 	b->items[b->n_items++] = (struct batch_item){
-		.offset = offset, .at = b->len, .db = db, .kind = kind};
+		.offset = offset, .at = b->len, .db = db, .kind = (uint8_t)kind};
 	return 0;
 }
 

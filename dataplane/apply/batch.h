@@ -19,12 +19,27 @@ enum item_kind {
 	ITEM_INTERNAL, // ours: SELECT and the like
 };
 
+// Where an item goes in a cluster, when it is not the slot of its keys.
+#define SLOT_ANY   0xfffe // it has no key: any master takes it (PUBLISH)
+#define SLOT_EVERY 0xffff // every master gets it (FLUSHALL, FUNCTION LOAD)
+
+// How an item goes to a cluster. A unit is an item and those behind it that are joined: all of one
+// slot, sent, redirected and answered as one.
+enum item_flags {
+	ITEM_JOINED = 1, // belongs to the unit of the item before it
+	ITEM_ATOMIC = 2, // first of a unit that has to be a transaction
+	ITEM_FENCED = 4, // first of a unit that must not run twice: a transaction, with the marker
+			 // of its slot
+};
+
 // One command in the batch, in the order of the replies.
 struct batch_item {
 	uint64_t offset; // of the source's bytes that it stands for, in the log
 	uint64_t at; // where it begins among the bytes of the batch; it ends where the next begins
 	int32_t db;
-	uint32_t kind; // enum item_kind
+	uint16_t slot; // for a cluster: 0 .. SLOT_COUNT - 1, SLOT_ANY or SLOT_EVERY; else 0
+	uint8_t kind;  // enum item_kind
+	uint8_t flags; // enum item_flags, for a cluster; else 0
 };
 
 struct command;

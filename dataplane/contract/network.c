@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// network_read() -> word_read(), vlan_read(), address_add(), gateway_add()
+// network_read() -> word_read(), vlan_read(), window_read(), address_add(), gateway_add()
 #include "dataplane/contract/network.h"
 
 #include <errno.h>
@@ -9,11 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dataplane/contract/settings.h"
+
 const struct network_row *network_rows(unsigned *n)
 {
 	static const struct network_row rows[] = {
-#define X(name, room, arg, list, help)                                                             \
-	{#name, arg, list, help, offsetof(struct network_texts, name), room},
+#define X(field, name, room, arg, list, help)                                                      \
+	{name, arg, list, help, offsetof(struct network_texts, field), room},
 		NETWORK_SETTINGS(X)
 #undef X
 	};
@@ -152,6 +154,19 @@ static int vlan_read(struct reading *r)
 	return 0;
 }
 
+static int window_read(struct reading *r)
+{
+	const char *text = r->texts->tcp_window;
+	uint64_t bytes = NETWORK_WINDOW;
+	int rc = *text ? setting_bytes(text, &bytes) : 0;
+	if (rc == -EINVAL)
+		return refuse(r, "tcp-window: '%s' is not a size such as 256MB", text);
+	if (rc || bytes < NETWORK_WINDOW_MIN || bytes > NETWORK_WINDOW_MAX)
+		return refuse(r, "tcp-window: '%s' is not between 64KB and 1GB", text);
+	r->out->tcp_window = bytes;
+	return 0;
+}
+
 // @param first  what "" and the value 0 stand for
 // @return 0 or 1, or -EINVAL
 static int word_read(struct reading *r, const char *name, const char *text, const char *first,
@@ -180,8 +195,8 @@ int network_read(const struct network_texts *t, struct network *out, char *why, 
 	int idle = word_read(&r, "idle", t->idle, "adaptive", "spin");
 	int congestion =
 		idle < 0 ? idle : word_read(&r, "congestion", t->congestion, "cubic", "bbr");
-	if (congestion < 0 || vlan_read(&r) || each(&r, t->addr, address_add) ||
-	    each(&r, t->gw, gateway_add))
+	if (congestion < 0 || vlan_read(&r) || window_read(&r) ||
+	    each(&r, t->addr, address_add) || each(&r, t->gw, gateway_add))
 		return -EINVAL;
 	out->idle = idle ? NETWORK_SPIN : NETWORK_ADAPTIVE;
 	out->congestion = congestion ? NETWORK_BBR : NETWORK_CUBIC;

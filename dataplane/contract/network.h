@@ -10,17 +10,21 @@
 #include "parsers/ip.h"
 
 #define NETWORK_SETTINGS(X)                                                                        \
-	X(nic, 256, "DEVICE", false,                                                               \
+	X(nic, "nic", 256, "DEVICE", false,                                                        \
 	  "the device, by PCI address or as DPDK names it, such as net_tap0,iface=fly0")           \
-	X(addr, 1024, "CIDR", true, "our address on it, such as 10.99.0.2/24; may be said again")  \
-	X(gw, 128, "IP", true, "the gateway to other networks; one of IPv4, one of IPv6")          \
-	X(vlan, 8, "N", false, "tag of our frames, 1 to 4094; default: none")                      \
-	X(idle, 16, "spin|adaptive", false,                                                        \
+	X(addr, "addr", 1024, "CIDR", true,                                                        \
+	  "our address on it, such as 10.99.0.2/24; may be said again")                            \
+	X(gw, "gw", 128, "IP", true, "the gateway to other networks; one of IPv4, one of IPv6")    \
+	X(vlan, "vlan", 8, "N", false, "tag of our frames, 1 to 4094; default: none")              \
+	X(idle, "idle", 16, "spin|adaptive", false,                                                \
 	  "what a core does that waits: never sleep, or (default) sleep until a frame or a timer") \
-	X(congestion, 16, "cubic|bbr", false, "how TCP finds its rate; default: cubic")
+	X(congestion, "congestion", 16, "cubic|bbr", false,                                        \
+	  "how TCP finds its rate on links that do not say; default: cubic")                       \
+	X(tcp_window, "tcp-window", 16, "SIZE", false,                                             \
+	  "most bytes of a connection under way in either direction, 64KB to 1GB; default: 64MB")
 
 // As a user gave it; "": not given. Several are parted by commas.
-#define X(name, room, arg, list, help) char name[room];
+#define X(field, name, room, arg, list, help) char field[room];
 struct network_texts {
 	NETWORK_SETTINGS(X)
 };
@@ -36,6 +40,11 @@ struct network_row {
 #define NETWORK_ADDRESSES_MAX 16
 #define NETWORK_GATEWAYS_MAX  2
 
+// Of tcp-window. The most is what a window scale of 14 can tell (RFC 7323, 2.3).
+#define NETWORK_WINDOW_MIN (64ull << 10)
+#define NETWORK_WINDOW     (64ull << 20) // 5 Gbit/s over 100 ms
+#define NETWORK_WINDOW_MAX (1ull << 30)
+
 enum network_idle { NETWORK_ADAPTIVE, NETWORK_SPIN };
 enum network_congestion { NETWORK_CUBIC, NETWORK_BBR };
 
@@ -49,6 +58,7 @@ struct network {
 	uint16_t vlan; // 0: none
 	enum network_idle idle;
 	enum network_congestion congestion;
+	uint64_t tcp_window; // bytes; 0: NETWORK_WINDOW
 };
 
 // All rows, in the order of the struct. @param n  out: how many

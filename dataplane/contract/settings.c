@@ -73,6 +73,11 @@ static int number_parse(const char *text, const struct unit *units, uint64_t *v)
 	return -EINVAL;
 }
 
+int setting_bytes(const char *text, uint64_t *bytes)
+{
+	return number_parse(text, units_bytes, bytes);
+}
+
 // The index of a word in "a|b|c".
 static int word_parse(const char *words, const char *text, uint64_t *v)
 {

@@ -15,6 +15,7 @@
 #define SECOND_NS       1000000000ull
 #define PUBLISH_NS      (100 * MS_NS)
 #define CONNECTIONS_MAX 1024 // of a core
+#define WINDOWS_MAX     16 // of a core: to so many in all its buffers grow, whoever has them
 #define FRAME_SLACK     32   // of a frame beside its IP packet
 
 // A poke may get lost, as may the answer: there is a second one.
@@ -23,14 +24,16 @@
 
 struct tcp_settings host_net_tcp(const struct network *n, const struct nic_info *nic)
 {
+	uint64_t window = n->tcp_window ? n->tcp_window : NETWORK_WINDOW;
 	return (struct tcp_settings){
 		.congestion = n->congestion == NETWORK_BBR ? TCP_BBR : TCP_CUBIC,
 		.mss_max = nic->mtu - 40u,
 		.mss_min = 1024, // RFC 4821, 7.2
-		// 5 Gbit/s over 100 ms. Buffers take memory for what lies in them alone.
-		.receive_max = 64ull << 20,
+		// Buffers take memory for what lies in them alone.
+		.receive_max = window,
 		.receive_first = 256ull << 10,
-		.send_max = 64ull << 20,
+		.send_max = window,
+		.memory_max = WINDOWS_MAX * window,
 		.segment_max = nic->offloads & NIC_TSO ? nic->tso_max : 0,
 		.rto_min_ns = 200 * MS_NS,
 		.ack_delay_ns = 40 * MS_NS,
@@ -122,11 +125,15 @@ static int stacks_make(struct host_net *h, uint64_t now_ns)
 	return 0;
 }
 
-// "net_tap0, 10.99.0.2/24, fd00::2/64", as long as it fits.
+// "dpdk net_tap0, windows to 64 MB, 10.99.0.2/24, fd00::2/64", as long as it fits.
 static void text_compose(struct host_net *h)
 {
-	size_t len =
-		(size_t)snprintf(h->text, sizeof(h->text), "dpdk %s", h->cores[0].nic->info->name);
+	const struct nic_info *nic = h->cores[0].nic->info;
+	uint64_t window = host_net_tcp(&h->network, nic).receive_max;
+	bool is_mb = window >= 1 << 20;
+	size_t len = (size_t)snprintf(
+		h->text, sizeof(h->text), "dpdk %s, windows to %llu %s", nic->name,
+		(unsigned long long)(window >> (is_mb ? 20 : 10)), is_mb ? "MB" : "KB");
 	for (unsigned i = 0; i < h->network.n_addresses; i++) {
 		char address[IP_TEXT_LEN];
 		ip_prefix_print(&h->network.addresses[i], address);

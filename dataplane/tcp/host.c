@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What the connections of a core share, and the birth and death of one.
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,13 +12,19 @@
 #define RTO_FIRST_NS  NS_PER_S
 #define RTO_MAX_NS    (60 * NS_PER_S)
 #define PEER_DELAY_NS (200 * NS_PER_MS) // its worst delayed acknowledgement (RFC 8985, 7.2)
-#define RECORDS_MAX   (1u << 19)        // segments in flight: 25 Gbit/s at 200 ms
+#define RECORDS_MIN   (1u << 19)        // segments in flight: 25 Gbit/s at 200 ms
 #define QUICK_ACKS    16
 #define SEND_FIRST    (64u << 10)
 
 // Of all connections in a second, give or take a half: RFC 5961, 7 wants a limit, and that nobody
 // can count by it what others get (CVE-2016-5696).
 #define CHALLENGES 100
+
+// Segments in flight: a full send buffer of short ones, as on an IPv6 path of 1280 bytes.
+static uint32_t records_for(uint64_t send_max)
+{
+	return (uint32_t)max_u64(send_max / MSS_DEFAULT_6, RECORDS_MIN);
+}
 
 static uint8_t scale_for(uint64_t receive_max)
 {
@@ -41,7 +48,7 @@ struct tcp_host *tcp_host_new(const struct tcp_settings *set, const uint8_t secr
 		.rto_max_ns = RTO_MAX_NS,
 		.rto_first_ns = RTO_FIRST_NS,
 		.ack_delay_ns = PEER_DELAY_NS,
-		.records_max = RECORDS_MAX,
+		.records_max = records_for(set->send_max),
 	};
 	h->pool.n_free_max = BLOCKS_KEPT;
 	memcpy(h->secret, secret, sizeof(h->secret));
@@ -114,13 +121,23 @@ static uint32_t mss_default(const struct tcp_tuple *tuple)
 	return tuple->family == 6 ? MSS_DEFAULT_6 : MSS_DEFAULT_4;
 }
 
-static int machines_init(struct tcp *t, uint64_t now_ns)
+static void congestion_begin(struct tcp *t, enum tcp_congestion what, uint64_t now_ns)
 {
-	const struct congestion_ops *ops =
-		t->host->set.congestion == TCP_BBR ? &congestion_bbr : &congestion_cubic;
+	const struct congestion_ops *ops = what == TCP_BBR ? &congestion_bbr : &congestion_cubic;
 
 	congestion_init(&t->congestion, ops, t->snd.mss, CWND_FIRST, host_random(t->host), now_ns);
 	t->congestion.slow_start_after_idle = t->host->set.slow_start_after_idle;
+}
+
+void tcp_set_congestion(struct tcp *t, enum tcp_congestion what)
+{
+	assert(tcp_is_opening(t));
+	congestion_begin(t, what, t->opened_ns);
+}
+
+static int machines_init(struct tcp *t, uint64_t now_ns)
+{
+	congestion_begin(t, t->host->set.congestion, now_ns);
 	return recovery_init(&t->recovery, &t->host->recovery, &t->congestion, t->snd.iss);
 }
 

@@ -310,7 +310,7 @@ static void the_network_of_the_host_reaches_the_dataplane(struct world *w)
 	char words[2048];
 
 	house_open(w, "net: dpdk\nnic: net_tap0,iface=fly0\naddr: [10.99.0.2/24, fd00::2/64]\n"
-		      "gw: 10.99.0.1\nvlan: 7\nidle: spin\ncongestion: bbr\n"
+		      "gw: 10.99.0.1\nvlan: 7\nidle: spin\ncongestion: bbr\ntcp-window: 256MB\n"
 		      "links:\n  - {name: m, source: redis://ok.test, target: redis://b}\n");
 	link_wait(w, "m", "\"phase\":\"stream\"");
 	FILE *f = fopen(text("/proc/%d/cmdline", descendant_find("flyover-dataplane", 0)), "re");
@@ -321,7 +321,8 @@ static void the_network_of_the_host_reaches_the_dataplane(struct world *w)
 		words[i] = words[i] ? words[i] : ' ';
 	words[n] = 0;
 	assert_non_null(strstr(words, " --nic=net_tap0,iface=fly0 --addr=10.99.0.2/24,fd00::2/64 "
-				      "--gw=10.99.0.1 --vlan=7 --idle=spin --congestion=bbr "));
+				      "--gw=10.99.0.1 --vlan=7 --idle=spin --congestion=bbr "
+				      "--tcp-window=256MB "));
 }
 
 static void a_network_that_does_not_fit_is_refused(struct world *w)

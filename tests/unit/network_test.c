@@ -53,6 +53,7 @@ static void whole_network_is_taken_apart(void **state)
 	assert_int_equal(network_set(&t, "vlan", "4094", why, sizeof(why)), 0);
 	assert_int_equal(network_set(&t, "idle", "spin", why, sizeof(why)), 0);
 	assert_int_equal(network_set(&t, "congestion", "bbr", why, sizeof(why)), 0);
+	assert_int_equal(network_set(&t, "tcp-window", "1GB", why, sizeof(why)), 0);
 	struct network n = taken(&t);
 	assert_true(n.present);
 	assert_string_equal(n.nic, "net_tap0,iface=fly0");
@@ -69,6 +70,7 @@ static void whole_network_is_taken_apart(void **state)
 	assert_int_equal(n.vlan, 4094);
 	assert_int_equal(n.idle, NETWORK_SPIN);
 	assert_int_equal(n.congestion, NETWORK_BBR);
+	assert_int_equal(n.tcp_window, 1 << 30);
 }
 
 static void what_is_not_said_has_a_default(void **state)
@@ -77,6 +79,7 @@ static void what_is_not_said_has_a_default(void **state)
 	struct network n = taken(&t);
 	assert_int_equal(n.idle, NETWORK_ADAPTIVE);
 	assert_int_equal(n.congestion, NETWORK_CUBIC);
+	assert_int_equal(n.tcp_window, 64 << 20);
 	assert_int_equal(n.vlan, 0);
 	assert_int_equal(n.n_gateways, 0);
 }
@@ -159,6 +162,23 @@ static void bad_words_and_numbers_are_refused(void **state)
 	assert_refused(&t, "congestion: 'reno' is neither cubic nor bbr");
 }
 
+static void window_has_its_limits(void **state)
+{
+	static const char *const no_sizes[] = {"x", "-1", "64 MB", "1.5GB", "MB"};
+	static const char *const outside[] = {"0", "65535", "1073741825", "2GB", "17179869184GB"};
+	struct network_texts t = texts("net_tap0", "10.99.0.2/24", "");
+	strcpy(t.tcp_window, "64KB");
+	assert_int_equal(taken(&t).tcp_window, 65536);
+	for (unsigned i = 0; i < sizeof(no_sizes) / sizeof(*no_sizes); i++) {
+		strcpy(t.tcp_window, no_sizes[i]);
+		assert_refused(&t, "is not a size such as 256MB");
+	}
+	for (unsigned i = 0; i < sizeof(outside) / sizeof(*outside); i++) {
+		strcpy(t.tcp_window, outside[i]);
+		assert_refused(&t, "is not between 64KB and 1GB");
+	}
+}
+
 static void texts_too_long_change_nothing(void **state)
 {
 	struct network_texts t = texts("net_tap0", "10.99.0.2/24", ""), before = t;
@@ -215,6 +235,7 @@ int main(void)
 		cmocka_unit_test(addresses_have_their_limit),
 		cmocka_unit_test(bad_gateways_are_refused),
 		cmocka_unit_test(bad_words_and_numbers_are_refused),
+		cmocka_unit_test(window_has_its_limits),
 		cmocka_unit_test(texts_too_long_change_nothing),
 		cmocka_unit_test(later_words_win),
 		cmocka_unit_test(prefix_knows_its_own),
