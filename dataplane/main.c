@@ -20,6 +20,7 @@
 #include "drivers/cores.h"
 #include "drivers/nic_dpdk.h"
 #include "drivers/socket.h"
+#include "drivers/stream_tls.h"
 
 struct dataplane {
 	struct contract *contract;
@@ -90,9 +91,6 @@ static const char *what_is_missing(const struct dataplane *d, const struct link_
 		return "this version does not read from clusters; name one server by redis://";
 	if (config->target.kind == URL_CLUSTER)
 		return "this version does not write to clusters; name one server by redis://";
-	if (config->source.tls || config->target.tls)
-		return "this version does not speak TLS; take redis:// over a network that you "
-		       "trust";
 	return NULL;
 }
 
@@ -236,6 +234,7 @@ static int cores_open(struct dataplane *d, const struct settings *set)
 		struct stream_loop *loop;
 		int rc = set->network.present ? host_net_loop(&d->net, i, &loop)
 					      : core_loop_open(set->io, &loop, d->io);
+		rc = rc ? rc : stream_tls_new(loop, &loop);
 		if (rc)
 			return rc;
 		core_init(&d->cores[i], i, set->cpus[i], d->contract, loop);

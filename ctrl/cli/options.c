@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ctrl/tls_settings.h"
 #include "dataplane/contract/settings.h"
 
 struct option_row {
@@ -178,6 +179,18 @@ static const struct network_row *network_find(const struct verb *v, const char *
 	return NULL;
 }
 
+static bool tls_row_taken(const struct verb *v, const struct tls_row *row)
+{
+	unsigned one = row->target ? OPTIONS_RETRY : OPTIONS_DUMP;
+	return v->options & (OPTIONS_PASSWORD | one);
+}
+
+static const struct tls_row *tls_find(const struct verb *v, const char *name, size_t len)
+{
+	const struct tls_row *row = tls_row_find(name, len);
+	return row && tls_row_taken(v, row) ? row : NULL;
+}
+
 struct words {
 	int argc, at;
 	char **argv;
@@ -239,6 +252,18 @@ static int network_word_read(const struct network_row *row, struct words *w, con
 	return 0;
 }
 
+static int tls_word_read(const struct tls_row *row, struct words *w, const char *equals,
+			 struct options *o, struct failure *f)
+{
+	const char *text = value_take(w, equals);
+	if (!text || !*text)
+		return failure_set(f, ERROR_USAGE, "--%s needs a value: %s", row->name, row->arg);
+	if (o->n_tls == TLS_OPTIONS_MAX)
+		return failure_set(f, ERROR_USAGE, "too many settings of TLS");
+	o->tls[o->n_tls++] = (struct option_setting){row->name, text};
+	return 0;
+}
+
 static int word_read(const struct verb *v, struct words *w, struct options *o, struct failure *f)
 {
 	const char *word = w->argv[w->at];
@@ -263,6 +288,9 @@ static int word_read(const struct verb *v, struct words *w, struct options *o, s
 		const struct network_row *network = network_find(v, name, len);
 		if (network)
 			return network_word_read(network, w, equals, o, f);
+		const struct tls_row *tls = tls_find(v, name, len);
+		if (tls)
+			return tls_word_read(tls, w, equals, o, f);
 		row = row_find(v, name, len);
 	}
 	if (!row)
@@ -304,6 +332,22 @@ static void networks_help(const struct verb *v)
 	}
 }
 
+static void tls_help(const struct verb *v)
+{
+	unsigned n;
+	const struct tls_row *tls = tls_rows(&n);
+	bool first = true;
+	for (unsigned i = 0; i < n; i++) {
+		char left[64];
+		if (!tls_row_taken(v, &tls[i]))
+			continue;
+		printf("%s", first ? "\nTLS, for rediss://:\n" : "");
+		snprintf(left, sizeof(left), "--%s %s", tls[i].name, tls[i].arg);
+		printf("  %-30s %s\n", left, tls[i].help);
+		first = false;
+	}
+}
+
 static void setting_help(const struct setting_row *row)
 {
 	struct link_settings defaults;
@@ -324,6 +368,7 @@ void options_help(const struct verb *v)
 	for (unsigned i = 0; i < N_ROWS; i++)
 		if (row_taken(v, &rows[i]))
 			row_help(&rows[i]);
+	tls_help(v);
 	if (v->options & OPTIONS_JOB)
 		networks_help(v);
 	if (v->notes)

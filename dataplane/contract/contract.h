@@ -29,7 +29,7 @@
 #include "parsers/url.h"
 
 #define CONTRACT_MAGIC 0x72765f6f796c66ull // "flyo_vr"
-#define CONTRACT_ABI   5
+#define CONTRACT_ABI   6
 #define CONTRACT_FD    3
 #define EXIT_DEVICE    4 // of the dataplane: no device; the last line of its stderr says why
 #define LINKS_MAX      16
@@ -37,6 +37,16 @@
 #define CORES_MAX      32
 #define NAME_LEN       64
 #define TEXT_LEN       240
+
+// How a server is spoken to in TLS. The files are read by who connects, for each connection;
+// nothing of what is secret in them ever lies here.
+struct endpoint_trust {
+	char ca[256];          // file or folder of CA certificates; "": the system's
+	char cert[256];        // file of our certificate; "": none
+	char key[256];         // file of its key; "": the same file
+	char server_name[256]; // in the server's certificate; "": the host of the URL
+	uint32_t trust_any;    // 1: any certificate will do
+};
 
 // Who we are at a server.
 struct credentials {
@@ -63,6 +73,7 @@ struct endpoint {
 	struct url_node nodes[URL_NODES_MAX];
 	char master[URL_MASTER_LEN];     // the name that the sentinels know it by
 	struct credentials sentinel;     // at the sentinels
+	struct endpoint_trust trust;     // with tls
 };
 
 // A link, immutable while it runs. Written by flyoverd before LINK_START.
