@@ -11,7 +11,7 @@
 
 #include "dataplane/group/group_sum.h"
 
-#define SUM_EVERY_NS 20000000ull
+#define SUM_EVERY_NS  20000000ull
 #define SHARDS_FOLDER "shards"
 
 bool group_may_begin(struct group *g, bool *is_ours)

@@ -31,8 +31,8 @@ struct member {
 	struct link_slot *slot; // there; its state stays when the link is gone
 	struct link *link;      // NULL: not begun yet, or gone
 	bool begun;
-	bool leaving;           // the shard has left the cluster: it drains, and is forgotten
-	bool unsaved;           // its nodes could not be written down
+	bool leaving;                // the shard has left the cluster: it drains, and is forgotten
+	bool unsaved;                // its nodes could not be written down
 	char host[CLUSTER_HOST_LEN]; // where its stream is read
 	uint16_t port;
 };
@@ -45,12 +45,12 @@ struct group {
 	const struct link_config *config;
 	enum group_stage stage;
 	bool paused;
-	bool ours;              // the target was empty, or marked, as the link first began
-	bool gathered;          // all members have looked at the target once
+	bool ours;                  // the target was empty, or marked, as the link first began
+	bool gathered;              // all members have looked at the target once
 	enum link_phase last_phase; // what it ends in
-	struct park park;       // of all members
+	struct park park;           // of all members
 	struct cluster_topology *topology;
-	uint64_t map_version;   // of the map that the members were matched with
+	uint64_t map_version; // of the map that the members were matched with
 	struct member *members[GROUP_MEMBERS_MAX];
 	unsigned n_members;
 	uint64_t sum_at_ns;     // when people are told again

@@ -60,10 +60,11 @@ static void text_show(struct group *g, size_t offset)
 	char text[TEXT_LEN], out[TEXT_LEN] = "";
 	for (unsigned i = 0; i < g->n_members && !*out; i++) {
 		const struct member *m = g->members[i];
-		shared_text_get((const struct shared_text *)((const char *)&m->slot->state + offset),
-				text);
+		shared_text_get(
+			(const struct shared_text *)((const char *)&m->slot->state + offset), text);
 		if (*text)
-			snprintf(out, sizeof(out), "shard %s: %.*s", m->shard.name, TEXT_LEN - 20, text);
+			snprintf(out, sizeof(out), "shard %s: %.*s", m->shard.name, TEXT_LEN - 20,
+				 text);
 	}
 	shared_text_set((struct shared_text *)((char *)&g->slot->state + offset), out);
 }
@@ -73,9 +74,10 @@ static void text_copy(struct group *g, size_t offset)
 {
 	char text[TEXT_LEN] = "";
 	for (unsigned i = 0; i < g->n_members && !*text; i++)
-		shared_text_get((const struct shared_text *)((const char *)&g->members[i]->slot
-								     ->state + offset),
-				text);
+		shared_text_get(
+			(const struct shared_text *)((const char *)&g->members[i]->slot->state +
+						     offset),
+			text);
 	shared_text_set((struct shared_text *)((char *)&g->slot->state + offset), text);
 }
 
