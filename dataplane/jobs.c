@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "dataplane/group.h"
+#include "dataplane/group/group.h"
 
 // Lanes go to the other cores in turn; with one core everything runs in one loop.
 static struct core *lane_core(const struct jobs *jobs, unsigned link, unsigned lane)

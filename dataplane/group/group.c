@@ -216,9 +216,10 @@ static void coverage_check(struct group *g, const struct cluster_map *map)
 	while (map->owner[first] != CLUSTER_NONE)
 		first++;
 	snprintf(g->waiting, sizeof(g->waiting),
-		 "%u slots of the source cluster have no master (the first is %u): what is written "
+		 "%u slot%s of the source cluster without a master (the first is %u): what is "
+		 "written "
 		 "there cannot be read",
-		 missing, first);
+		 missing, missing > 1 ? "s" : "", first);
 }
 
 // ---- Turn
@@ -227,6 +228,7 @@ static void looking_turn(struct group *g)
 {
 	const struct link_settings *set = &g->config->settings;
 	const char *trouble = cluster_topology_trouble(g->topology);
+	enum error_id error = cluster_topology_error(g->topology);
 	if (g->n_members) {
 		g->stage = GROUP_RUNNING;
 		return;
@@ -234,8 +236,8 @@ static void looking_turn(struct group *g)
 	snprintf(g->waiting, sizeof(g->waiting), "%s", trouble);
 	if (!g->deadline_ms)
 		g->deadline_ms = g->now.wall_ms + set->wait_timeout;
-	if (*trouble && set->fail_fast)
-		group_fail(g, ERROR_CONNECT, "%s", trouble);
+	if (error || (*trouble && set->fail_fast))
+		group_fail(g, error ? error : ERROR_CONNECT, "%s", trouble);
 	else if (g->now.wall_ms > g->deadline_ms)
 		group_fail(g, ERROR_DEADLINE, "%s, for longer than wait-timeout",
 			   *trouble ? trouble : "the source cluster does not tell its slots");
