@@ -3,8 +3,10 @@
 #include "dataplane/jobs.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "dataplane/group/group.h"
+#include "drivers/socket.h"
 
 // Lanes go to the other cores in turn; with one core everything runs in one loop.
 static struct core *lane_core(const struct jobs *jobs, unsigned link, unsigned lane)
@@ -32,10 +34,24 @@ static const char *what_is_missing(const struct jobs *jobs, const struct link_co
 		return "this version does not ask sentinels; name the master by redis://";
 	if (config->target.kind == URL_CLUSTER)
 		return "this version does not write to clusters; name one server by redis://";
-	if (config->source.tls || config->target.tls)
-		return "this version does not speak TLS; take redis:// over a network that you "
-		       "trust";
 	return NULL;
+}
+
+// A kernel that lacks what the link asks for is no reason to stop: its own choice serves.
+static void congestion_look(struct jobs *jobs, uint32_t index, const struct link_config *config)
+{
+	unsigned asked = (unsigned)config->settings.congestion;
+	const char *name = asked == CONGESTION_BBR ? "bbr" : "cubic";
+	bool has_sockets = config->source.host[0] || config->target.host[0];
+	if (config->settings.net == NET_DPDK || !has_sockets || asked == CONGESTION_AUTO)
+		return;
+	int rc = socket_congestion_try((enum stream_congestion)asked);
+	if (rc)
+		core_log(&jobs->cores[0], EVENT_WARN, index,
+			 "congestion: the kernel does not give us %s (%s), so its own choice "
+			 "serves; try modprobe tcp_%s, and look at "
+			 "net.ipv4.tcp_allowed_congestion_control",
+			 name, strerror(-rc), name);
 }
 
 // ---- One link
@@ -167,6 +183,7 @@ static void job_start(struct jobs *jobs, uint32_t index)
 		link_refuse(jobs, index, ERROR_CONFIG, missing);
 		return;
 	}
+	congestion_look(jobs, index, &slot->config);
 	bool begun;
 	if (group_is_due(&slot->config)) {
 		begun = group_begin(jobs, index);

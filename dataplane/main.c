@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -18,6 +19,7 @@
 #include "dataplane/net/host.h"
 #include "drivers/cores.h"
 #include "drivers/nic_dpdk.h"
+#include "drivers/stream_tls.h"
 
 struct dataplane {
 	struct contract *contract;
@@ -101,6 +103,7 @@ static int cores_open(struct dataplane *d, const struct settings *set)
 		struct stream_loop *loop;
 		int rc = set->network.present ? host_net_loop(&d->net, i, &loop)
 					      : core_loop_open(set->io, &loop, d->io);
+		rc = rc ? rc : stream_tls_new(loop, &loop);
 		if (rc)
 			return rc;
 		core_init(&d->cores[i], i, set->cpus[i], d->contract, loop);
