@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // frame_input() -> arp_input()
 //               -> packet_input() -> icmp_input()
-//                                 -> tcp_segment_input() -> tcp_input(), or segment_stray()
+//                                 -> tcp_segment_input() -> tcp_input(), wait_input(), or
+//                                                           segment_stray()
 #include <errno.h>
 
 #include "dataplane/net/bytes.h"
 #include "dataplane/net/stack_priv.h"
+#include "dataplane/net/steer.h"
 
 static bool tcp_sum_is_good(const struct received *r)
 {
@@ -91,7 +93,8 @@ static void tcp_segment_input(struct stack *s, struct received *r)
 			  seg.target_port);
 	uint32_t index = flow_table_find(&s->table, &key);
 	if (index == FLOW_NONE) {
-		segment_stray(s, r, &seg, &key);
+		if (!wait_input(s, r, &seg, &key))
+			segment_stray(s, r, &seg, &key);
 		return;
 	}
 	struct flow *f = &s->flows[index];
@@ -133,13 +136,13 @@ static void packet_input(struct stack *s, struct received *r)
 		s->c.other_protocol++;
 }
 
-void frame_input(struct stack *s, const struct nic_frame *f, bool is_handed, bool is_copy,
+void frame_input(struct stack *s, const struct nic_frame *f, const struct steer_frame *handed,
 		 uint64_t now_ns)
 {
 	struct received r; // not cleared: each field is written before it is read
 	r.frame = f;
-	r.is_handed = is_handed;
-	r.is_copy = is_copy;
+	r.handed = handed;
+	r.is_copy = handed && handed->why == STEER_COPY;
 	r.now_ns = now_ns;
 	if (ether_read(&r.ether, f)) {
 		s->c.bad_ether++;
