@@ -10,13 +10,13 @@ static const char *number_read(const char *p, uint32_t *v)
 {
 	const char *begin = p;
 	for (*v = 0; *p >= '0' && *p <= '9'; p++)
-		*v = *v > DB_MAX ? *v : 10 * *v + (uint32_t)(*p - '0');
+		*v = *v > DB_NUMBER_MAX ? *v : 10 * *v + (uint32_t)(*p - '0');
 	return p == begin ? NULL : p;
 }
 
 static bool pair_fits(const struct db_map *m, const struct db_pair *pair)
 {
-	if (m->n == DB_MAP_MAX || pair->from > DB_MAX || pair->to > DB_MAX)
+	if (m->n == DB_MAP_MAX || pair->from > DB_NUMBER_MAX || pair->to > DB_NUMBER_MAX)
 		return false;
 	for (uint32_t i = 0; i < m->n; i++)
 		if (m->pairs[i].from == pair->from || m->pairs[i].to == pair->to)

@@ -10,7 +10,7 @@
 
 #define DB_MAP_MAX      16
 #define DB_MAP_TEXT_LEN (DB_MAP_MAX * 12 + 1)
-#define DB_MAX          9999
+#define DB_NUMBER_MAX   9999
 
 struct db_map {
 	uint32_t n;
@@ -21,7 +21,8 @@ struct db_map {
 
 // Read FROM:TO[,FROM:TO...]; "" is the empty map.
 //
-// @return 0, -EINVAL, or -ERANGE: too many, a number above DB_MAX, or one that stands twice on its
+// @return 0, -EINVAL, or -ERANGE: too many, a number above DB_NUMBER_MAX, or one that stands twice
+// on its
 //         side
 int db_map_read(struct db_map *m, const char *text);
 

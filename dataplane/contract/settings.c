@@ -143,7 +143,7 @@ static int databases_set(struct link_settings *s, const struct setting_row *row,
 		snprintf(why, why_len,
 			 "db-map: '%.80s' has more than %d databases, one above %d, or one that "
 			 "stands twice on its side",
-			 text, DB_MAP_MAX, DB_MAX);
+			 text, DB_MAP_MAX, DB_NUMBER_MAX);
 	return rc;
 }
 
