@@ -251,8 +251,9 @@ static inline uint64_t max_u64(uint64_t a, uint64_t b)
 }
 
 // tcp.c
+// Of a connection that is traced: what it is about to change, and what it has changed.
 struct path_look path_look(const struct tcp *t);
-void path_tell(struct tcp *t, const struct path_look *before, uint64_t now_ns); // to the trace
+void path_tell(struct tcp *t, const struct path_look *before, uint64_t now_ns);
 
 // host.c
 struct tcp *tcp_new(struct tcp_host *h, const struct tcp_tuple *tuple, uint64_t now_ns);
