@@ -236,6 +236,38 @@ static void checksum_is_looked_at_unless_the_device_has(void **state)
 	assert_int_equal(stack_counters(stack)->bad_tcp, 1);
 }
 
+// @param is_lie  its checksum is not that of its bytes
+static void say_at(const struct tcp_segment *first, uint32_t at, const char *text, bool is_lie)
+{
+	struct tcp_segment seg = *first;
+	seg.seq = seq_add(first->seq, at);
+	seg.len = (uint32_t)strlen(text);
+	seg.body[0] = (struct iovec){(void *)text, seg.len};
+	give_segment(&nic, &them, &us, &seg);
+	given_last(&nic)->p[14 + 20 + 17] ^= is_lie;
+	turn();
+}
+
+// Payload is summed on its way to where it belongs: what turns out to be a lie must have changed
+// neither what is read next nor what waits behind a hole.
+static void a_lie_leaves_no_byte_behind(void **state)
+{
+	struct tcp_segment peer;
+	char text[20] = "";
+	begin();
+	struct flow *f = established(&peer);
+	say_at(&peer, 0, "ab", false);
+	say_at(&peer, 2, "XXXX", true);
+	assert_int_equal(tcp_readable(flow_tcp(f)), 2);
+	say_at(&peer, 4, "ef", false); // behind a hole
+	say_at(&peer, 2, "XXXX", true);
+	say_at(&peer, 2, "cd", false);
+	say_at(&peer, 6, "gh", false);
+	assert_int_equal(tcp_read(flow_tcp(f), text, sizeof(text), now_ns), 8);
+	assert_string_equal(text, "abcdefgh");
+	assert_int_equal(stack_counters(stack)->bad_tcp_sum, 2);
+}
+
 static void segments_without_a_connection_are_refused_with_a_limit(void **state)
 {
 	begin();
@@ -545,6 +577,7 @@ int main(void)
 		TEST(addresses_without_a_way_are_refused_at_once),
 		TEST(bytes_go_both_ways_and_the_flow_ends),
 		TEST(checksum_is_looked_at_unless_the_device_has),
+		TEST(a_lie_leaves_no_byte_behind),
 		TEST(segments_without_a_connection_are_refused_with_a_limit),
 		TEST(port_unreachable_ends_what_is_opening_if_it_quotes_it),
 		TEST(narrow_path_is_believed_and_remembered),
