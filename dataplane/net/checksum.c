@@ -4,6 +4,7 @@
 #include "dataplane/net/checksum.h"
 
 #include <endian.h>
+#include <stdbool.h>
 #include <string.h>
 
 #define WIDE_LEN 128 // bytes from which wide registers pay
@@ -26,23 +27,24 @@ static sum_t halves(uint64_t v)
 // Of each lane of 64 bits `all` is the sum modulo 2^64 and `high` that of the upper halves, which
 // does not overflow: so the sum of the lower ones is all - high * 2^32, and no half is masked.
 //
-// @param to  NULL, or where the bytes are copied to
+// @param copies  known where it is inlined: they are copied to `to` as well
 __attribute__((target("avx512bw"), always_inline)) static inline sum_t
-pass_avx512(uint8_t *to, const uint8_t *p, size_t len)
+pass_avx512(bool copies, uint8_t *to, const uint8_t *p, size_t len)
 {
 	__m512i all = _mm512_setzero_si512(), high = all;
 	for (; len >= 64; p += 64, len -= 64) {
 		__m512i v = _mm512_loadu_si512(p);
+		__asm__("" : "+v"(v)); // else gcc loads it three times
 		all = _mm512_add_epi64(all, v);
 		high = _mm512_add_epi64(high, _mm512_srli_epi64(v, 32));
-		if (to) {
+		if (copies) {
 			_mm512_storeu_si512(to, v);
 			to += 64;
 		}
 	}
 	__mmask64 mask = (1ull << len) - 1;
 	__m512i rest = _mm512_maskz_loadu_epi8(mask, p);
-	if (to)
+	if (copies)
 		_mm512_mask_storeu_epi8(to, mask, rest);
 	all = _mm512_add_epi64(all, rest);
 	high = _mm512_add_epi64(high, _mm512_srli_epi64(rest, 32));
@@ -52,14 +54,15 @@ pass_avx512(uint8_t *to, const uint8_t *p, size_t len)
 
 // Multiples of 32 bytes; the rest is the caller's.
 __attribute__((target("avx2"), always_inline)) static inline sum_t
-pass_avx2(uint8_t *to, const uint8_t *p, size_t len)
+pass_avx2(bool copies, uint8_t *to, const uint8_t *p, size_t len)
 {
 	__m256i all = _mm256_setzero_si256(), high = all;
 	for (; len >= 32; p += 32, len -= 32) {
 		__m256i v = _mm256_loadu_si256((const __m256i *)p);
+		__asm__("" : "+x"(v));
 		all = _mm256_add_epi64(all, v);
 		high = _mm256_add_epi64(high, _mm256_srli_epi64(v, 32));
-		if (to) {
+		if (copies) {
 			_mm256_storeu_si256((__m256i *)to, v);
 			to += 32;
 		}
@@ -72,22 +75,22 @@ pass_avx2(uint8_t *to, const uint8_t *p, size_t len)
 
 __attribute__((target("avx512bw"))) sum_t sum_avx512(const uint8_t *p, size_t len)
 {
-	return pass_avx512(NULL, p, len);
+	return pass_avx512(false, NULL, p, len);
 }
 
 __attribute__((target("avx2"))) sum_t sum_avx2(const uint8_t *p, size_t len)
 {
-	return pass_avx2(NULL, p, len);
+	return pass_avx2(false, NULL, p, len);
 }
 
 __attribute__((target("avx512bw"))) sum_t sum_copy_avx512(uint8_t *to, const uint8_t *p, size_t len)
 {
-	return pass_avx512(to, p, len);
+	return pass_avx512(true, to, p, len);
 }
 
 __attribute__((target("avx2"))) sum_t sum_copy_avx2(uint8_t *to, const uint8_t *p, size_t len)
 {
-	return pass_avx2(to, p, len);
+	return pass_avx2(true, to, p, len);
 }
 #endif
 
