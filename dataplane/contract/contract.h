@@ -7,6 +7,7 @@
 //     commands (SPSC)      ----->           core 0, every turn and at least every 100 ms
 //     links[i].state       <-----           core that reads the source of the link
 //     links[i].lanes[j]    <-----           core of the lane
+//     members[k]           <-----           core 0 its configuration, the rest as links[i]
 //     events (SPSC)        <-----           core 0
 //     cores[k].heartbeat   <-----           core k, every turn and at least every 100 ms
 //     traces.rings[f]      <-----           core of flow f, when TCP is ours
@@ -29,14 +30,25 @@
 #include "parsers/url.h"
 
 #define CONTRACT_MAGIC 0x72765f6f796c66ull // "flyo_vr"
-#define CONTRACT_ABI   5
+#define CONTRACT_ABI   6
 #define CONTRACT_FD    3
 #define EXIT_DEVICE    4 // of the dataplane: no device; the last line of its stderr says why
 #define LINKS_MAX      16
+#define MEMBERS_MAX    64 // shards of all links whose source is a cluster
 #define LANES_MAX      32
 #define CORES_MAX      32
 #define NAME_LEN       64
 #define TEXT_LEN       240
+
+// How a server is spoken to in TLS. The files are read by who connects, for each connection;
+// nothing of what is secret in them ever lies here.
+struct endpoint_trust {
+	char ca[256];          // file or folder of CA certificates; "": the system's
+	char cert[256];        // file of our certificate; "": none
+	char key[256];         // file of its key; "": the same file
+	char server_name[256]; // in the server's certificate; "": the host of the URL
+	uint32_t trust_any;    // 1: any certificate will do
+};
 
 // Who we are at a server.
 struct credentials {
@@ -55,12 +67,15 @@ struct endpoint {
 	uint16_t has_password;
 	int32_t db;                      // database of the URL, -1 when it has none
 	uint32_t tls;                    // 1: TLS, to every server and sentinel
-	uint32_t net;     // enum setting_net, of the link; never auto. 0 for a unix socket
-	uint32_t kind;    // enum url_kind
-	uint32_t n_nodes; // 1; of a cluster the seeds, of sentinels those of the URL; 0: unix
+	uint32_t net;        // enum setting_net, of the link; never auto. 0 for a unix socket
+	uint32_t congestion; // enum setting_congestion, of the link
+	uint32_t link;       // number of the link, from 1, for its traces; never given twice
+	uint32_t kind;       // enum url_kind
+	uint32_t n_nodes;    // 1; of a cluster the seeds, of sentinels those of the URL; 0: unix
 	struct url_node nodes[URL_NODES_MAX];
 	char master[URL_MASTER_LEN];     // the name that the sentinels know it by
 	struct credentials sentinel;     // at the sentinels
+	struct endpoint_trust trust;     // with tls
 };
 
 // A link, immutable while it runs. Written by flyoverd before LINK_START.
@@ -71,6 +86,7 @@ struct link_config {
 	struct endpoint source, target;
 	struct link_settings settings;
 	uint64_t core_mask;       // bit k: core k may be used; 0: flyover chooses
+	uint32_t of;              // of a member: number of its link + 1; else 0
 };
 
 #define LINK_PHASES(X)                                                                             \
@@ -123,8 +139,10 @@ struct link_state {
 	struct source_counters counters;
 } __attribute__((aligned(64)));
 
+// A link, or a member: one shard of a link whose source is a cluster. Such a link's own state and
+// counters are the sums over its members.
 struct link_slot {
-	struct link_config config;                // writer: flyoverd
+	struct link_config config;                // writer: flyoverd; of a member core 0
 	struct link_state state;                  // writer: reading core
 	struct lane_counters lanes[LANES_MAX];    // writer: the lane's core
 } __attribute__((aligned(64)));
@@ -180,6 +198,7 @@ struct contract {
 	_Atomic uint32_t dataplane_pid;
 	_Atomic uint32_t ready; // 1 once the dataplane runs its cores
 	_Atomic uint32_t n_cores;
+	uint32_t n_links_begun; // numbers of links given so far; writer: flyoverd
 	RECORD_RING(command_record, COMMAND_RING_SIZE) commands;
 	RECORD_RING(event_record, EVENT_RING_SIZE) events;
 	struct core_slot cores[CORES_MAX];
@@ -188,6 +207,7 @@ struct contract {
 	struct shared_text network_trouble; // a sentence, "" when there is none
 	struct flow_rows flows; // the life that takes them finds the former's, and pokes those
 	struct link_slot links[LINKS_MAX];
+	struct link_slot members[MEMBERS_MAX]; // free: without a name
 	struct trace_zone traces;
 } __attribute__((aligned(64)));
 

@@ -27,7 +27,7 @@ struct stack_settings {
 	struct net_prefix addresses[STACK_ADDRESSES_MAX];
 	unsigned n_routes;
 	struct net_route routes[STACK_ROUTES_MAX];
-	unsigned connections_max;
+	unsigned connections_max; // those in TIME-WAIT apart
 	// Which core of how many this is: local ports are those with port % n_cores == core, and
 	// the nic's queue of the same number is ours.
 	unsigned core, n_cores;
@@ -88,6 +88,9 @@ struct flow *stack_next_news(struct stack *s, unsigned *events);
 
 struct tcp *flow_tcp(struct flow *f);
 void *flow_owner(const struct flow *f);
+
+// The number of the link that it serves, for its trace.
+void flow_set_link(struct flow *f, uint32_t link);
 
 // After calls to tcp_read(), tcp_write(), tcp_shutdown(): have its output looked at in the next
 // turn.

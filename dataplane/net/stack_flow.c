@@ -9,25 +9,11 @@
 #include "dataplane/net/bytes.h"
 #include "dataplane/net/port.h"
 #include "dataplane/net/stack_priv.h"
+#include "dataplane/net/steer.h"
 
 #define ROUND_FRAMES 32       // of one flow before the next one's turn
 #define TURN_FRAMES  256      // of all flows before the device is looked at again
 #define RETRY_NS     10000ull // until a full device is tried again
-
-// The longest-waiting connection of which only TIME-WAIT is left gives way to a new one.
-static void time_wait_recycle(struct stack *s)
-{
-	struct flow *oldest = NULL;
-	for (uint32_t i = 0; i < s->set.connections_max; i++) {
-		struct flow *f = &s->flows[i];
-		if (!f->tcp || !f->is_closed || tcp_state(f->tcp) != TCP_TIME_WAIT)
-			continue;
-		if (!oldest || tcp_deadline(f->tcp) < tcp_deadline(oldest->tcp))
-			oldest = f;
-	}
-	if (oldest)
-		flow_free(oldest);
-}
 
 // The headers that stand before each of its segments, but for lengths and the neighbour's MAC.
 static void head_init(struct flow *f, const struct tcp_tuple *tuple)
@@ -51,8 +37,6 @@ static void head_init(struct flow *f, const struct tcp_tuple *tuple)
 struct flow *flow_new(struct stack *s, const struct tcp_tuple *tuple, const struct route *route,
 		      uint64_t now_ns)
 {
-	if (TAILQ_EMPTY(&s->unused))
-		time_wait_recycle(s);
 	struct flow *f = TAILQ_FIRST(&s->unused);
 	if (!f)
 		return NULL;
@@ -102,12 +86,22 @@ static void trace_begin(struct flow *f, struct tcp *tcp, const struct tcp_tuple 
 	tcp_set_trace(tcp, f->trace);
 }
 
+// Other cores hand us new connections by how many we have.
+static void flow_count(struct flow *f, bool on)
+{
+	const struct stack_settings *set = &f->stack->set;
+	if (set->steer && f->is_counted != on)
+		steer_count(set->steer, set->core, on ? 1 : -1);
+	f->is_counted = on;
+}
+
 void flow_begin(struct flow *f, struct tcp *tcp)
 {
 	const struct tcp_tuple *tuple = tcp_tuple(tcp);
 	struct flow_key key = flow_key_of(tuple);
 	f->tcp = tcp;
 	flow_table_put(&f->stack->table, &key, f->index);
+	flow_count(f, true);
 	row_write(f, tuple);
 	trace_begin(f, tcp, tuple);
 	flow_ready(f);
@@ -123,6 +117,7 @@ static void news_forget(struct flow *f)
 void flow_free(struct flow *f)
 {
 	struct stack *s = f->stack;
+	flow_count(f, false);
 	if (f->tcp) {
 		flow_table_remove(&s->table, f->index);
 		timers_remove(&s->timers, f->index);
@@ -268,7 +263,7 @@ static void flow_settle(struct flow *f)
 	uint64_t due_ns = tcp_deadline(f->tcp);
 	if (f->is_closed && tcp_state(f->tcp) == TCP_CLOSED)
 		flow_free(f);
-	else
+	else if (!f->is_closed || !wait_begin(f))
 		timers_bring(&s->timers, f->index, due_ns > f->starts_ns ? due_ns : f->starts_ns);
 }
 
@@ -348,8 +343,8 @@ int stack_connect(struct stack *s, const struct net_address *to, uint16_t port, 
 	struct tcp_tuple tuple = {.family = to->family, .remote_port = port};
 	memcpy(tuple.local, route->source.bytes, sizeof(tuple.local));
 	memcpy(tuple.remote, to->bytes, sizeof(tuple.remote));
-	struct port_choice choice = {s->nic->info, &s->table, s->set.core, s->set.n_cores,
-				     s->nic->queue};
+	struct port_choice choice = {s->nic->info,   &s->table,     s->set.core,
+				     s->set.n_cores, s->nic->queue, &s->waits.table};
 	int error = port_choose(&choice, &tuple, (uint32_t)stack_random(s));
 	if (error)
 		return error;
@@ -406,6 +401,11 @@ void *flow_owner(const struct flow *f)
 	return f->owner;
 }
 
+void flow_set_link(struct flow *f, uint32_t link)
+{
+	trace_set_link(f->trace, link);
+}
+
 void flow_touch(struct flow *f)
 {
 	flow_ready(f);
@@ -417,6 +417,7 @@ void flow_close(struct flow *f, uint64_t now_ns)
 	tcp_close(f->tcp, now_ns);
 	f->is_closed = true;
 	f->owner = NULL;
+	flow_count(f, false);
 	news_forget(f);
 	flow_ready(f);
 }

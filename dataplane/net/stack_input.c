@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // frame_input() -> arp_input()
 //               -> packet_input() -> icmp_input()
-//                                 -> tcp_segment_input() -> tcp_input(), or segment_stray()
+//                                 -> tcp_segment_input() -> tcp_input(), wait_input(), or
+//                                                           segment_stray()
 #include <errno.h>
 
 #include "dataplane/net/bytes.h"
 #include "dataplane/net/stack_priv.h"
+#include "dataplane/net/steer.h"
 
 // Payload that its connection waits for is copied to its place while it is summed.
 //
@@ -101,7 +103,8 @@ static void tcp_segment_input(struct stack *s, struct received *r)
 	}
 	seg.n_merged = r->frame->n_merged;
 	if (!f) {
-		segment_stray(s, r, &seg, &key);
+		if (!wait_input(s, r, &seg, &key))
+			segment_stray(s, r, &seg, &key);
 		return;
 	}
 	// Of its last connection only TIME-WAIT is left, and the peer opens anew (RFC 6191).
@@ -142,13 +145,13 @@ static void packet_input(struct stack *s, struct received *r)
 		s->c.other_protocol++;
 }
 
-void frame_input(struct stack *s, const struct nic_frame *f, bool is_handed, bool is_copy,
+void frame_input(struct stack *s, const struct nic_frame *f, const struct steer_frame *handed,
 		 uint64_t now_ns)
 {
 	struct received r; // not cleared: each field is written before it is read
 	r.frame = f;
-	r.is_handed = is_handed;
-	r.is_copy = is_copy;
+	r.handed = handed;
+	r.is_copy = handed && handed->why == STEER_COPY;
 	r.now_ns = now_ns;
 	if (ether_read(&r.ether, f)) {
 		s->c.bad_ether++;

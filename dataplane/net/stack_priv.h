@@ -6,6 +6,7 @@
 //   stack_steer.c   whose frame it is, when there are several cores
 //   stack_flow.c    connections: opening, closing, news, what they send
 //   stack_listen.c  those that others open
+//   stack_wait.c    those of which TIME-WAIT is left
 //   stack_send.c    packet -> neighbour -> frame -> device
 //   stack_arp.c     who has which IPv4 address; ours are announced and defended
 //   stack_nd.c      the same of IPv6
@@ -27,14 +28,17 @@
 #include "dataplane/net/route.h"
 #include "dataplane/net/stack.h"
 #include "dataplane/net/timers.h"
+#include "dataplane/tcp/time_wait.h"
 
 #define SECOND_NS     1000000000ull
 #define LISTENERS_MAX 16
 #define OWN_MAX       (STACK_ADDRESSES_MAX + 1) // and the link-local one
 #define TROUBLE_LEN   160
 
+#define WAITS_PER_FLOW 4 // connections in TIME-WAIT, for each that can be open
+
 // Frames whose flow we handed to another core, four to a set.
-#define HANDED_SETS 64
+#define HANDED_SETS 256
 #define HANDED_WAYS 4
 
 // One of our addresses.
@@ -77,6 +81,7 @@ struct flow {
 
 	unsigned events; // enum tcp_event that nobody has taken
 	bool is_closed;  // flow_close(): nobody wants it any more
+	bool is_counted; // among the connections of this core
 	bool is_opened;  // waits in listener->opened
 	void *owner;
 	struct listener *listener; // until stack_accept()
@@ -86,6 +91,17 @@ struct flow {
 	struct trace_ring *trace;
 	TAILQ_ENTRY(flow) news; // or, unused: the next unused one
 };
+
+// What is left of connections in TIME-WAIT, the first to end first. When there is no room for one
+// more, that one gives way.
+struct waits {
+	struct time_wait *rows;
+	struct flow_table table;
+	uint32_t first, last; // in the order of their ends
+	uint32_t unused;      // linked by `behind`
+};
+
+struct steer_frame;
 
 struct handed {
 	struct flow_key key;
@@ -116,6 +132,7 @@ struct stack {
 	struct flow *flows;
 	struct flow_table table;
 	struct timers timers;
+	struct waits waits;
 	struct flow_list ready, news, unused;
 	unsigned n_news;   // flows that got news in this turn
 	uint64_t retry_ns; // the device was full; 0: it was not
@@ -139,8 +156,8 @@ struct received {
 	struct ether ether;
 	struct ip_packet ip;
 	bool is_group;  // Ethernet's target is not ours alone
-	bool is_handed; // by another core, because it is ours
-	bool is_copy;   // learn from it, do not answer
+	const struct steer_frame *handed; // by another core; NULL: the device brought it
+	bool is_copy;                     // learn from it, do not answer
 	uint64_t now_ns;
 };
 
@@ -176,7 +193,8 @@ void own_contested(struct stack *s, struct own_address *own, const uint8_t mac[M
 		   uint64_t now_ns);
 
 // stack_input.c
-void frame_input(struct stack *s, const struct nic_frame *f, bool is_handed, bool is_copy,
+// @param handed  NULL: the device brought it to us
+void frame_input(struct stack *s, const struct nic_frame *f, const struct steer_frame *handed,
 		 uint64_t now_ns);
 
 // stack_steer.c
@@ -203,6 +221,17 @@ void listener_input(struct stack *s, struct listener *l, const struct tcp_tuple 
 		    const struct tcp_segment *syn, uint64_t now_ns);
 void listener_news(struct flow *f, unsigned events); // of a flow that is not yet accepted
 void listener_forget(struct flow *f);
+
+// stack_wait.c
+int waits_init(struct stack *s, const uint8_t secret[16]); // @return 0, or -ENOMEM
+void waits_fini(struct stack *s);
+// Let a closed connection go for what is left of it in TIME-WAIT. @return false: not yet
+bool wait_begin(struct flow *f);
+// @return false: it belongs to none of them, or opens a new connection in the place of one
+bool wait_input(struct stack *s, const struct received *r, const struct tcp_segment *seg,
+		const struct flow_key *key);
+void waits_run(struct stack *s, uint64_t now_ns); // end those that are over
+uint64_t waits_deadline(const struct stack *s);
 
 // stack_send.c
 // @return 0, or -ENOBUFS, -EMSGSIZE as nic_send(); counted
