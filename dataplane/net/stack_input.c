@@ -9,6 +9,8 @@
 #include "dataplane/net/stack_priv.h"
 #include "dataplane/net/steer.h"
 
+#define TCP_SUM_AT 16 // RFC 9293, 3.1
+
 // Payload that its connection waits for is copied to its place while it is summed.
 //
 // @param f  its connection, NULL: none
@@ -27,6 +29,20 @@ static bool tcp_sum_is_good(const struct received *r, struct tcp_segment *seg, c
 	sum = sum_copy(sum, place, seg->body[0].iov_base, seg->len);
 	seg->body[0].iov_base = place;
 	return sum_is_good(sum);
+}
+
+// A kernel leaves the field to the NIC, with the sum of the pseudo-header in it; a veth has none.
+static void bad_sum_note(struct stack *s, const struct received *r)
+{
+	const struct ip_packet *ip = &r->ip;
+	sum_t sum = sum_pseudo(ip->family, ip->source, ip->target, IP_TCP, ip->len);
+	uint16_t left = sum_fold(sum);
+	s->c.bad_tcp_sum++;
+	if (memcmp(ip->p + TCP_SUM_AT, &left, sizeof(left)) != 0)
+		return;
+	s->unsummed.by = address_of(ip->family, ip->source);
+	s->unsummed.seen_ns = r->now_ns;
+	s->unsummed.n++;
 }
 
 static void refuse(struct stack *s, const struct received *r, const struct tcp_segment *seg)
@@ -98,7 +114,7 @@ static void tcp_segment_input(struct stack *s, struct received *r)
 	uint32_t index = flow_table_find(&s->table, &key);
 	struct flow *f = index == FLOW_NONE ? NULL : &s->flows[index];
 	if (!tcp_sum_is_good(r, &seg, f)) {
-		s->c.bad_tcp_sum++;
+		bad_sum_note(s, r);
 		return;
 	}
 	seg.n_merged = r->frame->n_merged;

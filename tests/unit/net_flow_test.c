@@ -4,6 +4,7 @@
 
 #include "dataplane/contract/flows.h"
 #include "dataplane/net/bytes.h"
+#include "dataplane/net/checksum.h"
 #include "tests/unit/net_rig.h"
 
 static struct fake_nic nic;
@@ -266,6 +267,41 @@ static void a_lie_leaves_no_byte_behind(void **state)
 	assert_int_equal(tcp_read(flow_tcp(f), text, sizeof(text), now_ns), 8);
 	assert_string_equal(text, "abcdefgh");
 	assert_int_equal(stack_counters(stack)->bad_tcp_sum, 2);
+}
+
+// As a kernel sends over a veth: the field holds the sum of the pseudo-header alone.
+static void a_checksum_that_was_left_to_a_nic_is_told(void **state)
+{
+	struct tcp_segment peer;
+	char byte = 'x';
+	begin();
+	established(&peer);
+	peer.body[0] = (struct iovec){&byte, 1};
+	peer.len = 1;
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(stack_trouble(stack) != NULL, i == 2); // one alone may be chance
+		give_segment(&nic, &them, &us, &peer);
+		uint8_t *ip = given_last(&nic)->p + 14;
+		uint16_t left = sum_fold(
+			sum_pseudo(4, ip + 12, ip + 16, 6, (uint32_t)(ip[2] << 8 | ip[3]) - 20));
+		memcpy(ip + 20 + 16, &left, sizeof(left));
+		turn();
+	}
+	assert_int_equal(stack_counters(stack)->bad_tcp_sum, 3);
+	assert_string_equal(stack_trouble(stack),
+			    "10.0.0.7 leaves its TCP checksums to a NIC that is not there: on its "
+			    "end of the veth, ethtool -K INTERFACE tx off");
+	run_until(stack, &now_ns, now_ns + 61 * SECOND);
+	turn();
+	assert_string_equal(stack_trouble(stack), "the gateway 10.0.0.1 does not answer");
+	begin(); // what was changed on its way is another matter
+	established(&peer);
+	for (unsigned i = 0; i < 3; i++) {
+		give_segment(&nic, &them, &us, &peer);
+		given_last(&nic)->p[14 + 20 + 17] ^= 1;
+		turn();
+	}
+	assert_null(stack_trouble(stack));
 }
 
 static void segments_without_a_connection_are_refused_with_a_limit(void **state)
@@ -645,6 +681,7 @@ int main(void)
 		TEST(bytes_go_both_ways_and_the_flow_ends),
 		TEST(checksum_is_looked_at_unless_the_device_has),
 		TEST(a_lie_leaves_no_byte_behind),
+		TEST(a_checksum_that_was_left_to_a_nic_is_told),
 		TEST(segments_without_a_connection_are_refused_with_a_limit),
 		TEST(port_unreachable_ends_what_is_opening_if_it_quotes_it),
 		TEST(narrow_path_is_believed_and_remembered),
