@@ -237,6 +237,30 @@ static void checksum_is_looked_at_unless_the_device_has(void **state)
 	assert_int_equal(stack_counters(stack)->bad_tcp, 1);
 }
 
+// What is a lie is copied beside what is read next, and not over what waits behind a hole.
+static void a_lie_leaves_no_byte_behind(void **state)
+{
+	static const struct {
+		uint32_t at, is_lie;
+		const char *text;
+	} say[] = {{0, 0, "ab"}, {2, 1, "XXXX"}, {4, 0, "ef"}, {2, 1, "XXXX"}, {2, 0, "cd"}};
+	struct tcp_segment peer, seg;
+	char text[8] = "";
+	begin();
+	struct flow *f = established(&peer);
+	for (unsigned i = 0; i < 5; i++) {
+		seg = peer;
+		seg.seq = seq_add(peer.seq, say[i].at);
+		seg.len = (uint32_t)strlen(say[i].text);
+		seg.body[0] = (struct iovec){(void *)say[i].text, seg.len};
+		give_segment(&nic, &them, &us, &seg);
+		given_last(&nic)->p[14 + 20 + 17] ^= say[i].is_lie;
+		turn();
+	}
+	assert_int_equal(tcp_read(flow_tcp(f), text, sizeof(text), now_ns), 6);
+	assert_string_equal(text, "abcdef");
+}
+
 // As a kernel sends over a veth: the field holds the sum of the pseudo-header alone.
 static void a_checksum_that_was_left_to_a_nic_is_told(void **state)
 {
@@ -654,6 +678,7 @@ int main(void)
 		TEST(addresses_without_a_way_are_refused_at_once),
 		TEST(bytes_go_both_ways_and_the_flow_ends),
 		TEST(checksum_is_looked_at_unless_the_device_has),
+		TEST(a_lie_leaves_no_byte_behind),
 		TEST(a_checksum_that_was_left_to_a_nic_is_told),
 		TEST(a_checksum_that_was_changed_on_its_way_is_not_told),
 		TEST(segments_without_a_connection_are_refused_with_a_limit),
