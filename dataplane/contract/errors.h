@@ -56,7 +56,8 @@
 	X(RESTORE_KEYS, 1,                                                                         \
 	  "restore into an empty one, or say --extra-keys=delete (it becomes as the file is) or "  \
 	  "--extra-keys=keep")                                                                     \
-	X(DEVICE, 4, "`flyover doctor --nic=DEVICE` looks at it")
+	X(DEVICE, 4, "`flyover doctor --nic=DEVICE` looks at it")                                  \
+	X(SENTINEL, 4, "`redis-cli -p 26379 SENTINEL MASTERS` lists the names that one knows")
 
 enum error_id {
 #define X(name, exit_code, advice) ERROR_##name,
