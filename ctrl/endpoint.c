@@ -69,5 +69,6 @@ int endpoint_same(const struct endpoint *a, const struct endpoint *b)
 		if (!node_same(&a->nodes[i], &b->nodes[i]))
 			return 0;
 	return !strcmp(a->path, b->path) && !strcmp(a->user, b->user) &&
-	       !strcmp(a->master, b->master) && !strcmp(a->sentinel.user, b->sentinel.user);
+	       !strcmp(a->master, b->master) && !strcmp(a->sentinel.user, b->sentinel.user) &&
+	       !memcmp(&a->trust, &b->trust, sizeof(a->trust));
 }

@@ -7,6 +7,7 @@
 
 #include "ctrl/endpoint.h"
 #include "ctrl/secret.h"
+#include "ctrl/tls_settings.h"
 
 void link_config_init(struct link_config *c)
 {
@@ -131,6 +132,9 @@ int link_config_set(struct link_config *c, const char *key, const char *text, st
 		return url_set(&c->source, "the source", text, f);
 	if (!strcmp(key, "target"))
 		return url_set(&c->target, "the target", text, f);
+	const struct tls_row *row = tls_row_find(key, strlen(key));
+	if (row)
+		return tls_row_set(c, row, text, f);
 	int rc = 1;
 	if (!strncmp(key, "source-", 7))
 		rc = side_set(&c->source, key + 7, text, f);
@@ -156,7 +160,7 @@ int link_config_check(const struct link_config *c, struct failure *f)
 		return failure_set(f, ERROR_CONFIG, "the link %s has no source", c->name);
 	if (endpoint_missing(&c->target))
 		return failure_set(f, ERROR_CONFIG, "the link %s has no target", c->name);
-	return loop_check(c, f);
+	return tls_rows_check(c, f) ? -1 : loop_check(c, f);
 }
 
 int link_config_same(const struct link_config *a, const struct link_config *b)

@@ -10,6 +10,7 @@
 #include "ctrl/endpoint.h"
 #include "ctrl/link_config.h"
 #include "ctrl/secret.h"
+#include "ctrl/tls_settings.h"
 
 static int file_apply(const struct options *o, struct link_config *c, struct failure *f)
 {
@@ -38,7 +39,7 @@ static int password_apply(struct link_config *c, const char *key, const char *fi
 	return rc;
 }
 
-int job_passwords(const struct options *o, struct link_config *c, struct failure *f)
+int job_credentials(const struct options *o, struct link_config *c, struct failure *f)
 {
 	const struct {
 		const char *key, *file, *env;
@@ -50,6 +51,11 @@ int job_passwords(const struct options *o, struct link_config *c, struct failure
 		{"target-sentinel-password", o->target_sentinel_password_file,
 		 TARGET_SENTINEL_PASSWORD_ENV},
 	};
+	for (unsigned i = 0; i < o->n_tls; i++)
+		if (link_config_set(c, o->tls[i].name, o->tls[i].text, f))
+			return -1;
+	if (tls_rows_check(c, f))
+		return -1;
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (password_apply(c, rows[i].key, rows[i].file, rows[i].env, f))
 			return -1;
@@ -84,7 +90,7 @@ int job_read(const struct options *o, const char *name, const char *source, cons
 		return -1;
 	if (target && link_config_set(c, "target", target, f))
 		return -1;
-	if (job_passwords(o, c, f))
+	if (job_credentials(o, c, f))
 		return -1;
 	for (unsigned i = 0; i < o->n_settings; i++)
 		if (link_config_set(c, o->settings[i].name, o->settings[i].text, f))
@@ -119,6 +125,17 @@ static void endpoint_add(json_t *o, const struct endpoint *e, const char *side)
 		json_object_set_new(o, key, json_string(e->sentinel.password));
 }
 
+static void tls_add(json_t *o, const struct link_config *c)
+{
+	unsigned n;
+	const struct tls_row *rows = tls_rows(&n);
+	for (unsigned i = 0; i < n; i++) {
+		const char *text = tls_row_text(c, &rows[i]);
+		if (text)
+			json_object_set_new(o, rows[i].name, json_string(text));
+	}
+}
+
 json_t *job_request(const struct link_config *c, bool replace)
 {
 	unsigned n;
@@ -127,6 +144,7 @@ json_t *job_request(const struct link_config *c, bool replace)
 			      "name", c->name, "site", c->site);
 	endpoint_add(o, &c->source, "source");
 	endpoint_add(o, &c->target, "target");
+	tls_add(o, c);
 	for (unsigned i = 0; i < n; i++) {
 		char text[32];
 		setting_text(&c->settings, &rows[i], text, sizeof(text));
