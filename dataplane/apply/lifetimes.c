@@ -8,16 +8,17 @@
 
 #include "parsers/resp_write.h"
 
-#define RETRY_NS    500000000ull
-#define QUESTION    512  // keys asked at once
-#define CLOCK_SLACK_MS 5 // a server may answer PTTL by a clock that it read a little earlier
-#define HEAD_LEN    64   // of one command beside its key
+#define RETRY_NS       500000000ull
+#define QUESTION       512 // keys asked at once
+#define CLOCK_SLACK_MS 5   // a server may answer PTTL by a clock that it read a little earlier
+#define HEAD_LEN       64  // of one command beside its key
 
-void lifetimes_init(struct lifetimes *l, struct core *core, const struct endpoint *target)
+void lifetimes_init(struct lifetimes *l, struct core *core, struct whereabouts *target)
 {
 	memset(l, 0, sizeof(*l));
 	l->core = core;
-	l->endpoint = target;
+	l->endpoint = target->endpoint;
+	seek_init(&l->seek, target);
 }
 
 static void connection_drop(struct lifetimes *l)
@@ -94,8 +95,8 @@ static size_t question_size(struct lifetimes *l)
 {
 	size_t need = 4 * HEAD_LEN;
 	int32_t db = l->holds->all[l->first].db;
-	for (l->end = l->first; l->end < l->holds->n && l->end - l->first < QUESTION &&
-				l->holds->all[l->end].db == db;
+	for (l->end = l->first;
+	     l->end < l->holds->n && l->end - l->first < QUESTION && l->holds->all[l->end].db == db;
 	     l->end++)
 		need += l->holds->all[l->end].len + HEAD_LEN;
 	return need;
@@ -246,12 +247,16 @@ static void greeting_write(struct lifetimes *l, const struct clock_reading *now)
 
 static void connection_open(struct lifetimes *l, const struct clock_reading *now)
 {
-	struct stream_peer peer = endpoint_peer(l->endpoint);
+	int rc = seek_connect(&l->seek, l->core, now->mono_ns, &l->stream);
+	if (rc == -EAGAIN)
+		return;
 	l->replies = resp_replies_new();
 	l->end = l->first;
 	l->n_skip = UINT32_MAX; // not greeted yet
-	if (!l->replies || stream_connect(l->core->loop, &peer, &l->stream))
-		ask_again(l, now, "cannot connect to the target");
+	if (rc)
+		ask_again(l, now, l->seek.why);
+	else if (!l->replies)
+		ask_again(l, now, "no memory for a connection to the target");
 }
 
 static void conversation_step(struct lifetimes *l, const struct clock_reading *now)
@@ -276,11 +281,15 @@ bool lifetimes_turn(struct lifetimes *l, const struct clock_reading *now, uint64
 	}
 	if (!l->stream && now->mono_ns >= l->retry_at_ns)
 		connection_open(l, now);
-	if (l->stream && (l->stream->flags & STREAM_FAILED))
+	if (l->stream && (l->stream->flags & STREAM_FAILED)) {
+		seek_failed(&l->seek);
 		ask_again(l, now, "cannot connect to the target");
+	}
+	if (l->stream && seek_is_moved(&l->seek))
+		ask_again(l, now, "the sentinels name another server as the target");
 	if (l->stream && (l->stream->flags & STREAM_OPEN))
 		conversation_step(l, now);
-	if (l->running && !l->stream && l->retry_at_ns < *deadline_ns)
+	if (l->running && !l->stream && !l->seek.since_ns && l->retry_at_ns < *deadline_ns)
 		*deadline_ns = l->retry_at_ns;
 	return !l->running || l->first == l->holds->n;
 }

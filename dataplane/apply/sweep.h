@@ -11,6 +11,7 @@
 
 #include "dataplane/apply/keyset.h"
 #include "dataplane/core/core.h"
+#include "dataplane/topology/whereabouts.h"
 #include "parsers/resp.h"
 
 #define SWEEP_DBS_MAX 256
@@ -18,6 +19,7 @@
 struct sweep {
 	struct core *core;
 	const struct endpoint *endpoint;
+	struct seek seek;         // where it is
 	struct source_counters *counters;
 	int32_t only_db;          // the one database to walk, -1: all; set by the owner
 	struct keyset keys;       // of the snapshot; open while one is loaded that has to be swept
@@ -37,7 +39,7 @@ struct sweep {
 	char error[TEXT_LEN];     // last trouble, "" none
 };
 
-void sweep_init(struct sweep *s, struct core *core, const struct endpoint *target,
+void sweep_init(struct sweep *s, struct core *core, struct whereabouts *target,
 		struct source_counters *counters);
 void sweep_fini(struct sweep *s);
 

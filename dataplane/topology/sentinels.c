@@ -57,10 +57,7 @@ static void asker_gave_up(struct sentinel *t)
 
 static struct stream_peer sentinel_peer(const struct sentinels *s, const struct sentinel *t)
 {
-	struct stream_peer peer = endpoint_peer(s->endpoint);
-	peer.host = t->address;
-	peer.port = t->at.port;
-	return peer;
+	return endpoint_peer_at(s->endpoint, t->at.host, t->address, t->at.port);
 }
 
 static void wake(void *core)

@@ -217,9 +217,7 @@ static void proving_begin(struct whereabouts *w, uint64_t now_ns)
 		naming_begin(w, now_ns); // and whoever connects sees what it is
 		return;
 	}
-	struct stream_peer peer = endpoint_peer(e);
-	peer.host = r.addresses[0];
-	peer.port = at->port;
+	struct stream_peer peer = endpoint_peer_at(e, at->host, r.addresses[0], at->port);
 	if (asker_open(&w->prover, w->core, &peer, now_ns, w->patience_ns)) {
 		candidate_lost(w, now_ns);
 		return;

@@ -52,14 +52,6 @@ void seek_init(struct seek *s, struct whereabouts *w)
 	s->w = w;
 }
 
-static struct stream_peer peer_of(const struct seek *s)
-{
-	struct stream_peer peer = endpoint_peer(s->w->endpoint);
-	peer.host = s->at.host;
-	peer.port = (uint16_t)s->at.port;
-	return peer;
-}
-
 int seek_connect(struct seek *s, struct core *core, uint64_t now_ns, struct stream **out)
 {
 	char place[TEXT_LEN];
@@ -73,7 +65,8 @@ int seek_connect(struct seek *s, struct core *core, uint64_t now_ns, struct stre
 		snprintf(s->why, sizeof(s->why), "%s", s->at.text);
 		return -EHOSTUNREACH;
 	}
-	struct stream_peer peer = peer_of(s);
+	struct stream_peer peer =
+		endpoint_peer_at(s->w->endpoint, s->at.name, s->at.host, (uint16_t)s->at.port);
 	int rc = stream_connect(core->loop, &peer, out);
 	if (!rc)
 		return 0;
