@@ -10,6 +10,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "ctrl/check/sentinel.h"
 #include "ctrl/doctor/gather.h"
 #include "ctrl/doctor/rows.h"
 
@@ -47,6 +48,9 @@ static void stage_reach(struct examination *e, enum examination_stage stage)
 static int examine(struct examination *e, struct gather *g)
 {
 	struct facts *k = &e->facts;
+	if (sentinel_settle(&e->config.source, "the source", &e->failure) ||
+	    sentinel_settle(&e->config.target, "the target", &e->failure))
+		return -1;
 	facts_init(k, &e->config);
 	if (gather_open(g, &e->config, k, &e->failure))
 		return -1;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // frame_input() -> arp_input()
 //               -> packet_input() -> icmp_input()
-//                                 -> tcp_segment_input() -> tcp_input(), or segment_stray()
+//                                 -> tcp_segment_input() -> tcp_input(), wait_input(), or
+//                                                           segment_stray()
 #include <errno.h>
 
 #include "dataplane/net/bytes.h"
@@ -92,7 +93,8 @@ static void tcp_segment_input(struct stack *s, struct received *r)
 			  seg.target_port);
 	uint32_t index = flow_table_find(&s->table, &key);
 	if (index == FLOW_NONE) {
-		segment_stray(s, r, &seg, &key);
+		if (!wait_input(s, r, &seg, &key))
+			segment_stray(s, r, &seg, &key);
 		return;
 	}
 	struct flow *f = &s->flows[index];

@@ -331,11 +331,33 @@ void whereabouts_turn(struct whereabouts *w, const struct clock_reading *now, ui
 		*deadline_ns = deadline;
 }
 
+void whereabouts_locate(struct whereabouts *w)
+{
+	const struct endpoint *e = w->endpoint;
+	struct where *now = &w->now;
+	struct resolved r = {.n = 0};
+	bool is_unix = e->kind == URL_UNIX;
+	if (now->version && now->port == e->port && !strcmp(now->name, e->host))
+		return;
+	resolve_end(w->resolve);
+	w->resolve = NULL;
+	w->stage = WHEREABOUTS_IDLE;
+	w->is_fixed = is_unix || resolve_address(e->host, &r);
+	if (!w->is_fixed)
+		return;
+	now->version++;
+	now->port = e->port;
+	now->error = ERROR_NONE;
+	snprintf(now->name, sizeof(now->name), "%s", e->host);
+	snprintf(now->host, sizeof(now->host), "%s", is_unix ? "" : r.addresses[0]);
+	atomic_store(&w->version, now->version);
+	where_write(w);
+}
+
 int whereabouts_init(struct whereabouts *w, struct core *core, uint32_t link, const char *who,
 		     const struct endpoint *endpoint, const struct link_settings *settings,
 		     bool prefers_replica)
 {
-	struct resolved r;
 	memset(w, 0, sizeof(*w));
 	w->core = core;
 	w->link = link;
@@ -343,20 +365,12 @@ int whereabouts_init(struct whereabouts *w, struct core *core, uint32_t link, co
 	w->endpoint = endpoint;
 	w->patience_ns = settings->connect_timeout * 1000000ull;
 	w->prefers_replica = prefers_replica;
-	if (endpoint->kind == URL_SENTINEL) {
-		w->sentinels = sentinels_new(core, endpoint, w->patience_ns, prefers_replica);
-		return w->sentinels ? 0 : -ENOMEM;
-	}
-	if (endpoint->kind == URL_STANDALONE && !resolve_address(endpoint->host, &r))
+	if (endpoint->kind != URL_SENTINEL) {
+		whereabouts_locate(w);
 		return 0;
-	w->is_fixed = true;
-	w->now.version = 1;
-	w->now.port = endpoint->port;
-	snprintf(w->now.name, sizeof(w->now.name), "%s", endpoint->host);
-	snprintf(w->now.host, sizeof(w->now.host), "%s",
-		 endpoint->kind == URL_STANDALONE ? r.addresses[0] : "");
-	where_write(w);
-	return 0;
+	}
+	w->sentinels = sentinels_new(core, endpoint, w->patience_ns, prefers_replica);
+	return w->sentinels ? 0 : -ENOMEM;
 }
 
 void whereabouts_fini(struct whereabouts *w)

@@ -81,6 +81,10 @@ int whereabouts_init(struct whereabouts *w, struct core *core, uint32_t link, co
 		     bool prefers_replica);
 void whereabouts_fini(struct whereabouts *w);
 
+// The endpoint, of one server, was changed by whoever owns it: look at it again. From core 0, where
+// all who connect by it have to be.
+void whereabouts_locate(struct whereabouts *w);
+
 // A turn of the owner.
 void whereabouts_turn(struct whereabouts *w, const struct clock_reading *now,
 		      uint64_t *deadline_ns);

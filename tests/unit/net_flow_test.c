@@ -494,6 +494,73 @@ static void connections_have_a_limit_and_time_wait_gives_way(void **state)
 	assert_int_equal(stack_connect(stack, &them, 6379, NULL, now_ns, &f), 0);
 }
 
+#define LEFT_BEHIND 40
+
+// One connection after the other is closed by us. None takes the room of an open one, each answers
+// a FIN that comes again as long as it waits, and no port is used anew meanwhile.
+static void time_wait_takes_no_connection(void **state)
+{
+	struct tcp_segment peers[LEFT_BEHIND];
+	set.connections_max = 16;
+	begin();
+	for (unsigned i = 0; i < LEFT_BEHIND; i++) {
+		struct tcp_segment *peer = &peers[i];
+		flow_close(established(peer), now_ns);
+		turn();
+		struct tcp_segment fin = taken_segment(&nic);
+		assert_true(fin.flags & TCP_FIN);
+		for (unsigned k = 0; k < i; k++)
+			assert_int_not_equal(peer->target_port, peers[k].target_port);
+		peer->flags = TCP_FIN | TCP_ACK;
+		peer->ack = seq_add(fin.seq, 1);
+		give_segment(&nic, &them, &us, peer);
+		turn();
+		assert_int_equal(taken_segment(&nic).flags, TCP_ACK);
+	}
+	for (unsigned i = 0; i < LEFT_BEHIND; i++) {
+		give_segment(&nic, &them, &us, &peers[i]);
+		turn();
+		struct tcp_segment ack = taken_segment(&nic);
+		assert_int_equal(ack.flags, TCP_ACK);
+		assert_int_equal(ack.target_port, peers[i].source_port);
+		assert_int_equal(ack.source_port, peers[i].target_port);
+		assert_int_equal(seq_diff(ack.seq, peers[i].ack), 0);
+		assert_int_equal(seq_diff(ack.ack, peers[i].seq), 1);
+	}
+	run_until(stack, &now_ns, now_ns + 61 * SECOND);
+	forget_all(&nic);
+	give_segment(&nic, &them, &us, &peers[0]);
+	turn();
+	if (next_type(&nic) == ETHER_ARP) {
+		taken(&nic);
+		give_arp_reply(&nic, "10.0.0.7", peer_mac);
+		turn();
+	}
+	assert_true(taken_segment(&nic).flags & TCP_RST); // it is over
+}
+
+// Four times as many as can be open: then the one that waited longest gives way.
+static void oldest_time_wait_gives_way(void **state)
+{
+	struct tcp_segment peers[9];
+	set.connections_max = 2;
+	begin();
+	for (unsigned i = 0; i < 9; i++) {
+		flow_close(established(&peers[i]), now_ns);
+		turn();
+		peers[i].flags = TCP_FIN | TCP_ACK;
+		peers[i].ack = seq_add(taken_segment(&nic).seq, 1);
+		give_segment(&nic, &them, &us, &peers[i]);
+		turn();
+		forget_all(&nic);
+	}
+	for (unsigned i = 0; i < 9; i++) {
+		give_segment(&nic, &them, &us, &peers[i]);
+		turn();
+		assert_int_equal(taken_segment(&nic).flags, i ? TCP_ACK : TCP_RST);
+	}
+}
+
 static void end_of_the_stack_resets_what_is_open(void **state)
 {
 	struct tcp_segment peer;
@@ -553,6 +620,8 @@ int main(void)
 		TEST(openings_that_never_end_leave_the_backlog),
 		TEST(a_peer_that_opens_anew_ends_time_wait),
 		TEST(connections_have_a_limit_and_time_wait_gives_way),
+		TEST(time_wait_takes_no_connection),
+		TEST(oldest_time_wait_gives_way),
 		TEST(end_of_the_stack_resets_what_is_open),
 		TEST(rows_name_what_is_open),
 #undef TEST
