@@ -121,7 +121,9 @@ static void stream_opens(struct tls_stream *s)
 	s->stage = STAGE_OPEN;
 	s->base.reason = NULL;
 	// The server's first bytes may have come with its last word of the handshake.
-	s->base.flags |= STREAM_OPEN | STREAM_READABLE | STREAM_WRITABLE;
+	s->base.flags |= STREAM_OPEN | STREAM_READABLE;
+	if (!tls_is_stuck(s->tls)) // with our own last word
+		s->base.flags |= STREAM_WRITABLE;
 }
 
 // An error of what was held back is told by the next call of the owner.

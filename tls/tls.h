@@ -43,6 +43,12 @@ struct tls;
 struct tls *tls_new(const struct tls_settings *set, const struct tls_wire *wire, void *arg,
 		    char *why);
 
+// Read the files as tls_new() does, and forget them.
+//
+// @param text  out: what a session would use, or what is wrong; TLS_TEXT_LEN bytes
+// @return 0, or -1: a session would fail
+int tls_look(const struct tls_settings *set, char *text);
+
 // Keys leave the memory. NULL is fine.
 void tls_free(struct tls *t);
 
