@@ -86,7 +86,10 @@ static ssize_t inner_write(void *arg, const void *p, size_t len)
 {
 	struct stream *inner = ((struct tls_stream *)arg)->inner;
 	struct iovec iov = {(void *)p, len};
-	return inner->flags & STREAM_WRITABLE ? stream_writev(inner, &iov, 1) : -EAGAIN;
+	ssize_t n = inner->flags & STREAM_WRITABLE ? stream_writev(inner, &iov, 1) : -EAGAIN;
+	if (n < 0 && n != -EAGAIN)
+		inner->flags |= STREAM_READABLE; // what the peer said before it closed
+	return n;
 }
 
 static const struct tls_wire inner_wire = {inner_read, inner_write};

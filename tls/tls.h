@@ -82,5 +82,8 @@ void tls_end(struct tls *t);
 // @return NULL: nothing that strerror() does not say
 const char *tls_reason(const struct tls *t);
 
+// What OpenSSL keeps for the calling thread goes now: for one whose process may end before it has.
+void tls_thread_end(void);
+
 // Protocol and cipher, "TLSv1.3 TLS_AES_256_GCM_SHA384"; after the handshake.
 void tls_describe(const struct tls *t, char *out, size_t len);

@@ -91,11 +91,10 @@ static char *verb_run(struct world *w, int code, const char *const *arguments)
 {
 	struct job *j = job_start_argv(w, "flyover", arguments, NULL);
 	int ended = process_wait(j->process);
-	char *err = process_stderr(j->process);
+	char *out = process_stdout(j->process);
 	if (ended != code)
-		fail_msg("%s: exit code %d, not %d: %s", arguments[0], ended, code, err);
-	free(err);
-	return process_stdout(j->process);
+		fail_msg("%s: exit code %d, not %d: %s", arguments[0], ended, code, out);
+	return out;
 }
 
 static void every_verb_speaks_tls(struct world *w)
@@ -358,7 +357,7 @@ static void renewed_certificates_serve_new_connections(struct world *w)
 	house_await(&h, log_says, "trust.crt, holds no certificate in PEM; new connections fail");
 	file_copy(w, "new-ca.crt", "trust.crt");
 	process_signal(h.daemon->process, SIGHUP);
-	house_await(&h, status_says, "\"waiting\": \"\"");
+	house_await(&h, status_says, "\"waiting\":\"\"");
 	run(source.plain, "SET c 3");
 	wait_until(c_has_come, target.plain, "the stream to go on");
 	assert_string_equal(ask_text(target.plain, "GET b"), "2");
