@@ -14,6 +14,7 @@
 #define DEFEND_NS    (10 * SECOND_NS) // DEFEND_INTERVAL
 #define PROBE_NS     SECOND_NS        // RFC 4862, 5.4: RetransTimer, one transmission
 #define CONTESTED_NS (60 * SECOND_NS) // for so long we speak of it
+#define UNSUMMED_NS  CONTESTED_NS
 #define SEGMENT_MAX  65000            // with its headers it fits into IP's length
 #define LINE_LEN     64               // of the cache
 #define HEADERS_LEN  (IP4_LEN + TCP_HEADER_MIN)
@@ -364,6 +365,14 @@ const char *stack_trouble(const struct stack *s)
 			 "%02x:%02x:%02x:%02x:%02x:%02x uses our address %s as well%s", m[0], m[1],
 			 m[2], m[3], m[4], m[5], address_text(&own->at.address, text),
 			 own->is_duplicate ? ", so we do not use it" : "");
+		return s->trouble;
+	}
+	// One alone may be chance.
+	if (s->unsummed.n > 1 && s->turn_ns - s->unsummed.seen_ns < UNSUMMED_NS) {
+		snprintf(s->trouble, TROUBLE_LEN,
+			 "%s leaves its TCP checksums to a NIC that is not there: on its end of "
+			 "the veth, ethtool -K INTERFACE tx off",
+			 address_text(&s->unsummed.by, text));
 		return s->trouble;
 	}
 	for (unsigned i = 0; i < NEIGHBOURS_MAX; i++) {

@@ -144,6 +144,11 @@ struct stack {
 		uint8_t n_joined;      // reports of our joining that went out
 		uint64_t old_until_ns; // routers of version 1 are there
 	} mld;
+	struct { // segments whose checksum was left to a NIC
+		struct net_address by;
+		uint64_t seen_ns;
+		unsigned n;
+	} unsummed;
 	uint64_t turn_ns; // of the last turn
 	unsigned n_frames; // taken by stack_receive(), for the turn to come
 	struct nic_frame frames[NIC_BURST];

@@ -27,8 +27,7 @@ int route_bad(struct route *r, enum error_id error, const char *what, uint64_t o
 	return -1;
 }
 
-__attribute__((format(printf, 3, 4))) static int route_stop(struct route *r, enum error_id error,
-							    const char *format, ...)
+int route_stop(struct route *r, enum error_id error, const char *format, ...)
 {
 	va_list args;
 	va_start(args, format);
@@ -86,7 +85,7 @@ int route_argv_reserve(struct route *r, uint32_t argc)
 
 static int argv_fill(struct route *r)
 {
-	if (route_argv_reserve(r, r->frame.argc))
+	if (r->frame.argc > r->argv_max && route_argv_reserve(r, r->frame.argc))
 		return route_bad(r, ERROR_MEMORY, "no memory for a command", r->frame.begin);
 	for (unsigned i = 0; i < r->frame.argc; i++)
 		r->argv[i] = (struct span){r->bytes + r->frame.argv[i].at, r->frame.argv[i].len};
@@ -143,20 +142,6 @@ static int giant_error(struct route *r, int rc)
 			  g->folder, strerror(-rc));
 }
 
-// Take back what was routed of a transaction: all of it is read again, as a giant.
-static void frame_undo(struct route *r)
-{
-	r->in_frame = false;
-	r->db = r->frame_db;
-	holds_back(&r->holds);
-	if (r->frame_lane < 0)
-		return;
-	struct batch *b = r->place->feeds[r->frame_lane].open;
-	batch_back(b, &r->frame_mark);
-	if (b->n_items)
-		place_close(r->place, (unsigned)r->frame_lane, r->frame_begin, r->db);
-}
-
 // @return 0 it is being collected, or there is no place for it, -1 error
 static int giant_start(struct route *r)
 {
@@ -165,7 +150,7 @@ static int giant_start(struct route *r)
 	if (rc)
 		return giant_error(r, rc);
 	if (r->in_frame)
-		frame_undo(r);
+		route_frame_back(r, false); // all of it is read again
 	r->routed = begin;
 	route_read_from(r, begin);
 	return 0;

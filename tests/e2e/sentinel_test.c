@@ -10,6 +10,11 @@ struct scene {
 	struct job *job;
 };
 
+static bool has_first(void *arg)
+{
+	return ask_number(arg, "EXISTS first") == 1;
+}
+
 // Both sides are watched by the same sentinels; the link streams.
 static struct scene scene_start(struct world *w, const char *lanes)
 {
@@ -22,6 +27,9 @@ static struct scene scene_start(struct world *w, const char *lanes)
 			   sentinels_url(&c.s, &c.target, ""), "--fail-fast=no", "--lanes", lanes,
 			   NULL);
 	job_wait_phase(c.job, "stream");
+	for (unsigned i = 0; i < MEMBERS; i++)
+		wait_until(has_first, c.target.members[i],
+			   "the target's replicas to have the snapshot");
 	return c;
 }
 

@@ -37,7 +37,7 @@ static const char *conf_of(const struct sentinels *s, unsigned i, const char *pa
 	for (unsigned k = 0; k < s->n_watched; k++) {
 		const struct ensemble *e = s->watched[k];
 		conf = text("%ssentinel monitor %s 127.0.0.1 %d 2\n"
-			    "sentinel down-after-milliseconds %s 500\n"
+			    "sentinel down-after-milliseconds %s 2000\n"
 			    "sentinel failover-timeout %s 5000\n",
 			    conf, e->name, e->members[0]->port, e->name, e->name);
 		if (e->members[0]->password[0])
