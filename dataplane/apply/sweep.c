@@ -156,7 +156,7 @@ static void keyspace_take(struct sweep *s, struct span info)
 	     p + 2 < end && s->n_dbs < SWEEP_DBS_MAX;) {
 		struct span number = {p + 2, (size_t)(end - p) - 2};
 		int32_t db = p[0] == 'd' && p[1] == 'b' ? (int32_t)span_digits(number) : -1;
-		if (db >= 0 && (s->only_db < 0 || db == s->only_db))
+		if (db >= 0 && db_map_reaches(&s->dbs_synced, db))
 			s->dbs[s->n_dbs++] = db;
 		p = memchr(p, '\n', (size_t)(end - p));
 		if (!p++)

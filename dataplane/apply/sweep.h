@@ -35,7 +35,7 @@ struct sweep {
 	struct core *core;
 	const struct endpoint *endpoint;
 	struct source_counters *counters;
-	int32_t only_db;          // the one database to walk, -1: all; set by the owner
+	struct db_map dbs_synced; // those of the target are walked; set by the owner
 	struct sweep_slots slots; // of a cluster; `wanted` also for a target that is none
 	struct keyset keys;       // of the snapshot; open while one is loaded that has to be swept
 	struct stream *stream;

@@ -232,7 +232,6 @@ static struct scene *scene_new(void)
 	s->endpoint.nodes[0] = (struct url_node){"seed", 7000};
 	s->topology = cluster_topology_new(&s->map_core, &s->endpoint);
 	sweep_init(&s->sweep, &s->core, &s->endpoint, &s->counters);
-	s->sweep.only_db = -1;
 	s->sweep.slots.topology = s->topology;
 	assert_int_equal(keyset_init(&s->sweep.keys, "/tmp"), 0);
 	keyset_add(&s->sweep.keys, KEYSET_LIBRARIES, SPAN_LIT("kept"));
