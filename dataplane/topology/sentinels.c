@@ -171,6 +171,7 @@ static void address_take(struct sentinels *s, struct sentinel *t, const struct r
 	if (rc == -EBADMSG) {
 		says(v, why, sizeof(why));
 		sentinel_gives_up(t, is_error ? why : "it is no sentinel");
+		asker_close(&t->asker); // the next round logs in anew
 	}
 }
 
