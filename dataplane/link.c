@@ -90,6 +90,7 @@ static int parts_init(struct link *link, struct core *const *lane_cores)
 	lifetimes_init(&link->lifetimes, link->core, &config->target);
 	sweep_init(&link->sweep, link->core, &config->target, link_counters(link));
 	link_databases(config, &link->sweep.dbs_synced);
+	link->sweep.slots.wanted = link->group ? link->slots : NULL;
 	link_databases(config, &link->snapshot.dbs);
 	link->snapshot.is_cluster = config->target.kind == URL_CLUSTER;
 	snapshot_init(&link->snapshot, &link->snapshot_log, &link->place, link_counters(link),

@@ -64,6 +64,7 @@ struct link {
 	struct park *park;            // own_park, or that of the group
 	struct park own_park;
 	struct group *group;          // that it is a member of; NULL: none
+	uint64_t slots[SWEEP_SLOT_WORDS]; // of a member, as its snapshot began
 	struct lane *lanes;
 	unsigned n_lanes;
 
