@@ -120,7 +120,7 @@ static struct scene *scene_new(bool cluster)
 	s->core.loop = &s->loop.base;
 	s->model.time_ms = 1700000000500;
 	s->endpoint =
-		(struct endpoint){.kind = URL_CLUSTER, .n_nodes = 1, .host = "192.0.2.1", .port = 7000};
+		(struct endpoint){.kind = URL_CLUSTER, .n_nodes = 1, .host = "::1", .port = 7000};
 	s->endpoint.nodes[0] = (struct url_node){"seed", 7000};
 	struct link_settings settings;
 	settings_default(&settings);
