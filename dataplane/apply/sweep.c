@@ -318,7 +318,7 @@ static void sweep_connect(struct sweep *s, const struct clock_reading *now)
 {
 	struct stream_peer peer = endpoint_peer(s->endpoint);
 	char why[TEXT_LEN];
-	if (s->slots.topology && !sweep_slots_next(&s->slots, &peer, why)) {
+	if (s->slots.topology && !sweep_slots_next(&s->slots, s->endpoint, &peer, why)) {
 		sweep_retry(s, now, why);
 		return;
 	}

@@ -41,6 +41,20 @@ static inline struct stream_peer endpoint_peer(const struct endpoint *e)
 	};
 }
 
+// Another server of the same deployment. Its certificate has to name it, unless the URL's is named.
+//
+// @param host  borrowed for the call of stream_connect()
+static inline struct stream_peer endpoint_peer_at(const struct endpoint *e, const char *host,
+						  uint16_t port)
+{
+	struct stream_peer peer = endpoint_peer(e);
+	peer.host = host;
+	peer.port = port;
+	if (!e->trust.server_name[0])
+		peer.tls_settings.name = host;
+	return peer;
+}
+
 // Do what can be done now, without blocking.
 //
 // @param now       the core's clock at the beginning of the turn
