@@ -82,7 +82,7 @@ bool sweep_slots_next(struct sweep_slots *s, const struct endpoint *endpoint,
 		snprintf(why, TEXT_LEN, "slot %u of the target cluster has no master", slot);
 		return false;
 	}
-	*peer = endpoint_peer_at(endpoint, node->host, node->port);
+	*peer = endpoint_peer_at(endpoint, node->host, node->host, node->port);
 	return true;
 }
 

@@ -41,17 +41,18 @@ static inline struct stream_peer endpoint_peer(const struct endpoint *e)
 	};
 }
 
-// Another server of the same deployment. Its certificate has to name it, unless the URL's is named.
+// The same for another server of the deployment.
 //
-// @param host  borrowed for the call of stream_connect()
-static inline struct stream_peer endpoint_peer_at(const struct endpoint *e, const char *host,
-						  uint16_t port)
+// @param name     of its host, which a certificate has to name
+// @param address  of it
+static inline struct stream_peer endpoint_peer_at(const struct endpoint *e, const char *name,
+						  const char *address, uint16_t port)
 {
 	struct stream_peer peer = endpoint_peer(e);
-	peer.host = host;
+	peer.host = address;
 	peer.port = port;
 	if (!e->trust.server_name[0])
-		peer.tls_settings.name = host;
+		peer.tls_settings.name = name;
 	return peer;
 }
 
