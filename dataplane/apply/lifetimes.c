@@ -16,11 +16,12 @@
 #define CLOCK_SLACK_MS 5  // a server may answer PTTL by a clock that it read a little earlier
 #define HEAD_LEN       64 // of one command beside its key
 
-void lifetimes_init(struct lifetimes *l, struct core *core, const struct endpoint *target)
+void lifetimes_init(struct lifetimes *l, struct core *core, struct whereabouts *target)
 {
 	memset(l, 0, sizeof(*l));
 	l->core = core;
-	l->endpoint = target;
+	l->endpoint = target->endpoint;
+	seek_init(&l->seek, target);
 }
 
 static void connection_drop(struct lifetimes *l)
@@ -307,23 +308,31 @@ static bool node_find(struct lifetimes *l, struct stream_peer *peer)
 		return false;
 	memcpy(l->host, node->host, sizeof(l->host));
 	l->port = node->port;
-	peer->host = l->host;
-	peer->port = l->port;
+	*peer = endpoint_peer_at(l->endpoint, l->host, l->host, l->port);
 	return true;
 }
 
 static void connection_open(struct lifetimes *l, const struct clock_reading *now)
 {
 	struct stream_peer peer = endpoint_peer(l->endpoint);
-	if (l->topology && !node_find(l, &peer)) {
-		ask_again(l, now, "a slot of the target cluster has no master");
-		return;
+	const char *trouble = NULL;
+	if (!l->topology) {
+		int rc = seek_connect(&l->seek, l->core, now->mono_ns, &l->stream);
+		if (rc == -EAGAIN)
+			return;
+		trouble = rc ? l->seek.why : NULL;
+	} else if (!node_find(l, &peer)) {
+		trouble = "a slot of the target cluster has no master";
+	} else if (stream_connect(l->core->loop, &peer, &l->stream)) {
+		trouble = "cannot connect to the target";
 	}
 	l->replies = resp_replies_new();
 	l->n_picked = 0;
 	l->n_skip = UINT32_MAX; // not greeted yet
-	if (!l->replies || stream_connect(l->core->loop, &peer, &l->stream))
-		ask_again(l, now, "cannot connect to the target");
+	if (!trouble && !l->replies)
+		trouble = "no memory for a connection to the target";
+	if (trouble)
+		ask_again(l, now, trouble);
 }
 
 static void conversation_step(struct lifetimes *l, const struct clock_reading *now)
@@ -352,11 +361,15 @@ bool lifetimes_turn(struct lifetimes *l, const struct clock_reading *now, uint64
 	}
 	if (!l->stream && now->mono_ns >= l->retry_at_ns)
 		connection_open(l, now);
-	if (l->stream && (l->stream->flags & STREAM_FAILED))
+	if (l->stream && (l->stream->flags & STREAM_FAILED)) {
+		seek_failed(&l->seek);
 		ask_again(l, now, "cannot connect to the target");
+	}
+	if (l->stream && seek_is_moved(&l->seek))
+		ask_again(l, now, "the sentinels name another server as the target");
 	if (l->stream && (l->stream->flags & STREAM_OPEN))
 		conversation_step(l, now);
-	if (l->running && !l->stream && l->retry_at_ns < *deadline_ns)
+	if (l->running && !l->stream && !l->seek.since_ns && l->retry_at_ns < *deadline_ns)
 		*deadline_ns = l->retry_at_ns;
 	return !l->running || l->first == l->holds->n;
 }

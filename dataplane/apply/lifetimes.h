@@ -18,6 +18,7 @@
 #include "dataplane/core/core.h"
 #include "dataplane/route/hold.h"
 #include "dataplane/topology/cluster.h"
+#include "dataplane/topology/whereabouts.h"
 #include "parsers/resp.h"
 
 #define LIFETIMES_QUESTION 512 // keys asked at once
@@ -25,6 +26,7 @@
 struct lifetimes {
 	struct core *core;
 	const struct endpoint *endpoint;
+	struct seek seek;         // where it is
 	struct holds *holds;
 	struct stream *stream;
 	struct resp_replies *replies;
@@ -49,7 +51,7 @@ struct lifetimes {
 	char refusal[TEXT_LEN]; // the target does not let us ask; then nothing is held any more
 };
 
-void lifetimes_init(struct lifetimes *l, struct core *core, const struct endpoint *target);
+void lifetimes_init(struct lifetimes *l, struct core *core, struct whereabouts *target);
 void lifetimes_fini(struct lifetimes *l);
 
 // Begin. @param holds  those that do not stand are ended; borrowed until it is done

@@ -196,6 +196,8 @@ static void member_locate(struct member *m, const struct cluster_map *map, uint1
 	memcpy(e->host, node->host, sizeof(e->host));
 	memcpy(e->nodes[0].host, node->host, sizeof(e->nodes[0].host));
 	e->port = e->nodes[0].port = node->port;
+	if (m->link)
+		whereabouts_locate(&m->link->source_where);
 }
 
 // What the map says now: new shards, new nodes, other masters.

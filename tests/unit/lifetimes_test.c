@@ -19,6 +19,7 @@ struct scene {
 	struct fake_loop map_loop, loop;
 	struct core map_core, core;
 	struct endpoint endpoint;
+	struct whereabouts where; // not asked: a cluster has its map
 	struct cluster_topology *topology; // NULL: one server
 	struct lifetimes lifetimes;
 	struct holds holds;
@@ -119,9 +120,14 @@ static struct scene *scene_new(bool cluster)
 	s->core.loop = &s->loop.base;
 	s->model.time_ms = 1700000000500;
 	s->endpoint =
-		(struct endpoint){.kind = URL_CLUSTER, .n_nodes = 1, .host = "one", .port = 7000};
+		(struct endpoint){.kind = URL_CLUSTER, .n_nodes = 1, .host = "::1", .port = 7000};
 	s->endpoint.nodes[0] = (struct url_node){"seed", 7000};
-	lifetimes_init(&s->lifetimes, &s->core, &s->endpoint);
+	struct link_settings settings;
+	settings_default(&settings);
+	assert_int_equal(whereabouts_init(&s->where, &s->core, 0, "target", &s->endpoint,
+					  &settings, false),
+			 0);
+	lifetimes_init(&s->lifetimes, &s->core, &s->where);
 	if (cluster)
 		s->topology = cluster_topology_new(&s->map_core, &s->endpoint);
 	s->lifetimes.topology = s->topology;
