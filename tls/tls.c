@@ -230,6 +230,8 @@ int tls_handshake(struct tls *t)
 ssize_t tls_read(struct tls *t, void *buf, size_t len)
 {
 	size_t taken = 0, n;
+	if (!t->open)
+		return t->reason[0] ? -EPROTO : -EAGAIN;
 	if (t->read_is_over)
 		return t->read_result;
 	ERR_clear_error();
