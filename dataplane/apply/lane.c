@@ -106,10 +106,7 @@ void lane_drop(struct lane *l)
 	l->stream = NULL;
 	resp_replies_free(l->hello);
 	l->hello = NULL;
-	free(l->big_reply);
-	l->big_reply = NULL;
-	l->big_reply_len = l->big_reply_max = 0;
-	l->n_replies = 0;
+	inbox_reset(&l->inbox);
 	relief_reset(l);
 	if (l->client_id)
 		l->old_client_id = l->client_id;

@@ -14,6 +14,7 @@
 #pragma once
 
 #include "dataplane/apply/batch.h"
+#include "dataplane/apply/inbox.h"
 #include "dataplane/apply/marker.h"
 #include "dataplane/apply/park.h"
 #include "dataplane/apply/relief.h"
@@ -24,7 +25,6 @@
 #include "parsers/server_version.h"
 
 #define LANE_BATCHES    64 // batches of one lane; a power of two
-#define LANE_REPLY_LEN  (64 * 1024)
 #define LANE_RUN_ID_LEN 41
 
 enum lane_state { LANE_CLOSED, LANE_CONNECTING, LANE_HELLO, LANE_FENCE, LANE_MARKER, LANE_READY };
@@ -131,10 +131,7 @@ struct lane {
 	struct caution caution;
 	uint64_t torn_seq;               // it took batches up to here but refused one before: the
 					 // marker says too much, until they were all answered again
-	char replies[LANE_REPLY_LEN];
-	size_t n_replies;
-	char *big_reply;                 // when one reply exceeds `replies`
-	size_t big_reply_len, big_reply_max;
+	struct inbox inbox;              // replies that are not whole yet
 	struct resp_replies *hello;      // replies of the handshake
 	unsigned hello_step;
 	unsigned n_hellos;               // connections so far
@@ -224,6 +221,14 @@ void lane_send_rewind(struct lane *l, unsigned from);
 bool lane_replies(struct lane *l);
 void lane_replies_reset(struct lane *l);
 void lane_batch_done(struct lane *l, bool skipped);
+// The oldest batch goes back to the home core, and its commands have their fates.
+void lane_hand_back(struct lane *l, uint64_t n_parked, bool skipped);
+// Keep a command that was refused for good. @return how many are parked by it; the lane may have
+// failed
+unsigned lane_item_park(struct lane *l, const struct batch *b, int item, struct span line);
+// End the link with a refusal that a person has to mend. @param item  -1: of the batch as a whole
+void lane_refused_for_good(struct lane *l, const struct batch *b, int item, enum error_id error,
+			   struct span line);
 
 // lane.c
 void lane_fail(struct lane *l, enum error_id error, const char *format, ...)
