@@ -7,6 +7,7 @@
 
 #include "ctrl/endpoint.h"
 #include "ctrl/secret.h"
+#include "ctrl/tls_settings.h"
 
 void link_config_init(struct link_config *c)
 {
@@ -38,34 +39,86 @@ static int url_set(struct endpoint *e, const char *which, const char *text, stru
 	return rc;
 }
 
-static int password_set(struct endpoint *e, const char *text, struct failure *f)
+static int password_take(char *out, const char *text, struct failure *f)
 {
 	size_t len = strlen(text);
-	if (len >= sizeof(e->password))
-		return failure_set(f, ERROR_CONFIG, "a password is longer than %zu bytes",
-				   sizeof(e->password) - 1);
-	if (e->has_password)
-		return 0;
-	memcpy(e->password, text, len + 1);
-	e->has_password = 1;
+	if (len >= URL_PASSWORD_LEN)
+		return failure_set(f, ERROR_CONFIG, "a password is longer than %d bytes",
+				   URL_PASSWORD_LEN - 1);
+	memcpy(out, text, len + 1);
 	return 0;
 }
 
-static int password_file_set(struct endpoint *e, const char *path, struct failure *f)
+static int password_set(struct endpoint *e, const char *text, struct failure *f)
 {
-	char password[sizeof(e->password)];
+	if (e->has_password)
+		return 0; // that of the URL
+	e->has_password = !password_take(e->password, text, f);
+	return e->has_password ? 0 : -1;
+}
+
+static int sentinel_password_set(struct endpoint *e, const char *text, struct failure *f)
+{
+	e->sentinel.has_password = !password_take(e->sentinel.password, text, f);
+	return e->sentinel.has_password ? 0 : -1;
+}
+
+static int sentinel_user_set(struct endpoint *e, const char *text, struct failure *f)
+{
+	if (strlen(text) >= sizeof(e->sentinel.user))
+		return failure_set(f, ERROR_CONFIG, "a user's name is longer than %zu bytes",
+				   sizeof(e->sentinel.user) - 1);
+	strcpy(e->sentinel.user, text);
+	return 0;
+}
+
+static int file_set(struct endpoint *e, const char *path, struct failure *f,
+		    int (*set)(struct endpoint *, const char *, struct failure *))
+{
+	char password[URL_PASSWORD_LEN];
 	int rc = secret_read_file(path, password, sizeof(password), f);
-	rc = rc ? rc : password_set(e, password, f);
+	rc = rc ? rc : set(e, password, f);
 	explicit_bzero(password, sizeof(password));
 	return rc;
 }
 
+static int password_file_set(struct endpoint *e, const char *path, struct failure *f)
+{
+	return file_set(e, path, f, password_set);
+}
+
+static int sentinel_password_file_set(struct endpoint *e, const char *path, struct failure *f)
+{
+	return file_set(e, path, f, sentinel_password_set);
+}
+
+// What there is for both sides: the word behind "source-" or "target-".
+static const struct {
+	const char *word;
+	int (*set)(struct endpoint *e, const char *text, struct failure *f);
+} side_rows[] = {
+	{"password", password_set},
+	{"password-file", password_file_set},
+	{"sentinel-user", sentinel_user_set},
+	{"sentinel-password", sentinel_password_set},
+	{"sentinel-password-file", sentinel_password_file_set},
+};
+
+// @return 0, -1 on error, 1 when it is no setting of a side
+static int side_set(struct endpoint *e, const char *word, const char *text, struct failure *f)
+{
+	for (unsigned i = 0; i < sizeof(side_rows) / sizeof(side_rows[0]); i++)
+		if (!strcmp(word, side_rows[i].word))
+			return side_rows[i].set(e, text, f);
+	return 1;
+}
+
 static int loop_check(const struct link_config *c, struct failure *f)
 {
-	const struct endpoint *s = &c->source, *t = &c->target;
-	if (strcmp(s->host, t->host) || strcmp(s->path, t->path) || s->port != t->port)
+	if (!endpoint_meet(&c->source, &c->target))
 		return 0;
-	return failure_set(f, ERROR_CONFIG, "source and target are the same server");
+	return failure_set(f, ERROR_CONFIG, "source and target are the same server%s",
+			   c->source.n_nodes > 1 ? "s" : "");
 }
 
 int link_config_set(struct link_config *c, const char *key, const char *text, struct failure *f)
@@ -79,14 +132,16 @@ int link_config_set(struct link_config *c, const char *key, const char *text, st
 		return url_set(&c->source, "the source", text, f);
 	if (!strcmp(key, "target"))
 		return url_set(&c->target, "the target", text, f);
-	if (!strcmp(key, "source-password"))
-		return password_set(&c->source, text, f);
-	if (!strcmp(key, "target-password"))
-		return password_set(&c->target, text, f);
-	if (!strcmp(key, "source-password-file"))
-		return password_file_set(&c->source, text, f);
-	if (!strcmp(key, "target-password-file"))
-		return password_file_set(&c->target, text, f);
+	const struct tls_row *row = tls_row_find(key, strlen(key));
+	if (row)
+		return tls_row_set(c, row, text, f);
+	int rc = 1;
+	if (!strncmp(key, "source-", 7))
+		rc = side_set(&c->source, key + 7, text, f);
+	else if (!strncmp(key, "target-", 7))
+		rc = side_set(&c->target, key + 7, text, f);
+	if (rc <= 0)
+		return rc;
 	if (setting_set(&c->settings, key, text, why, sizeof(why)))
 		return failure_set(f, ERROR_CONFIG, "%s", why);
 	return 0;
@@ -94,7 +149,7 @@ int link_config_set(struct link_config *c, const char *key, const char *text, st
 
 static int endpoint_missing(const struct endpoint *e)
 {
-	return !e->host[0] && !e->path[0];
+	return !e->n_nodes && !e->path[0];
 }
 
 int link_config_check(const struct link_config *c, struct failure *f)
@@ -105,14 +160,7 @@ int link_config_check(const struct link_config *c, struct failure *f)
 		return failure_set(f, ERROR_CONFIG, "the link %s has no source", c->name);
 	if (endpoint_missing(&c->target))
 		return failure_set(f, ERROR_CONFIG, "the link %s has no target", c->name);
-	return loop_check(c, f);
-}
-
-static int endpoint_same(const struct endpoint *a, const struct endpoint *b)
-{
-	return !strcmp(a->host, b->host) && !strcmp(a->path, b->path) &&
-	       !strcmp(a->user, b->user) && a->port == b->port && a->db == b->db &&
-	       a->tls == b->tls;
+	return tls_rows_check(c, f) ? -1 : loop_check(c, f);
 }
 
 int link_config_same(const struct link_config *a, const struct link_config *b)

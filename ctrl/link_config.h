@@ -10,8 +10,8 @@
 void link_config_init(struct link_config *c);
 
 // Set one field: name, site, source, target, source-password, target-password,
-// source-password-file, target-password-file, or a setting of LINK_SETTINGS. A password in a URL
-// goes before one from elsewhere.
+// source-password-file, target-password-file, one of tls_rows(), or a setting of LINK_SETTINGS. A
+// password in a URL goes before one from elsewhere.
 //
 // @return 0, or -1: CONFIG or URL
 int link_config_set(struct link_config *c, const char *key, const char *text, struct failure *f);

@@ -19,8 +19,12 @@ void checkpoint_target(char *out, const struct endpoint *target)
 	char db[16] = "";
 	if (target->db >= 0)
 		snprintf(db, sizeof(db), "/%d", target->db);
-	if (target->path[0])
+	if (target->kind == URL_UNIX)
 		snprintf(out, CHECKPOINT_TARGET_LEN, "%s%s", target->path, db);
+	else if (target->kind == URL_SENTINEL)
+		snprintf(out, CHECKPOINT_TARGET_LEN, "sentinel %s%s", target->master, db);
+	else if (target->kind == URL_CLUSTER)
+		snprintf(out, CHECKPOINT_TARGET_LEN, "cluster %s:%u", target->host, target->port);
 	else
 		snprintf(out, CHECKPOINT_TARGET_LEN, "%s:%u%s", target->host, target->port, db);
 }

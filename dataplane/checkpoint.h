@@ -6,7 +6,7 @@
 //
 //   flyover-checkpoint 1
 //   link NAME
-//   target HOST:PORT/DB
+//   target HOST:PORT/DB | PATH/DB | sentinel NAME/DB | cluster HOST:PORT
 //   epoch N, run N, phase snapshot|stream, marked 0|1, spoilt 0|1, ours 0|1, db N, frontier N,
 //   delivery exactly-once|at-least-once, released N
 //   chain REPLID FIRST          one line for each run, oldest first
@@ -43,7 +43,8 @@ struct checkpoint {
 	char full_sync[TEXT_LEN]; // its reason
 };
 
-// Where a target is, for comparing. @param out  CHECKPOINT_TARGET_LEN bytes
+// Where a target is, for comparing: of a master that sentinels watch its name, which a failover
+// leaves as it is. @param out  CHECKPOINT_TARGET_LEN bytes
 void checkpoint_target(char *out, const struct endpoint *target);
 
 // Compose the file. @param out  CHECKPOINT_LEN_MAX bytes; @return its length

@@ -137,10 +137,7 @@ void link_stream_starts(struct link *link)
 	sweep_fini(&link->sweep);
 	link_refill_keep(link);
 	snapshot_fini(&link->snapshot);
-	if (route_reset(&link->route, link->source.snapshot_offset, db)) {
-		link_fail(link, ERROR_MEMORY, "no memory for the stream");
-		return;
-	}
+	route_reset(&link->route, link->source.snapshot_offset, db);
 	link->n_loaded++;
 	link->n_snapshots_lost = 0;
 	link_streaming_begins(link);

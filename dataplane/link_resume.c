@@ -113,7 +113,7 @@ static void feed_hold(struct link *link, unsigned i, const struct resume_point *
 }
 
 // Take the stream up where the target ends.
-static int resume_apply(struct link *link, const struct resume_point *at)
+static void resume_apply(struct link *link, const struct resume_point *at)
 {
 	struct checkpoint *c = &link->point;
 	link->from_log = link_log_seek(link, at);
@@ -124,9 +124,7 @@ static int resume_apply(struct link *link, const struct resume_point *at)
 	}
 	memcpy(link->source.replid, at->replid, sizeof(link->source.replid));
 	memcpy(link->place.marker.replid, at->replid, sizeof(link->place.marker.replid));
-	int rc = route_reset(&link->route, at->offset, at->db);
-	if (rc)
-		return rc;
+	route_reset(&link->route, at->offset, at->db);
 	link->route.held_end = at->held_end;
 	for (unsigned i = 0; i < link->n_lanes; i++)
 		feed_hold(link, i, at);
@@ -134,7 +132,6 @@ static int resume_apply(struct link *link, const struct resume_point *at)
 	if (strcmp(chain_newest(&c->chain), at->replid))
 		chain_begin(&c->chain, at->replid, at->offset);
 	c->phase = MARKER_STREAM;
-	return 0;
 }
 
 // @return false when only a full sync can help; full_reason says why
@@ -153,7 +150,8 @@ static bool link_resume(struct link *link)
 		.target = target,
 	};
 	resume_find(&facts, link->route.held, &at);
-	if (at.kind == RESUME_AT && !resume_apply(link, &at)) {
+	if (at.kind == RESUME_AT) {
+		resume_apply(link, &at);
 		link->full_reason[0] = 0;
 		link->held_end = at.held_end;
 		memcpy(link->resume_text, at.text, sizeof(link->resume_text));

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -18,6 +19,8 @@
 #include "dataplane/net/host.h"
 #include "drivers/cores.h"
 #include "drivers/nic_dpdk.h"
+#include "drivers/socket.h"
+#include "drivers/stream_tls.h"
 
 struct dataplane {
 	struct contract *contract;
@@ -82,10 +85,30 @@ static const char *what_is_missing(const struct dataplane *d, const struct link_
 	if (config->settings.net == NET_DPDK && !d->net.n_cores)
 		return "net: dpdk needs a device, and this dataplane was started without one; set "
 		       "nic and addr, and start flyoverd again";
-	if (config->source.tls || config->target.tls)
-		return "this version does not speak TLS; take redis:// over a network that you "
-		       "trust";
+	if (config->source.kind == URL_SENTINEL || config->target.kind == URL_SENTINEL)
+		return "this version does not ask sentinels; name the master by redis://";
+	if (config->source.kind == URL_CLUSTER)
+		return "this version does not read from clusters; name one server by redis://";
+	if (config->target.kind == URL_CLUSTER)
+		return "this version does not write to clusters; name one server by redis://";
 	return NULL;
+}
+
+// A kernel that lacks what the link asks for is no reason to stop: its own choice serves.
+static void congestion_look(struct dataplane *d, uint32_t index, const struct link_config *config)
+{
+	unsigned asked = (unsigned)config->settings.congestion;
+	const char *name = asked == CONGESTION_BBR ? "bbr" : "cubic";
+	bool has_sockets = config->source.host[0] || config->target.host[0];
+	if (config->settings.net == NET_DPDK || !has_sockets || asked == CONGESTION_AUTO)
+		return;
+	int rc = socket_congestion_try((enum stream_congestion)asked);
+	if (rc)
+		core_log(&d->cores[0], EVENT_WARN, index,
+			 "congestion: the kernel does not give us %s (%s), so its own choice "
+			 "serves; try modprobe tcp_%s, and look at "
+			 "net.ipv4.tcp_allowed_congestion_control",
+			 name, strerror(-rc), name);
 }
 
 static void link_start(struct dataplane *d, uint32_t index)
@@ -114,6 +137,7 @@ static void link_start(struct dataplane *d, uint32_t index)
 		return;
 	}
 	d->links[index] = link;
+	congestion_look(d, index, &slot->config);
 	shared_text_set(&slot->state.io,
 			slot->config.settings.net == NET_DPDK ? d->net.text : d->io);
 	atomic_store(&slot->state.lanes, n_lanes);
@@ -210,6 +234,7 @@ static int cores_open(struct dataplane *d, const struct settings *set)
 		struct stream_loop *loop;
 		int rc = set->network.present ? host_net_loop(&d->net, i, &loop)
 					      : core_loop_open(set->io, &loop, d->io);
+		rc = rc ? rc : stream_tls_new(loop, &loop);
 		if (rc)
 			return rc;
 		core_init(&d->cores[i], i, set->cpus[i], d->contract, loop);

@@ -6,11 +6,32 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-static int socket_begin(int family, const struct sockaddr *addr, socklen_t len, int *fd)
+static int congestion_set(int fd, enum stream_congestion what)
+{
+	const char *name = what == STREAM_BBR ? "bbr" : "cubic";
+	if (what == STREAM_CONGESTION_HOST)
+		return 0;
+	return setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, (socklen_t)strlen(name)) ? -errno
+											  : 0;
+}
+
+int socket_congestion_try(enum stream_congestion what)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	int rc = congestion_set(fd, what);
+	close(fd);
+	return rc;
+}
+
+static int socket_begin(int family, const struct sockaddr *addr, socklen_t len,
+			enum stream_congestion congestion, int *fd)
 {
 	int s = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (s < 0)
@@ -22,6 +43,7 @@ static int socket_begin(int family, const struct sockaddr *addr, socklen_t len, 
 		setsockopt(s, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
 		setsockopt(s, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof(interval_s));
 		setsockopt(s, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
+		(void)congestion_set(s, congestion); // refused: the kernel's own choice serves
 	}
 	if (connect(s, addr, len) && errno != EINPROGRESS) {
 		int rc = -errno;
@@ -38,7 +60,8 @@ static int socket_connect_unix(const char *path, int *fd)
 	if (strlen(path) >= sizeof(addr.sun_path))
 		return -ENAMETOOLONG;
 	strcpy(addr.sun_path, path);
-	return socket_begin(AF_UNIX, (struct sockaddr *)&addr, sizeof(addr), fd);
+	return socket_begin(AF_UNIX, (struct sockaddr *)&addr, sizeof(addr), STREAM_CONGESTION_HOST,
+			    fd);
 }
 
 int socket_resolve(const struct stream_peer *peer, struct addrinfo **list)
@@ -61,7 +84,7 @@ int socket_connect(const struct stream_peer *peer, int *fd)
 		return rc;
 	rc = -EHOSTUNREACH;
 	for (struct addrinfo *a = list; a && rc; a = a->ai_next)
-		rc = socket_begin(a->ai_family, a->ai_addr, a->ai_addrlen, fd);
+		rc = socket_begin(a->ai_family, a->ai_addr, a->ai_addrlen, peer->congestion, fd);
 	freeaddrinfo(list);
 	return rc;
 }

@@ -16,6 +16,11 @@ int socket_resolve(const struct stream_peer *peer, struct addrinfo **list);
 // @return 0, or -errno: -EHOSTUNREACH when the name does not resolve, else of socket() or connect()
 int socket_connect(const struct stream_peer *peer, int *fd);
 
+// Whether the kernel lets a socket of this process have it. Two system calls and more.
+//
+// @return 0, -ENOENT: the kernel has none of that name; -EPERM: only root may choose it
+int socket_congestion_try(enum stream_congestion what);
+
 // @return 0 once connected, or the errno of the failed connect
 int socket_error(int fd);
 

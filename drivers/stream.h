@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The stream seam: byte streams in order, without blocking. The pipeline sees only this; kernel
-// sockets (epoll, io_uring) and our own TCP stand behind it, TLS can.
+// sockets (epoll, io_uring) and our own TCP stand behind it, and TLS can lie over any of them.
 //
 // One loop per core. A stream belongs to the loop that opened it and is only touched by that core
 // (or by whoever is left when the core's thread has ended).
@@ -13,13 +13,19 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
 #include "parsers/span.h"
+#include "tls/tls.h"
 
 // Over which network. A loop of our own TCP serves both, one of the kernel only its own.
 enum stream_net { STREAM_KERNEL, STREAM_OWN };
+
+// How TCP finds its rate. Unless said, as the host has it: our own TCP by its setting, the kernel
+// by net.ipv4.tcp_congestion_control, which also serves where it lacks what was said.
+enum stream_congestion { STREAM_CONGESTION_HOST, STREAM_CUBIC, STREAM_BBR };
 
 // Where to connect. Strings are borrowed for the call.
 struct stream_peer {
@@ -27,6 +33,10 @@ struct stream_peer {
 	uint16_t port;       // host byte order
 	const char *path;    // unix socket
 	enum stream_net net; // of a unix socket the kernel's, whatever stands here
+	enum stream_congestion congestion;
+	uint32_t link;       // number of the link that it serves, for the trace; 0: none
+	bool tls;            // only a loop of stream_tls knows it
+	struct tls_settings tls_settings;
 };
 
 enum stream_flags {
@@ -43,7 +53,16 @@ struct stream {
 	struct stream_loop *loop;
 	unsigned flags; // enum stream_flags; written by the driver, cleared by its read and write
 	int error;      // errno of the failure, 0 for none
+	// What is known beyond errno of why it fails, or does not open: the rest of a sentence that
+	// begins with the server. NULL: nothing. The stream's, valid until it is closed.
+	const char *reason;
 };
+
+// What to say of an errno of this stream.
+static inline const char *stream_why(const struct stream *s, int error)
+{
+	return s->reason ? s->reason : strerror(error);
+}
 
 // First member of every driver's loop.
 struct stream_loop {

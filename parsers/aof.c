@@ -16,7 +16,7 @@
 
 int aof_reader_init(struct aof_reader *r, size_t big_len)
 {
-	if (big_len < RESP_SLICE)
+	if (big_len < AOF_BIG_LEN_MIN)
 		return -EINVAL;
 	*r = (struct aof_reader){.at_s = -1, .big_len = big_len, .argv_max = ARGV_FIRST};
 	r->resp = resp_stream_new(0);
@@ -97,12 +97,12 @@ static enum aof_result start_step(struct aof_reader *r, struct span in, struct a
 	return AOF_MORE;
 }
 
-int aof_rdb_passed(struct aof_reader *r, uint64_t len)
+void aof_rdb_passed(struct aof_reader *r, uint64_t len)
 {
 	assert(r->state == AOF_AT_START);
 	r->pos = r->good = len;
 	r->state = AOF_BETWEEN;
-	return resp_stream_reset(r->resp, len);
+	resp_stream_reset(r->resp, len);
 }
 
 // ---- Annotations

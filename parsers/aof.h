@@ -28,6 +28,8 @@
 // Longest annotation, its line end included: what servers take.
 #define AOF_LINE_MAX 1024
 
+#define AOF_BIG_LEN_MIN 4096 // of aof_reader_init()
+
 enum aof_result {
 	AOF_EVENT, // *ev is filled
 	AOF_MORE,  // show at least r->need_len bytes, from the first one not yet used
@@ -98,8 +100,8 @@ struct aof_reader {
 	uint64_t word_at;         // bytes of its word at hand that were given
 };
 
-// @param big_len  commands above this come word by word; at least RESP_SLICE. A caller's window
-//                 must be able to hold big_len + AOF_LINE_MAX bytes
+// @param big_len  commands above this come word by word; at least AOF_BIG_LEN_MIN. A caller's
+//                 window must be able to hold big_len + AOF_LINE_MAX bytes
 //
 // @return 0, -EINVAL when big_len is too small, or -ENOMEM
 int aof_reader_init(struct aof_reader *r, size_t big_len);
@@ -121,9 +123,7 @@ enum aof_result aof_next(struct aof_reader *r, struct span in, struct aof_event 
 
 // After AOF_RDB: the preamble took `len` bytes, its checksum included, and the next byte shown is
 // the one behind it.
-//
-// @return 0, or -ENOMEM
-int aof_rdb_passed(struct aof_reader *r, uint64_t len);
+void aof_rdb_passed(struct aof_reader *r, uint64_t len);
 
 // For a caller that was told AOF_MORE and has no more: how the file ends. Unless that is AOF_WHOLE,
 // r->error says so in a sentence, with offsets.

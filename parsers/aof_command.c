@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // aof_command_step() -> command_take() -> frame_note()
-//                    -> big_begin(), then aof_big_step() -> word_take() | big_end() -> frame_note()
+//                    -> long_begin(), then aof_big_step() -> word_take() | big_end()
 //
-// A command within big_len goes through hiredis's reader, which is fed with no more than that of
-// it.
+// A command within big_len goes through the reader of resp.h, which is shown no more than that.
 #include <assert.h>
 #include <stdlib.h>
 
@@ -63,13 +62,8 @@ static enum aof_result command_take(struct aof_reader *r, struct span in,
 	size_t len = (size_t)(f->end - f->begin);
 	if (!argv_reserve(r, f->argc))
 		return aof_fail(r, in, 0, NO_MEMORY);
-	for (unsigned i = 0; i < f->argc; i++) {
-		size_t end = (size_t)(f->argv[i].at + f->argv[i].len);
+	for (unsigned i = 0; i < f->argc; i++)
 		r->argv[i] = (struct span){in.p + f->argv[i].at, (size_t)f->argv[i].len};
-		if (memcmp(in.p + end, "\r\n", 2)) // hiredis does not look
-			return aof_fail(r, in, end,
-					"an argument does not end where it was announced to");
-	}
 	const char *wrong = frame_note(r, r->argv[0],
 				       f->argc == 2 ? r->argv[1] : (struct span){NULL, 0});
 	if (wrong)
@@ -95,8 +89,8 @@ static enum skim_verdict command_skim(struct resp_skim *s, struct span in)
 	return v;
 }
 
-// Where and why the command at the window's beginning is none. What hiredis alone refuses (leading
-// zeros) is told at its beginning.
+// Where and why the command at the window's beginning is none. What the reader alone refuses
+// (leading zeros) is told at its beginning.
 static enum aof_result command_fail(struct aof_reader *r, struct span in)
 {
 	struct resp_skim s;
@@ -126,48 +120,33 @@ static enum aof_result big_begin(struct aof_reader *r, struct span in, struct ao
 	return aof_take(r, ev, len, used);
 }
 
-// The command is long, or a word is announced that makes it long. Once the header of this word is
-// there as a whole, the command goes on word by word; until then hiredis has not judged it either.
-// What hiredis does not look at is looked at first, so that it does not matter when it was noticed
-// how long the command is.
-//
-// @return AOF_EVENT, AOF_BAD, or AOF_MORE: feed on
-static enum aof_result long_step(struct aof_reader *r, struct span in, size_t fed,
-				      struct aof_event *ev, size_t *used)
+// The command is long, or a word is announced that makes it long: it goes on word by word. Of a
+// line end of which the reader has seen one byte the skim judges this one.
+static enum aof_result long_begin(struct aof_reader *r, struct span in, struct span shown,
+				  struct aof_event *ev, size_t *used)
 {
 	struct resp_skim s;
-	if (command_skim(&s, (struct span){in.p, fed}) == SKIM_BAD)
+	if (command_skim(&s, shown) == SKIM_BAD)
 		return command_fail(r, in);
-	return s.in_body || fed >= r->big_len ? big_begin(r, in, ev, used) : AOF_MORE;
+	return big_begin(r, in, ev, used);
 }
 
 enum aof_result aof_command_step(struct aof_reader *r, struct span in, struct aof_event *ev,
 				 size_t *used)
 {
 	struct resp_frame f;
-	if (resp_stream_position(r->resp) != r->pos && resp_stream_reset(r->resp, r->pos))
-		return aof_fail(r, in, 0, NO_MEMORY);
-	for (;;) {
-		enum resp_verdict v = resp_stream_next(r->resp, &f);
-		if (v == RESP_OK)
-			return command_take(r, in, &f, ev, used);
-		if (v == RESP_BAD)
-			return command_fail(r, in);
-		uint64_t least = resp_stream_frame_least(r->resp);
-		size_t fed = (size_t)(resp_stream_fed(r->resp) - r->pos);
-		enum aof_result result = least > r->big_len || fed >= r->big_len
-						 ? long_step(r, in, fed, ev, used)
-						 : AOF_MORE;
-		if (result != AOF_MORE)
-			return result;
-		if (fed == in.len)
-			return aof_more(r, least > fed && least <= r->big_len ? (size_t)least
-									      : fed + 1);
-		size_t n = in.len - fed < RESP_SLICE ? in.len - fed : RESP_SLICE;
-		n = n < r->big_len - fed ? n : r->big_len - fed;
-		if (resp_stream_feed(r->resp, in.p + fed, n))
-			return aof_fail(r, in, 0, NO_MEMORY);
-	}
+	struct span shown = {in.p, in.len < r->big_len ? in.len : r->big_len};
+	if (resp_stream_position(r->resp) != r->pos)
+		resp_stream_reset(r->resp, r->pos);
+	enum resp_verdict v = resp_stream_next(r->resp, shown, &f);
+	if (v == RESP_OK)
+		return command_take(r, in, &f, ev, used);
+	if (v == RESP_BAD)
+		return command_fail(r, in);
+	uint64_t least = resp_stream_frame_least(r->resp);
+	if (least > r->big_len || shown.len == r->big_len)
+		return long_begin(r, in, shown, ev, used);
+	return aof_more(r, least > in.len ? (size_t)least : in.len + 1);
 }
 
 // ---- Word by word

@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// RESP2 both ways: commands of a replication stream, and replies of a server. Both stand on
-// hiredis's reader, which wants bytes copied in: feed slices of at most RESP_SLICE and take out
-// what is whole between them, since the reader moves what is left once a KB has been used.
+// RESP2 both ways: commands of a replication stream, and replies of a server.
 #pragma once
 
 #include "parsers/span.h"
 
 enum resp_verdict { RESP_OK, RESP_MORE, RESP_BAD };
-
-#define RESP_SLICE 4096
 
 // ---- Commands -------------------------------------------------------------------------------
 
@@ -18,8 +14,8 @@ struct resp_arg {
 	uint64_t len;
 };
 
-// One command, or one bare newline (argc 0). Positions count all bytes ever fed, from the position
-// given to resp_stream_new() or resp_stream_reset().
+// One command, or one bare newline (argc 0). Positions count the bytes of the stream, from the
+// position given to resp_stream_new() or resp_stream_reset().
 struct resp_frame {
 	uint64_t begin, end;
 	unsigned argc;
@@ -28,40 +24,41 @@ struct resp_frame {
 
 struct resp_stream;
 
-// @param position  what the first byte fed counts as
+// Takes commands apart where they lie: the bytes stay the caller's, and nothing of them is copied.
+//
+// @param position  what the first byte counts as
 // @return          NULL when out of memory
 struct resp_stream *resp_stream_new(uint64_t position);
 void resp_stream_free(struct resp_stream *s);
 
-// Forget everything that was fed; the next byte counts as `position`.
-// @return 0, or -ENOMEM
-int resp_stream_reset(struct resp_stream *s, uint64_t position);
-
-// Copy bytes in. @return 0, or -ENOMEM
-int resp_stream_feed(struct resp_stream *s, const char *p, size_t len);
+// Forget the frame at hand; it begins at `position`.
+void resp_stream_reset(struct resp_stream *s, uint64_t position);
 
 // The next command. A frame is an array of bulk strings with at least one element.
 //
-// @return RESP_OK with *f filled; RESP_MORE; RESP_BAD, see resp_stream_error()
-enum resp_verdict resp_stream_next(struct resp_stream *s, struct resp_frame *f);
+// @param in  the bytes from resp_stream_position() on. After RESP_MORE: those of last time, which
+//            may lie elsewhere now, and more; what was read is not read again
+// @return RESP_OK with *f filled; RESP_MORE; RESP_BAD for good, see resp_stream_error()
+enum resp_verdict resp_stream_next(struct resp_stream *s, struct span in, struct resp_frame *f);
 
 // Position of the first byte that belongs to no whole frame yet.
 uint64_t resp_stream_position(const struct resp_stream *s);
 
 // The least length that the frame at hand can have, as far as its announcements have been read:
-// more than was fed of it when one of its arguments is still on its way.
+// more than was there of it when one of its arguments is still on its way.
 uint64_t resp_stream_frame_least(const struct resp_stream *s);
 
 // How many arguments the frame at hand announces, 0 when that has not been read.
 uint64_t resp_stream_frame_argc(const struct resp_stream *s);
 
-// Position after the last byte fed.
-uint64_t resp_stream_fed(const struct resp_stream *s);
-
-// A sentence without a full stop; valid until the next call.
+// A sentence without a full stop, empty when all is well.
 const char *resp_stream_error(const struct resp_stream *s);
 
 // ---- Replies --------------------------------------------------------------------------------
+
+// They stand on hiredis's reader, which wants bytes copied in: feed slices of at most RESP_SLICE
+// and take out what is whole between them, since it moves what is left once a KB has been used.
+#define RESP_SLICE 4096
 
 enum resp_type { RESP_STRING = 1, RESP_ARRAY, RESP_INTEGER, RESP_NIL, RESP_STATUS, RESP_ERROR };
 

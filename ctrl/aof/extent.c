@@ -62,8 +62,9 @@ int aof_extent_find(const char *path, uint64_t from, int64_t until_s, struct aof
 	if (!rc)
 		rc = aof_reader_init(&r, BIG_LEN);
 	if (!rc) {
-		rc = from ? aof_rdb_passed(&r, from) : 0;
-		rc = rc ? rc : commands_pass(e, &r, &in, until_s);
+		if (from)
+			aof_rdb_passed(&r, from);
+		rc = commands_pass(e, &r, &in, until_s);
 		e->len = r.pos + in.len;
 		memcpy(e->error, r.error, sizeof(e->error));
 		aof_reader_fini(&r);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// client_open() -> socket_connect(), login() ; client_next() -> bytes_move() -> bytes_send(),
-// bytes_receive()
+// client_open() -> socket_connect(), client_tls_begin(), login() ; client_next() -> bytes_move() ->
+// bytes_send(), bytes_receive()
 #include "ctrl/check/client.h"
 
 #include <assert.h>
@@ -16,8 +16,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "ctrl/check/client_wire.h"
 #include "ctrl/endpoint.h"
 #include "parsers/psync.h"
+#include "parsers/tls_record.h"
 
 #define ARGS_MAX 8
 
@@ -118,13 +120,14 @@ int client_open(struct client *c, const struct endpoint *e, const char *who, str
 {
 	*c = (struct client){.fd = -1, .who = who};
 	endpoint_text(e, c->url);
-	if (e->tls)
-		return failure_set(f, ERROR_URL, "%s: this version cannot speak TLS to a server",
-				   who);
+	if (e->kind == URL_CLUSTER || e->kind == URL_SENTINEL)
+		return failure_set(f, ERROR_URL, "%s: this version cannot ask %s", who,
+				   e->kind == URL_CLUSTER ? "clusters" : "sentinels");
 	c->replies = resp_replies_new();
 	if (!c->replies)
 		return failure_set(f, ERROR_MEMORY, "no memory for a connection");
 	int rc = socket_connect(c, e, f);
+	rc = rc || !e->tls ? rc : client_tls_begin(c, e, f);
 	rc = rc ? rc : login(c, e, f);
 	if (rc)
 		client_close(c);
@@ -133,6 +136,9 @@ int client_open(struct client *c, const struct endpoint *e, const char *who, str
 
 void client_close(struct client *c)
 {
+	if (c->tls)
+		tls_end(c->tls);
+	tls_free(c->tls);
 	if (c->fd >= 0)
 		close(c->fd);
 	resp_replies_free(c->replies);
@@ -140,6 +146,7 @@ void client_close(struct client *c)
 		explicit_bzero(c->out, c->out_room);
 	free(c->out);
 	c->fd = -1;
+	c->tls = NULL;
 	c->out = NULL;
 	c->replies = NULL;
 }
@@ -234,28 +241,27 @@ void client_ask(struct client *c, const char *format, ...)
 
 // ---- Replies ----------------------------------------------------------------------------------
 
-static int lost(struct client *c, const char *why)
-{
-	return failure_set(&c->failure, ERROR_CONNECT, "the connection to %s %s was lost: %s",
-			   c->who, c->url, why);
-}
-
 static int bytes_send(struct client *c)
 {
-	ssize_t n = send(c->fd, c->out + c->out_done, c->out_len - c->out_done, MSG_NOSIGNAL);
+	ssize_t n = client_send(c, c->out + c->out_done, c->out_len - c->out_done);
 	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? 0 : lost(c, strerror(errno));
+		return n == -EAGAIN ? 0 : client_lost(c, (int)-n);
 	c->out_done += (size_t)n;
 	return 0;
 }
 
 static int bytes_receive(struct client *c)
 {
-	ssize_t n = recv(c->fd, c->in, sizeof(c->in), 0);
-	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? 0 : lost(c, strerror(errno));
-	if (n == 0)
-		return lost(c, "the server closed it");
+	ssize_t n = client_recv(c, c->in, sizeof(c->in));
+	if (n == -EAGAIN)
+		return 0;
+	if (n <= 0)
+		return client_lost(c, (int)-n);
+	if (!c->received && !c->tls && tls_alert_begins((struct span){c->in, (size_t)n}))
+		return failure_set(&c->failure, ERROR_TLS,
+				   "%s %s speaks TLS on this port: take rediss:// or its port for "
+				   "plain text",
+				   c->who, c->url);
 	c->received += (uint64_t)n;
 	c->in_len = (size_t)n;
 	c->in_fed = 0;
@@ -277,19 +283,21 @@ static int slice_feed(struct client *c)
 
 void client_flush(struct client *c)
 {
-	if (!c->failure.id && c->out_done < c->out_len)
+	if (!c->failure.id && client_sends(c))
 		bytes_send(c);
 }
 
 // Send and receive whatever goes; wait when nothing does.
 static int bytes_move(struct client *c)
 {
-	bool sends = c->out_done < c->out_len;
-	struct pollfd p = {.fd = c->fd, .events = (short)(POLLIN | (sends ? POLLOUT : 0))};
-	int n = poll(&p, 1, CLIENT_SILENCE_MS);
+	short events = POLLIN | (client_sends(c) ? POLLOUT : 0);
+	struct pollfd p = {.fd = c->fd, .events = events};
+	int n = poll(&p, 1, client_holds(c) ? 0 : CLIENT_SILENCE_MS);
 	if (n < 0)
-		return errno == EINTR ? 0 : lost(c, strerror(errno));
-	if (n == 0)
+		return errno == EINTR ? 0 : client_lost(c, errno);
+	if (client_holds(c))
+		p.revents |= POLLIN;
+	else if (n == 0)
 		return failure_set(&c->failure, ERROR_DEADLINE, "%s %s has not answered for %d s",
 				   c->who, c->url, CLIENT_SILENCE_MS / 1000);
 	if ((p.revents & POLLOUT) && bytes_send(c))
@@ -344,8 +352,9 @@ void clients_wait(struct client *const *list, unsigned n, unsigned ms)
 	struct pollfd p[CLIENTS_WAIT_MAX];
 	assert(n <= CLIENTS_WAIT_MAX);
 	for (unsigned i = 0; i < n; i++) {
-		bool sends = list[i]->out_done < list[i]->out_len;
-		p[i] = (struct pollfd){list[i]->fd, (short)(POLLIN | (sends ? POLLOUT : 0)), 0};
+		short events = POLLIN | (client_sends(list[i]) ? POLLOUT : 0);
+		p[i] = (struct pollfd){list[i]->fd, events, 0};
+		ms = client_holds(list[i]) ? 0 : ms;
 	}
 	if (poll(p, n, (int)ms) <= 0)
 		return;

@@ -8,9 +8,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "ctrl/endpoint.h"
 #include "ctrl/failure.h"
 #include "dataplane/contract/contract.h"
 #include "parsers/resp.h"
+#include "tls/tls.h"
 
 #define CLIENT_CONNECT_MS 5000
 #define CLIENT_SILENCE_MS 60000 // longest wait for the next bytes of a reply
@@ -18,8 +20,10 @@
 
 struct client {
 	int fd;
+	struct tls *tls; // NULL: plain
+	bool held;       // bytes may lie in `tls` that poll() does not know of
 	const char *who; // "the source", for sentences
-	char url[640];   // without password
+	char url[ENDPOINT_TEXT_LEN]; // without password
 	struct resp_replies *replies;
 	char *out;
 	size_t out_len, out_done, out_room;
@@ -34,7 +38,7 @@ struct client {
 // Connect, log in and see whether a Redis answers.
 //
 // @param who  kept
-// @return     0, or -1: RESOLVE, CONNECT, AUTH, NOPERM, NOT_REDIS
+// @return     0, or -1: RESOLVE, CONNECT, TLS, AUTH, NOPERM, NOT_REDIS
 int client_open(struct client *c, const struct endpoint *e, const char *who, struct failure *f);
 void client_close(struct client *c);
 
@@ -67,6 +71,14 @@ const struct resp_value *client_poll(struct client *c, unsigned *n);
 // @param list  of connected clients
 // @param ms    longest wait
 void clients_wait(struct client *const *list, unsigned n, unsigned ms);
+
+// Bytes past the replies, for who takes over the connection. Never waits.
+//
+// @return bytes, 0 at the end, -EAGAIN, or -errno: client_why()
+ssize_t client_recv(struct client *c, void *buf, size_t len);
+
+// What is known of an errno of this connection; 0 is its end.
+const char *client_why(const struct client *c, int error);
 
 // Take a reply and drop it. @return 0, or -1 when the connection failed
 int client_skip(struct client *c);

@@ -74,7 +74,7 @@ static int request_read(const struct options *o, struct check_options *c, uint64
 		failure_prefix(f, "the target");
 		return -1;
 	}
-	return job_passwords(o, link, f);
+	return job_credentials(o, link, f);
 }
 
 static void live_show(void *arg, int db, uint64_t keys)

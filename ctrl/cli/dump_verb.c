@@ -71,7 +71,7 @@ static int request_read(const struct options *o, struct dump_options *d, struct 
 		failure_prefix(f, "the source");
 		return -1;
 	}
-	return filter_read(o, link->source.db, d, f) || job_passwords(o, link, f) ? -1 : 0;
+	return filter_read(o, link->source.db, d, f) || job_credentials(o, link, f) ? -1 : 0;
 }
 
 // ---- Signals ----------------------------------------------------------------------------------

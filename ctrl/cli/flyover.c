@@ -115,7 +115,9 @@ static void help_print(FILE *out)
 		fprintf(out, "  flyover %-17s %-19s %s\n", verbs[i].word, verbs[i].args,
 			verbs[i].help);
 	fputs("  flyover help              VERB                print what a verb takes\n\n"
-	      "A URL: redis://[user[:password]@]host[:port][/db], rediss:// for TLS, unix:///path\n"
+	      "A URL: redis://[user[:password]@]host[:port][/db], rediss:// for TLS, "
+	      "unix:///path,\n"
+	      "       redis+sentinel://host[:port][,host[:port]...]/master-name[/db]\n"
 	      "Exit codes: 0 done; 1 failed, or different; 2 usage; 3 configuration; 4 no "
 	      "connection\n",
 	      out);

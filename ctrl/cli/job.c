@@ -10,6 +10,7 @@
 #include "ctrl/endpoint.h"
 #include "ctrl/link_config.h"
 #include "ctrl/secret.h"
+#include "ctrl/tls_settings.h"
 
 static int file_apply(const struct options *o, struct link_config *c, struct failure *f)
 {
@@ -38,12 +39,33 @@ static int password_apply(struct link_config *c, const char *key, const char *fi
 	return rc;
 }
 
-int job_passwords(const struct options *o, struct link_config *c, struct failure *f)
+int job_credentials(const struct options *o, struct link_config *c, struct failure *f)
 {
-	if (password_apply(c, "source-password", o->source_password_file, SOURCE_PASSWORD_ENV, f))
+	const struct {
+		const char *key, *file, *env;
+	} rows[] = {
+		{"source-password", o->source_password_file, SOURCE_PASSWORD_ENV},
+		{"target-password", o->target_password_file, TARGET_PASSWORD_ENV},
+		{"source-sentinel-password", o->source_sentinel_password_file,
+		 SOURCE_SENTINEL_PASSWORD_ENV},
+		{"target-sentinel-password", o->target_sentinel_password_file,
+		 TARGET_SENTINEL_PASSWORD_ENV},
+	};
+	for (unsigned i = 0; i < o->n_tls; i++)
+		if (link_config_set(c, o->tls[i].name, o->tls[i].text, f))
+			return -1;
+	if (tls_rows_check(c, f))
 		return -1;
-	return password_apply(c, "target-password", o->target_password_file, TARGET_PASSWORD_ENV,
-			      f);
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (password_apply(c, rows[i].key, rows[i].file, rows[i].env, f))
+			return -1;
+	if (o->source_sentinel_user &&
+	    link_config_set(c, "source-sentinel-user", o->source_sentinel_user, f))
+		return -1;
+	if (o->target_sentinel_user &&
+	    link_config_set(c, "target-sentinel-user", o->target_sentinel_user, f))
+		return -1;
+	return 0;
 }
 
 // Whoever syncs the same source into the same target again finds the same state and markers.
@@ -68,7 +90,7 @@ int job_read(const struct options *o, const char *name, const char *source, cons
 		return -1;
 	if (target && link_config_set(c, "target", target, f))
 		return -1;
-	if (job_passwords(o, c, f))
+	if (job_credentials(o, c, f))
 		return -1;
 	for (unsigned i = 0; i < o->n_settings; i++)
 		if (link_config_set(c, o->settings[i].name, o->settings[i].text, f))
@@ -86,14 +108,32 @@ int job_config(const struct options *o, const char *name, const char *source, co
 	return job_read(o, name, source, target, c, f) ? -1 : link_config_check(c, f);
 }
 
-static void endpoint_add(json_t *o, const struct endpoint *e, const char *url_key,
-			 const char *password_key)
+// @param side  "source" or "target"
+static void endpoint_add(json_t *o, const struct endpoint *e, const char *side)
 {
-	char url[ENDPOINT_TEXT_LEN];
+	char url[ENDPOINT_TEXT_LEN], key[64];
 	endpoint_text(e, url);
-	json_object_set_new(o, url_key, json_string(url));
+	json_object_set_new(o, side, json_string(url));
+	snprintf(key, sizeof(key), "%s-password", side);
 	if (e->has_password)
-		json_object_set_new(o, password_key, json_string(e->password));
+		json_object_set_new(o, key, json_string(e->password));
+	snprintf(key, sizeof(key), "%s-sentinel-user", side);
+	if (e->sentinel.user[0])
+		json_object_set_new(o, key, json_string(e->sentinel.user));
+	snprintf(key, sizeof(key), "%s-sentinel-password", side);
+	if (e->sentinel.has_password)
+		json_object_set_new(o, key, json_string(e->sentinel.password));
+}
+
+static void tls_add(json_t *o, const struct link_config *c)
+{
+	unsigned n;
+	const struct tls_row *rows = tls_rows(&n);
+	for (unsigned i = 0; i < n; i++) {
+		const char *text = tls_row_text(c, &rows[i]);
+		if (text)
+			json_object_set_new(o, rows[i].name, json_string(text));
+	}
 }
 
 json_t *job_request(const struct link_config *c, bool replace)
@@ -102,8 +142,9 @@ json_t *job_request(const struct link_config *c, bool replace)
 	const struct setting_row *rows = setting_rows(&n);
 	json_t *o = json_pack("{s:s, s:b, s:s, s:s}", "verb", "link-create", "replace", replace,
 			      "name", c->name, "site", c->site);
-	endpoint_add(o, &c->source, "source", "source-password");
-	endpoint_add(o, &c->target, "target", "target-password");
+	endpoint_add(o, &c->source, "source");
+	endpoint_add(o, &c->target, "target");
+	tls_add(o, c);
 	for (unsigned i = 0; i < n; i++) {
 		char text[32];
 		setting_text(&c->settings, &rows[i], text, sizeof(text));

@@ -20,10 +20,11 @@ int job_config(const struct options *o, const char *name, const char *source, co
 int job_read(const struct options *o, const char *name, const char *source, const char *target,
 	     struct link_config *c, struct failure *f);
 
-// Take the two passwords from their files or the environment, for endpoints that have none yet.
+// Take the passwords from their files or the environment, for endpoints that have none yet, who we
+// are at sentinels, and what was said of TLS.
 //
 // @return 0, or -1: CONFIG
-int job_passwords(const struct options *o, struct link_config *c, struct failure *f);
+int job_credentials(const struct options *o, struct link_config *c, struct failure *f);
 
 // The request that creates the link; it holds the passwords.
 json_t *job_request(const struct link_config *c, bool replace);

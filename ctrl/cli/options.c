@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ctrl/tls_settings.h"
 #include "dataplane/contract/settings.h"
 
 struct option_row {
@@ -48,6 +49,17 @@ static const struct option_row rows[] = {
 	    source_password_file, "the source's password; else FLYOVER_SOURCE_PASSWORD"),
 	ROW("target-password-file", 0, "FILE", OPTIONS_PASSWORD, target_password_file,
 	    "the target's password; else FLYOVER_TARGET_PASSWORD"),
+	ROW("source-sentinel-user", 0, "NAME", OPTIONS_PASSWORD | OPTIONS_DUMP,
+	    source_sentinel_user,
+	    "who we are at the source's sentinels, where not the default user"),
+	ROW("source-sentinel-password-file", 0, "FILE", OPTIONS_PASSWORD | OPTIONS_DUMP,
+	    source_sentinel_password_file,
+	    "the password there; else FLYOVER_SOURCE_SENTINEL_PASSWORD, else the source's if asked "
+	    "for one"),
+	ROW("target-sentinel-user", 0, "NAME", OPTIONS_PASSWORD | OPTIONS_RETRY,
+	    target_sentinel_user, "the same for the target's sentinels"),
+	ROW("target-sentinel-password-file", 0, "FILE", OPTIONS_PASSWORD | OPTIONS_RETRY,
+	    target_sentinel_password_file, "and FLYOVER_TARGET_SENTINEL_PASSWORD"),
 	ROW("mode", 0, "full|length|keys|ttl", OPTIONS_CHECK, mode,
 	    "compare values (the default), types and lengths, names, or expiries"),
 	ROW("show", 0, "N", OPTIONS_CHECK, show, "name at most N keys that differ; default 20"),
@@ -167,6 +179,18 @@ static const struct network_row *network_find(const struct verb *v, const char *
 	return NULL;
 }
 
+static bool tls_row_taken(const struct verb *v, const struct tls_row *row)
+{
+	unsigned one = row->target ? OPTIONS_RETRY : OPTIONS_DUMP;
+	return v->options & (OPTIONS_PASSWORD | one);
+}
+
+static const struct tls_row *tls_find(const struct verb *v, const char *name, size_t len)
+{
+	const struct tls_row *row = tls_row_find(name, len);
+	return row && tls_row_taken(v, row) ? row : NULL;
+}
+
 struct words {
 	int argc, at;
 	char **argv;
@@ -228,6 +252,18 @@ static int network_word_read(const struct network_row *row, struct words *w, con
 	return 0;
 }
 
+static int tls_word_read(const struct tls_row *row, struct words *w, const char *equals,
+			 struct options *o, struct failure *f)
+{
+	const char *text = value_take(w, equals);
+	if (!text || !*text)
+		return failure_set(f, ERROR_USAGE, "--%s needs a value: %s", row->name, row->arg);
+	if (o->n_tls == TLS_OPTIONS_MAX)
+		return failure_set(f, ERROR_USAGE, "too many settings of TLS");
+	o->tls[o->n_tls++] = (struct option_setting){row->name, text};
+	return 0;
+}
+
 static int word_read(const struct verb *v, struct words *w, struct options *o, struct failure *f)
 {
 	const char *word = w->argv[w->at];
@@ -252,6 +288,9 @@ static int word_read(const struct verb *v, struct words *w, struct options *o, s
 		const struct network_row *network = network_find(v, name, len);
 		if (network)
 			return network_word_read(network, w, equals, o, f);
+		const struct tls_row *tls = tls_find(v, name, len);
+		if (tls)
+			return tls_word_read(tls, w, equals, o, f);
 		row = row_find(v, name, len);
 	}
 	if (!row)
@@ -278,15 +317,34 @@ static void row_help(const struct option_row *row)
 	printf("  %-30s %s\n", left, row->help);
 }
 
-static void networks_help(void)
+// Without what is a setting of the link as well: that is the one which is meant.
+static void networks_help(const struct verb *v)
 {
 	unsigned n;
 	const struct network_row *networks = network_rows(&n);
 	printf("\nnetwork of this host, for --net=dpdk:\n");
 	for (unsigned i = 0; i < n; i++) {
 		char left[64];
+		if (setting_find(v, networks[i].name, strlen(networks[i].name)))
+			continue;
 		snprintf(left, sizeof(left), "--%s %s", networks[i].name, networks[i].arg);
 		printf("  %-30s %s\n", left, networks[i].help);
+	}
+}
+
+static void tls_help(const struct verb *v)
+{
+	unsigned n;
+	const struct tls_row *tls = tls_rows(&n);
+	bool first = true;
+	for (unsigned i = 0; i < n; i++) {
+		char left[64];
+		if (!tls_row_taken(v, &tls[i]))
+			continue;
+		printf("%s", first ? "\nTLS, for rediss://:\n" : "");
+		snprintf(left, sizeof(left), "--%s %s", tls[i].name, tls[i].arg);
+		printf("  %-30s %s\n", left, tls[i].help);
+		first = false;
 	}
 }
 
@@ -310,8 +368,9 @@ void options_help(const struct verb *v)
 	for (unsigned i = 0; i < N_ROWS; i++)
 		if (row_taken(v, &rows[i]))
 			row_help(&rows[i]);
+	tls_help(v);
 	if (v->options & OPTIONS_JOB)
-		networks_help();
+		networks_help(v);
 	if (v->notes)
 		printf("\n%s", v->notes);
 	if (!(v->options & OPTIONS_LINK))

@@ -9,6 +9,7 @@
 
 #define ARGS_MAX     64
 #define SETTINGS_MAX 64
+#define TLS_OPTIONS_MAX 16
 
 // Which options a verb takes, or'ed.
 enum option_group {
@@ -16,14 +17,14 @@ enum option_group {
 	OPTIONS_SOCKET = 2,        // --socket
 	OPTIONS_JOB = 4,           // --state-dir, --cores, --io, --verbose, NETWORK_SETTINGS
 	OPTIONS_LINK = 8,          // --config and every setting of a link
-	OPTIONS_PASSWORD = 16,     // --source-password-file, --target-password-file
+	OPTIONS_PASSWORD = 16,     // --source-password-file, --source-tls-ca and the like
 	OPTIONS_CHECK = 32,        // --mode, --show
 	OPTIONS_DOCTOR = 64,       // --state-dir, --probe, --nic
 	OPTIONS_PARKED = 128,      // --state-dir of a job that does not run
 	OPTIONS_PAGE = 256,        // --limit, --after
 	OPTIONS_RAW = 512,         // --raw
 	OPTIONS_ALL = 1024,        // --all
-	OPTIONS_RETRY = 2048,      // --target, --target-password-file, --again
+	OPTIONS_RETRY = 2048,      // --target, --target-password-file, --target-tls-ca..., --again
 	OPTIONS_YES = 4096,        // --yes
 	OPTIONS_DECODE = 8192,     // --format, --out, --report, --db, --match, --type, --limit
 	OPTIONS_SCAN = 16384,      // --follow and the like
@@ -46,6 +47,10 @@ struct options {
 	const char *socket, *state_dir, *cores, *io, *config;
 	struct network_texts network;
 	const char *source_password_file, *target_password_file;
+	struct option_setting tls[TLS_OPTIONS_MAX]; // by the names of tls_rows()
+	unsigned n_tls;
+	const char *source_sentinel_user, *target_sentinel_user;
+	const char *source_sentinel_password_file, *target_sentinel_password_file;
 	const char *mode, *show, *ttl_slack;
 	bool raw, all, again, yes;
 	const char *limit, *after, *target;

@@ -137,7 +137,7 @@ static int local_retry(struct parked_place *p, struct parked_ids *ids, const str
 	r.ids = ids->all ? NULL : ids->ids;
 	r.n_ids = ids->n;
 	int rc = endpoint_set(&c.target, o->target, f);
-	rc = rc ? rc : job_passwords(o, &c, f);
+	rc = rc ? rc : job_credentials(o, &c, f);
 	r.target = c.target;
 	rc = rc ? rc : retry_run(&r, f);
 	explicit_bzero(&c, sizeof(c));

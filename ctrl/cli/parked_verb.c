@@ -138,7 +138,7 @@ static json_t *arguments_json(const char *command, size_t len)
 	struct resp_stream *s = resp_stream_new(0);
 	struct resp_frame frame;
 	json_t *list = NULL;
-	if (s && !resp_stream_feed(s, command, len) && resp_stream_next(s, &frame) == RESP_OK) {
+	if (s && resp_stream_next(s, (struct span){command, len}, &frame) == RESP_OK) {
 		list = json_array();
 		for (unsigned i = 0; i < frame.argc; i++) {
 			char *arg = escape_text(command + frame.argv[i].at, frame.argv[i].len);

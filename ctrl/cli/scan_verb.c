@@ -88,7 +88,7 @@ static int request_read(const struct options *o, struct scan_options *s, struct 
 		failure_prefix(f, "the target");
 		return -1;
 	}
-	return job_passwords(o, link, f) || names_derive(o, link, s, dir, dir_len, f) ? -1 : 0;
+	return job_credentials(o, link, f) || names_derive(o, link, s, dir, dir_len, f) ? -1 : 0;
 }
 
 // ---- Signals ----------------------------------------------------------------------------------

@@ -81,6 +81,7 @@ int daemon_config_net(const struct daemon_config *c, struct link_config *link, s
 				   "set nic and addr in its configuration file or start it with "
 				   "--nic and --addr",
 				   link->name);
+	link->source.congestion = link->target.congestion = (uint32_t)link->settings.congestion;
 	link->source.net = link->source.host[0] ? (uint32_t)link->settings.net : 0;
 	link->target.net = link->target.host[0] ? (uint32_t)link->settings.net : 0;
 	return 0;

@@ -83,6 +83,7 @@ static int slot_fill(struct daemon *d, unsigned i, const struct link_config *c, 
 {
 	struct link_config *own = &slot_of(d, i)->config;
 	*own = *c;
+	own->source.link = own->target.link = ++d->supervisor.shared.contract->n_links_begun;
 	int rc = state_dir_link(&d->state, c->name, own->state_dir, sizeof(own->state_dir));
 	if (rc == 0)
 		return 0;

@@ -67,6 +67,7 @@ static unsigned due_again(enum link_want want)
 
 void links_move(struct daemon *d, const struct contract *old, struct contract *fresh)
 {
+	fresh->n_links_begun = old->n_links_begun;
 	for (unsigned i = 0; i < LINKS_MAX; i++) {
 		struct link *l = &d->links.links[i];
 		if (!l->used)

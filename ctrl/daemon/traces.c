@@ -29,9 +29,11 @@ static struct trace_zone *zone_of(const struct daemon *d)
 // The name of the link that a flow serves, or NULL.
 static const char *link_name(const struct daemon *d, const struct trace_flow *flow)
 {
-	if (flow->link >= LINKS_MAX || !d->links.links[flow->link].used)
-		return NULL;
-	return d->supervisor.shared.contract->links[flow->link].config.name;
+	const struct link_slot *slots = d->supervisor.shared.contract->links;
+	for (unsigned i = 0; flow->link != TRACE_NO_LINK && i < LINKS_MAX; i++)
+		if (d->links.links[i].used && slots[i].config.source.link == flow->link)
+			return slots[i].config.name;
+	return NULL;
 }
 
 // From the clock of the records to that of people, both in us.
@@ -223,14 +225,16 @@ json_t *verb_trace(struct daemon *d, const json_t *request, struct failure *f)
 	const char *name = json_string_value(json_object_get(request, "link"));
 	const json_t *limit = json_object_get(request, "limit");
 	uint64_t most = limit ? (uint64_t)json_integer_value(limit) : LINES_SAID;
+	const struct link_slot *slots = d->supervisor.shared.contract->links;
 	bool all = !name || !strcmp(name, "all");
 	struct trace_view *v = &d->traces.view;
 	int link = all ? 0 : link_find(d, name, f);
 	if (link < 0)
 		return NULL;
+	uint32_t number = all ? 0 : slots[link].config.source.link;
 	json_t *flows = json_array();
 	for (unsigned i = 0; i < TRACE_FLOWS_MAX; i++)
-		if (trace_read(zone_of(d), i, v) == 0 && (all || v->flow.link == (uint32_t)link))
+		if (trace_read(zone_of(d), i, v) == 0 && (all || v->flow.link == number))
 			json_array_append_new(flows, flow_json(v, i, link_name(d, &v->flow), most));
 	return json_pack("{s:o}", "flows", flows);
 }

@@ -233,9 +233,9 @@ int decode_commands(struct run *r, uint64_t from, struct failure *f)
 		return failure_set(f, ERROR_MEMORY, "no memory");
 	if (r->d->report)
 		report_commands_begin(r->d->report);
-	int rc = from && aof_rdb_passed(&r->commands, from)
-			 ? failure_set(f, ERROR_MEMORY, "no memory")
-			 : commands_show(r, from, f);
+	if (from)
+		aof_rdb_passed(&r->commands, from);
+	int rc = commands_show(r, from, f);
 	aof_reader_fini(&r->commands);
 	return rc;
 }

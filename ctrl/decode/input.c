@@ -72,17 +72,25 @@ static int room_make(struct input *in)
 	return 0;
 }
 
+static ssize_t bytes_read(struct input *in, char *buf, size_t len)
+{
+	if (in->take)
+		return in->take(in->take_arg, buf, len);
+	ssize_t n = read(in->fd, buf, len);
+	return n < 0 ? -errno : n;
+}
+
 int input_fill(struct input *in, size_t need)
 {
 	while (in->len < need && !in->ended) {
 		int rc = room_make(in);
 		if (rc)
 			return rc;
-		ssize_t n = read(in->fd, in->buf + in->at + in->len, READ_LEN);
-		if (n < 0 && errno == EINTR)
+		ssize_t n = bytes_read(in, in->buf + in->at + in->len, READ_LEN);
+		if (n == -EINTR)
 			continue;
 		if (n < 0)
-			return -errno;
+			return (int)n;
 		in->ended = n == 0;
 		in->len += (size_t)n;
 		in->n_read += (uint64_t)n;

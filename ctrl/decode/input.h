@@ -2,10 +2,15 @@
 // A file or a pipe, seen through a window of its bytes that have not been used yet.
 #pragma once
 
+#include <sys/types.h>
+
 #include "parsers/span.h"
 
 struct input {
 	int fd;
+	// Instead of reading from fd: bytes, 0 at the end, or -errno. NULL: read().
+	ssize_t (*take)(void *arg, void *buf, size_t len);
+	void *take_arg;
 	bool ended;
 	uint64_t n_read;   // bytes
 	uint64_t total;    // bytes of the file, 0: not known

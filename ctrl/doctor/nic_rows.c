@@ -282,11 +282,11 @@ static bool row_packet_sums(const struct nic_plan *p, const struct dpdk_facts *k
 	snprintf(mend, sizeof(mend), "ethtool -K %s tx off gro off", p->peer[0] ? p->peer : "PEER");
 	if (p->iface_is_veth && p->peer_sums != 0)
 		finding_put(f, p->peer_sums == 1 ? SEVERITY_ERROR : SEVERITY_WARNING, mend,
-			    "the other end of %s%s%s %s its checksums to a NIC: our TCP drops what "
-			    "comes from there%s",
+			    "the other end of %s%s%s %s checksums to a NIC%s: what its own kernel "
+			    "sends would come without, and our TCP drops that",
 			    p->iface, p->peer[0] ? ", " : "", p->peer,
-			    p->peer_sums == 1 ? "leaves" : "may leave",
-			    p->peer[0] ? "" : "; it is in another network namespace");
+			    p->peer_sums == 1 ? "is set to leave" : "may be set to leave",
+			    p->peer[0] ? "" : " (it is in another network namespace)");
 	snprintf(mend, sizeof(mend), "ethtool -K %s gro off lro off", p->iface);
 	if (p->kind == NIC_PACKET && p->iface_merges == 1)
 		finding_put(f, SEVERITY_WARNING, mend,

@@ -33,9 +33,9 @@ static int lost(const struct client *c, const char *why, struct failure *f)
 // @return 1 bytes came, 0 none did, -1
 static int bytes_receive(struct client *c, struct failure *f)
 {
-	ssize_t n = recv(c->fd, c->in, sizeof(c->in), 0);
+	ssize_t n = client_recv(c, c->in, sizeof(c->in));
 	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? 0 : lost(c, strerror(errno), f);
+		return n == -EAGAIN ? 0 : lost(c, client_why(c, (int)-n), f);
 	if (n == 0)
 		return lost(c, "the server closed it before its snapshot was whole", f);
 	c->in_len = (size_t)n;

@@ -7,13 +7,21 @@
 
 #include "ctrl/clock.h"
 
+static ssize_t bytes_take(void *client, void *buf, size_t len)
+{
+	return client_recv(client, buf, len);
+}
+
 int intake_init(struct intake *in, struct client *c, uint64_t bytes_per_s)
 {
 	assert(c->in_fed == c->in_len); // else bytes would be lost
 	*in = (struct intake){.client = c};
 	pace_init(&in->pace, bytes_per_s, mono_ms());
 	intake_awaits(in);
-	return input_take(&in->input, c->fd);
+	int rc = input_take(&in->input, c->fd);
+	in->input.take = bytes_take;
+	in->input.take_arg = c;
+	return rc;
 }
 
 void intake_fini(struct intake *in)
@@ -65,7 +73,7 @@ int intake_turn(struct intake *in, unsigned ms, struct failure *f)
 	if (rc == -ENOMEM)
 		return failure_set(f, ERROR_MEMORY, "no memory for what %s sends", c->who);
 	if (rc != -EAGAIN)
-		return lost(in, rc ? strerror(-rc) : "the server closed it", f);
+		return lost(in, client_why(c, -rc), f);
 	if (mono_ms() - in->heard_ms >= CLIENT_SILENCE_MS)
 		return failure_set(f, ERROR_DEADLINE, "%s %s has not said anything for %d s",
 				   c->who, c->url, CLIENT_SILENCE_MS / 1000);

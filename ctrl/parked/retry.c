@@ -121,7 +121,7 @@ static bool may_repeat(const char *command, size_t len)
 	struct resp_stream *s = resp_stream_new(0);
 	struct resp_frame frame;
 	bool may = false;
-	if (s && !resp_stream_feed(s, command, len) && resp_stream_next(s, &frame) == RESP_OK &&
+	if (s && resp_stream_next(s, (struct span){command, len}, &frame) == RESP_OK &&
 	    frame.argc && frame.argc <= ARGV_LOOKED_AT) {
 		struct span argv[ARGV_LOOKED_AT];
 		for (unsigned i = 0; i < frame.argc; i++)

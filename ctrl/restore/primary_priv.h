@@ -29,8 +29,7 @@ struct conn {
 	int fd;
 	bool gone;                 // to be closed
 	struct resp_stream *requests;
-	char in[CONN_IN_LEN];      // bytes from in_at on, as the reader counts them
-	uint64_t in_at;
+	char in[CONN_IN_LEN];      // bytes from the beginning of a request on
 	size_t in_len;
 	char out[CONN_OUT_LEN];    // goes before anything of the feed
 	size_t out_len;

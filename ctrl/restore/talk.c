@@ -141,10 +141,10 @@ static void answer(struct primary *p, struct conn *c, const struct span *argv, u
 		conn_say(c, "-ERR unknown command: this is a file that is restored\r\n");
 }
 
-static void request_take(struct primary *p, struct conn *c, const struct resp_frame *frame)
+static void request_take(struct primary *p, struct conn *c, const char *begin,
+			 const struct resp_frame *frame)
 {
 	struct span argv[WORDS_MAX];
-	const char *begin = c->in + (frame->begin - c->in_at);
 	unsigned n = frame->argc < WORDS_MAX ? frame->argc : WORDS_MAX;
 	for (unsigned i = 0; i < n; i++)
 		argv[i] = (struct span){begin + frame->argv[i].at, frame->argv[i].len};
@@ -156,13 +156,15 @@ static void requests_take(struct primary *p, struct conn *c)
 {
 	struct resp_frame frame;
 	enum resp_verdict verdict;
-	while (!c->gone && (verdict = resp_stream_next(c->requests, &frame)) == RESP_OK)
-		request_take(p, c, &frame);
+	struct span left = {c->in, c->in_len};
+	while (!c->gone && (verdict = resp_stream_next(c->requests, left, &frame)) == RESP_OK) {
+		request_take(p, c, left.p, &frame);
+		left.p += frame.end - frame.begin;
+		left.len -= frame.end - frame.begin;
+	}
 	c->gone |= verdict == RESP_BAD;
-	size_t done = (size_t)(resp_stream_position(c->requests) - c->in_at);
-	c->in_len -= done;
-	c->in_at += done;
-	memmove(c->in, c->in + done, c->in_len);
+	c->in_len = left.len;
+	memmove(c->in, left.p, left.len);
 	c->gone |= c->in_len == sizeof(c->in); // nobody has so much to say to us
 }
 
@@ -171,7 +173,7 @@ void conn_listen(struct primary *p, struct conn *c)
 	ssize_t n = recv(c->fd, c->in + c->in_len, sizeof(c->in) - c->in_len, MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	c->gone |= n <= 0 || resp_stream_feed(c->requests, c->in + c->in_len, (size_t)n);
+	c->gone |= n <= 0;
 	if (c->gone)
 		return;
 	c->in_len += (size_t)n;

@@ -55,8 +55,8 @@ static int part_begin(struct walk *w, struct span *run, struct failure *f)
 		return -1;
 	// Behind an RDB nothing need follow, and a new file of a folder may be empty.
 	uint64_t preamble = w->part == 0 ? w->snapshot_pos : 0;
-	if (preamble && aof_rdb_passed(&w->aof, preamble))
-		return failure_set(f, ERROR_MEMORY, "no memory for the reader of commands");
+	if (preamble)
+		aof_rdb_passed(&w->aof, preamble);
 	if (!w->in.len || (preamble && !may_follow(w)))
 		return 0;
 	if (!preamble && !looks_like_commands(w))

@@ -4,12 +4,13 @@
 #pragma once
 
 #include "ctrl/daemon/state_dir.h"
+#include "ctrl/endpoint.h"
 #include "ctrl/scan/walk.h"
 
 #define RUN_ID_LEN 48
 
 struct scan_state {
-	char source[640], target[640]; // URLs without passwords
+	char source[ENDPOINT_TEXT_LEN], target[ENDPOINT_TEXT_LEN]; // URLs without passwords
 	char run_id[RUN_ID_LEN];       // "" unknown: cannot be gone on from
 	int db;                        // databases before it are through; -1: nothing is
 	char cursor[CURSOR_LEN];       // in it

@@ -182,6 +182,11 @@ void lane_back_off(struct lane *l, enum error_id error, const char *format, ...)
 	l->retry_at_ns = l->now.mono_ns + l->backoff_ns;
 }
 
+enum error_id lane_stream_error(const struct lane *l)
+{
+	return l->stream->reason ? ERROR_TLS : ERROR_CONNECT;
+}
+
 // Servers close a connection without a word, or before the word arrives, when a command or what a
 // transaction has queued exceeds what they allow.
 void lane_lost(struct lane *l, const char *why)
@@ -195,7 +200,8 @@ void lane_lost(struct lane *l, const char *why)
 			"proto-max-bulk-len and client-query-buffer-limit",
 			b->len, why);
 	else
-		lane_back_off(l, ERROR_CONNECT, "the connection to the target was lost: %s", why);
+		lane_back_off(l, lane_stream_error(l), "the connection to the target was lost: %s",
+			      why);
 }
 
 static void lane_connect(struct lane *l)
@@ -267,8 +273,8 @@ static void lane_connecting(struct lane *l)
 {
 	const struct endpoint *e = &l->config->target;
 	if (l->stream->flags & STREAM_FAILED)
-		lane_back_off(l, ERROR_CONNECT, "cannot connect to the target %s%s:%u: %s", e->host,
-			      e->path, e->port, strerror(l->stream->error));
+		lane_back_off(l, lane_stream_error(l), "cannot connect to the target %s%s:%u: %s",
+			      e->host, e->path, e->port, stream_why(l->stream, l->stream->error));
 	else if (l->stream->flags & STREAM_OPEN)
 		lane_hello_begin(l);
 }
@@ -278,9 +284,10 @@ static void lane_check_hello_deadline(struct lane *l)
 	const struct endpoint *e = &l->config->target;
 	uint32_t state = atomic_load_explicit(&l->state, memory_order_relaxed);
 	if (state != LANE_CLOSED && state != LANE_READY && l->now.mono_ns >= l->hello_deadline_ns)
-		lane_back_off(l, ERROR_CONNECT,
-			      "the target %s%s:%u does not answer within connect-timeout", e->host,
-			      e->path, e->port);
+		lane_back_off(l, lane_stream_error(l),
+			      "the target %s%s:%u does not answer within connect-timeout%s%s",
+			      e->host, e->path, e->port, l->stream->reason ? ": " : "",
+			      l->stream->reason ? l->stream->reason : "");
 }
 
 static bool lane_step(struct lane *l)

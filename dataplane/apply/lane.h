@@ -240,6 +240,8 @@ void lane_back_off(struct lane *l, enum error_id error, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 // The connection went while batches were on their way: back off.
 void lane_lost(struct lane *l, const char *why);
+// What kind of failure the stream's is: TLS has a reason of its own.
+enum error_id lane_stream_error(const struct lane *l);
 void lane_drop(struct lane *l);
 
 static inline struct batch *lane_batch(struct lane *l, unsigned place)

@@ -14,6 +14,7 @@
 
 #include "parsers/info.h"
 #include "parsers/resp_write.h"
+#include "parsers/tls_record.h"
 
 enum hello_step {
 	STEP_AUTH,
@@ -43,8 +44,8 @@ static void hello_write(struct lane *l, const char *p, size_t len)
 	struct iovec iov = {(void *)p, len};
 	ssize_t n = stream_writev(l->stream, &iov, 1);
 	if (n != (ssize_t)len)
-		lane_back_off(l, ERROR_CONNECT, "the connection to the target was lost: %s",
-			      n < 0 ? strerror((int)-n) : "it takes no bytes");
+		lane_back_off(l, lane_stream_error(l), "the connection to the target was lost: %s",
+			      n < 0 ? stream_why(l->stream, (int)-n) : "it takes no bytes");
 }
 
 // No two connections have the same name, so that CLIENT LIST can tell which one is ours.
@@ -467,6 +468,15 @@ static void hello_step(struct lane *l, const struct resp_value *v, unsigned n)
 	}
 }
 
+// @param n  as the stream's read said
+static void hello_lost(struct lane *l, ssize_t n)
+{
+	bool silent = l->hello_step <= STEP_SETNAME && !l->config->target.tls;
+	lane_back_off(l, lane_stream_error(l),
+		      "the target closed the connection in the handshake%s%s%s", n ? ": " : "",
+		      n ? stream_why(l->stream, (int)-n) : "", silent ? "; " TLS_PORT_HINT : "");
+}
+
 void lane_hello_replies(struct lane *l)
 {
 	char in[16384];
@@ -475,9 +485,13 @@ void lane_hello_replies(struct lane *l)
 		if (n == -EAGAIN)
 			return;
 		if (n <= 0) {
-			lane_back_off(l, ERROR_CONNECT,
-				      "the target closed the connection in the handshake%s%s",
-				      n ? ": " : "", n ? strerror((int)-n) : "");
+			hello_lost(l, n);
+			return;
+		}
+		if (tls_alert_begins((struct span){in, (size_t)n})) {
+			lane_fail(l, ERROR_TLS,
+				  "the target speaks TLS on this port: take rediss:// or its port "
+				  "for plain text");
 			return;
 		}
 		if (resp_replies_feed(l->hello, in, (size_t)n)) {

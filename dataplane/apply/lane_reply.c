@@ -449,7 +449,7 @@ bool lane_replies(struct lane *l)
 		if (n == -EAGAIN)
 			break;
 		if (n <= 0)
-			lane_lost(l, n ? strerror((int)-n) : "closed by the target");
+			lane_lost(l, n ? stream_why(l->stream, (int)-n) : "closed by the target");
 		else
 			replies_received(l, (size_t)n);
 	}

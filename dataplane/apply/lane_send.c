@@ -225,7 +225,7 @@ static ssize_t lane_write(struct lane *l)
 	if (sent == -EAGAIN)
 		return -1;
 	if (sent < 0) {
-		lane_lost(l, strerror((int)-sent));
+		lane_lost(l, stream_why(l->stream, (int)-sent));
 		return -1;
 	}
 	counter_add(&l->counters->sent_bytes, (uint64_t)sent);
@@ -242,7 +242,7 @@ static void relief_write(struct lane *l)
 	if (sent >= 0)
 		r->at += (size_t)sent;
 	else if (sent != -EAGAIN)
-		lane_lost(l, strerror((int)-sent));
+		lane_lost(l, stream_why(l->stream, (int)-sent));
 }
 
 bool lane_send(struct lane *l)

@@ -26,9 +26,10 @@
 #include "dataplane/contract/flows.h"
 #include "dataplane/contract/settings.h"
 #include "dataplane/contract/trace.h"
+#include "parsers/url.h"
 
 #define CONTRACT_MAGIC 0x72765f6f796c66ull // "flyo_vr"
-#define CONTRACT_ABI   4
+#define CONTRACT_ABI   6
 #define CONTRACT_FD    3
 #define EXIT_DEVICE    4 // of the dataplane: no device; the last line of its stderr says why
 #define LINKS_MAX      16
@@ -37,17 +38,42 @@
 #define NAME_LEN       64
 #define TEXT_LEN       240
 
-// One server: where it is and who we are there. Written by flyoverd.
+// How a server is spoken to in TLS. The files are read by who connects, for each connection;
+// nothing of what is secret in them ever lies here.
+struct endpoint_trust {
+	char ca[256];          // file or folder of CA certificates; "": the system's
+	char cert[256];        // file of our certificate; "": none
+	char key[256];         // file of its key; "": the same file
+	char server_name[256]; // in the server's certificate; "": the host of the URL
+	uint32_t trust_any;    // 1: any certificate will do
+};
+
+// Who we are at a server.
+struct credentials {
+	char user[URL_USER_LEN];         // "" for the default user
+	char password[URL_PASSWORD_LEN]; // "" for none; never logged
+	uint32_t has_password;
+};
+
+// A deployment: where it is and who we are there. Written by flyoverd.
 struct endpoint {
-	char host[256];      // name or address; "" for a unix socket
-	char path[108];      // unix socket path; "" for TCP
-	char user[128];      // "" for the default user
-	char password[512];  // "" for none; never logged
-	uint16_t port;       // host byte order
+	char host[URL_HOST_LEN];         // nodes[0]: name or address; "" for a unix socket
+	char path[URL_PATH_LEN];         // unix socket path; "" for TCP
+	char user[URL_USER_LEN];         // "" for the default user
+	char password[URL_PASSWORD_LEN]; // "" for none; never logged
+	uint16_t port;                   // nodes[0]: host byte order
 	uint16_t has_password;
-	int32_t db;          // database of the URL, -1 when it has none
-	uint32_t tls;        // 1: TLS
+	int32_t db;                      // database of the URL, -1 when it has none
+	uint32_t tls;                    // 1: TLS, to every server and sentinel
 	uint32_t net;        // enum setting_net, of the link; never auto. 0 for a unix socket
+	uint32_t congestion; // enum setting_congestion, of the link
+	uint32_t link;       // number of the link, from 1, for its traces; never given twice
+	uint32_t kind;       // enum url_kind
+	uint32_t n_nodes;    // 1; of a cluster the seeds, of sentinels those of the URL; 0: unix
+	struct url_node nodes[URL_NODES_MAX];
+	char master[URL_MASTER_LEN];     // the name that the sentinels know it by
+	struct credentials sentinel;     // at the sentinels
+	struct endpoint_trust trust;     // with tls
 };
 
 // A link, immutable while it runs. Written by flyoverd before LINK_START.
@@ -167,6 +193,7 @@ struct contract {
 	_Atomic uint32_t dataplane_pid;
 	_Atomic uint32_t ready; // 1 once the dataplane runs its cores
 	_Atomic uint32_t n_cores;
+	uint32_t n_links_begun; // numbers of links given so far; writer: flyoverd
 	RECORD_RING(command_record, COMMAND_RING_SIZE) commands;
 	RECORD_RING(event_record, EVENT_RING_SIZE) events;
 	struct core_slot cores[CORES_MAX];

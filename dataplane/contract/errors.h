@@ -56,7 +56,8 @@
 	X(RESTORE_KEYS, 1,                                                                         \
 	  "restore into an empty one, or say --extra-keys=delete (it becomes as the file is) or "  \
 	  "--extra-keys=keep")                                                                     \
-	X(DEVICE, 4, "`flyover doctor --nic=DEVICE` looks at it")
+	X(DEVICE, 4, "`flyover doctor --nic=DEVICE` looks at it")                                  \
+	X(TLS, 4, "`flyover help sync` lists the settings of TLS")
 
 enum error_id {
 #define X(name, exit_code, advice) ERROR_##name,

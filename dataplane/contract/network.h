@@ -19,7 +19,7 @@
 	X(idle, "idle", 16, "spin|adaptive", false,                                                \
 	  "what a core does that waits: never sleep, or (default) sleep until a frame or a timer") \
 	X(congestion, "congestion", 16, "cubic|bbr", false,                                        \
-	  "how TCP finds its rate; default: cubic")                                                \
+	  "how TCP finds its rate on links that do not say; default: cubic")                       \
 	X(tcp_window, "tcp-window", 16, "SIZE", false,                                             \
 	  "most bytes of a connection under way in either direction, 64KB to 1GB; default: 64MB")
 

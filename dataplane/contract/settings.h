@@ -43,6 +43,7 @@
 	X(extra_keys, ENUM, 0, 0, 2, "auto|delete|keep")                                           \
 	X(until, ENUM, 0, 0, 1, "forever|caught-up")                                               \
 	X(net, ENUM, 0, 0, 2, "auto|kernel|dpdk")                                                  \
+	X(congestion, ENUM, 0, 0, 2, "auto|cubic|bbr")                                             \
 	X(fail_fast, BOOL, 0, 0, 1,                                                                \
 	  "end at the first refusal to connect, do not wait for a server")                         \
 	X(connect_timeout, MS, 5000, 100, 600000, "longest wait for one connection to open")       \
@@ -63,6 +64,9 @@ enum setting_extra_keys { EXTRA_KEYS_AUTO, EXTRA_KEYS_DELETE, EXTRA_KEYS_KEEP };
 enum setting_until { UNTIL_FOREVER, UNTIL_CAUGHT_UP };
 // Over which network: as the host has it for its links, the kernel's, or our own TCP.
 enum setting_net { NET_AUTO, NET_KERNEL, NET_DPDK };
+// How TCP finds its rate. AUTO: as the host has it, our own TCP by its setting, the kernel by its
+// sysctl.
+enum setting_congestion { CONGESTION_AUTO, CONGESTION_CUBIC, CONGESTION_BBR };
 
 #define X(name, kind, def, min, max, help) uint64_t name;
 struct link_settings {

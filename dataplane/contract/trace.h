@@ -19,7 +19,7 @@
 #define TRACE_RECORDS   1024 // of a ring, a power of two
 #define TRACE_ANCHOR    64
 #define TRACE_FLOWS_MAX 1024
-#define TRACE_NO_LINK   UINT32_MAX
+#define TRACE_NO_LINK   0
 #define TRACE_RTO_ALARM 3 // timeouts in a row that are worth a file
 #define TRACE_TEXT_LEN  160
 
@@ -97,7 +97,7 @@ struct trace_flow {
 	uint8_t family; // 4 or 6; 0: the ring was never used
 	uint8_t local[16], remote[16];
 	uint16_t local_port, remote_port; // host byte order
-	uint32_t link;                    // index, or TRACE_NO_LINK
+	uint32_t link;                    // its number (struct endpoint), or TRACE_NO_LINK
 };
 
 // Writer: the core that owns the flow.

@@ -20,7 +20,9 @@
 
 struct core;
 
-// Where a server is, for stream_connect().
+_Static_assert((int)CONGESTION_CUBIC == STREAM_CUBIC && (int)CONGESTION_BBR == STREAM_BBR,
+	       "the setting says what the stream is told");
+// Where a server is and how it is spoken to, for stream_connect().
 static inline struct stream_peer endpoint_peer(const struct endpoint *e)
 {
 	return (struct stream_peer){
@@ -28,6 +30,14 @@ static inline struct stream_peer endpoint_peer(const struct endpoint *e)
 		.port = e->port,
 		.path = e->path,
 		.net = e->net == NET_DPDK ? STREAM_OWN : STREAM_KERNEL,
+		.congestion = (enum stream_congestion)e->congestion,
+		.link = e->link,
+		.tls = e->tls,
+		.tls_settings = {.ca = e->trust.ca,
+				 .cert = e->trust.cert,
+				 .key = e->trust.key,
+				 .name = e->trust.server_name[0] ? e->trust.server_name : e->host,
+				 .verify = !e->trust.trust_any},
 	};
 }
 

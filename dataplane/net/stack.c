@@ -274,7 +274,7 @@ static void frames_input(struct stack *s, uint64_t now_ns)
 			__builtin_prefetch(frames[i + 1].p);
 			__builtin_prefetch(frames[i + 1].p + LINE_LEN);
 		}
-		frame_input(s, &frames[i], false, false, now_ns);
+		frame_input(s, &frames[i], NULL, now_ns);
 	}
 	s->n_frames = 0;
 }

@@ -89,6 +89,9 @@ struct flow *stack_next_news(struct stack *s, unsigned *events);
 struct tcp *flow_tcp(struct flow *f);
 void *flow_owner(const struct flow *f);
 
+// The number of the link that it serves, for its trace.
+void flow_set_link(struct flow *f, uint32_t link);
+
 // After calls to tcp_read(), tcp_write(), tcp_shutdown(): have its output looked at in the next
 // turn.
 void flow_touch(struct flow *f);

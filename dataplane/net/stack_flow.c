@@ -9,6 +9,7 @@
 #include "dataplane/net/bytes.h"
 #include "dataplane/net/port.h"
 #include "dataplane/net/stack_priv.h"
+#include "dataplane/net/steer.h"
 
 #define ROUND_FRAMES 32       // of one flow before the next one's turn
 #define TURN_FRAMES  256      // of all flows before the device is looked at again
@@ -102,12 +103,22 @@ static void trace_begin(struct flow *f, struct tcp *tcp, const struct tcp_tuple 
 	tcp_set_trace(tcp, f->trace);
 }
 
+// Other cores hand us new connections by how many we have.
+static void flow_count(struct flow *f, bool on)
+{
+	const struct stack_settings *set = &f->stack->set;
+	if (set->steer && f->is_counted != on)
+		steer_count(set->steer, set->core, on ? 1 : -1);
+	f->is_counted = on;
+}
+
 void flow_begin(struct flow *f, struct tcp *tcp)
 {
 	const struct tcp_tuple *tuple = tcp_tuple(tcp);
 	struct flow_key key = flow_key_of(tuple);
 	f->tcp = tcp;
 	flow_table_put(&f->stack->table, &key, f->index);
+	flow_count(f, true);
 	row_write(f, tuple);
 	trace_begin(f, tcp, tuple);
 	flow_ready(f);
@@ -123,6 +134,7 @@ static void news_forget(struct flow *f)
 void flow_free(struct flow *f)
 {
 	struct stack *s = f->stack;
+	flow_count(f, false);
 	if (f->tcp) {
 		flow_table_remove(&s->table, f->index);
 		timers_remove(&s->timers, f->index);
@@ -406,6 +418,11 @@ void *flow_owner(const struct flow *f)
 	return f->owner;
 }
 
+void flow_set_link(struct flow *f, uint32_t link)
+{
+	trace_set_link(f->trace, link);
+}
+
 void flow_touch(struct flow *f)
 {
 	flow_ready(f);
@@ -417,6 +434,7 @@ void flow_close(struct flow *f, uint64_t now_ns)
 	tcp_close(f->tcp, now_ns);
 	f->is_closed = true;
 	f->owner = NULL;
+	flow_count(f, false);
 	news_forget(f);
 	flow_ready(f);
 }

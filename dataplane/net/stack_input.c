@@ -6,6 +6,7 @@
 
 #include "dataplane/net/bytes.h"
 #include "dataplane/net/stack_priv.h"
+#include "dataplane/net/steer.h"
 
 static bool tcp_sum_is_good(const struct received *r)
 {
@@ -133,13 +134,13 @@ static void packet_input(struct stack *s, struct received *r)
 		s->c.other_protocol++;
 }
 
-void frame_input(struct stack *s, const struct nic_frame *f, bool is_handed, bool is_copy,
+void frame_input(struct stack *s, const struct nic_frame *f, const struct steer_frame *handed,
 		 uint64_t now_ns)
 {
 	struct received r; // not cleared: each field is written before it is read
 	r.frame = f;
-	r.is_handed = is_handed;
-	r.is_copy = is_copy;
+	r.handed = handed;
+	r.is_copy = handed && handed->why == STEER_COPY;
 	r.now_ns = now_ns;
 	if (ether_read(&r.ether, f)) {
 		s->c.bad_ether++;

@@ -34,7 +34,7 @@
 #define TROUBLE_LEN   160
 
 // Frames whose flow we handed to another core, four to a set.
-#define HANDED_SETS 64
+#define HANDED_SETS 256
 #define HANDED_WAYS 4
 
 // One of our addresses.
@@ -77,6 +77,7 @@ struct flow {
 
 	unsigned events; // enum tcp_event that nobody has taken
 	bool is_closed;  // flow_close(): nobody wants it any more
+	bool is_counted; // among the connections of this core
 	bool is_opened;  // waits in listener->opened
 	void *owner;
 	struct listener *listener; // until stack_accept()
@@ -86,6 +87,8 @@ struct flow {
 	struct trace_ring *trace;
 	TAILQ_ENTRY(flow) news; // or, unused: the next unused one
 };
+
+struct steer_frame;
 
 struct handed {
 	struct flow_key key;
@@ -139,8 +142,8 @@ struct received {
 	struct ether ether;
 	struct ip_packet ip;
 	bool is_group;  // Ethernet's target is not ours alone
-	bool is_handed; // by another core, because it is ours
-	bool is_copy;   // learn from it, do not answer
+	const struct steer_frame *handed; // by another core; NULL: the device brought it
+	bool is_copy;                     // learn from it, do not answer
 	uint64_t now_ns;
 };
 
@@ -176,7 +179,8 @@ void own_contested(struct stack *s, struct own_address *own, const uint8_t mac[M
 		   uint64_t now_ns);
 
 // stack_input.c
-void frame_input(struct stack *s, const struct nic_frame *f, bool is_handed, bool is_copy,
+// @param handed  NULL: the device brought it to us
+void frame_input(struct stack *s, const struct nic_frame *f, const struct steer_frame *handed,
 		 uint64_t now_ns);
 
 // stack_steer.c

@@ -29,6 +29,12 @@ struct side {
 	uint32_t taken;
 } __attribute__((aligned(64)));
 
+// Connections of a core and those on their way to it. Changed as they begin and end, by the core
+// and by those who hand it some.
+struct load {
+	_Atomic uint32_t n;
+} __attribute__((aligned(64)));
+
 struct steer {
 	unsigned n_cores;
 	uint32_t frame_max;
@@ -36,6 +42,7 @@ struct steer {
 	struct waker wakers[STEER_CORES_MAX];
 	struct listened listened[STEER_LISTEN_MAX];
 	struct side sides[STEER_CORES_MAX];
+	struct load loads[STEER_CORES_MAX];
 	struct way ways[]; // from * n_cores + to
 };
 
@@ -95,7 +102,7 @@ void steer_on_wake(struct steer *s, unsigned core, void (*wake)(void *arg), void
 }
 
 bool steer_put(struct steer *s, unsigned from, unsigned to, const struct nic_frame *f,
-	       enum steer_why why)
+	       enum steer_why why, unsigned origin)
 {
 	struct way *w = way_of(s, from, to);
 	uint32_t handle;
@@ -105,6 +112,7 @@ bool steer_put(struct steer *s, unsigned from, unsigned to, const struct nic_fra
 	copy->frame = *f;
 	copy->frame.p = (uint8_t *)(copy + 1);
 	copy->why = why;
+	copy->origin = origin;
 	memcpy(copy->frame.p, f->p, f->len);
 	bool is_pushed = ring_push(&w->full, handle);
 	assert(is_pushed);
@@ -164,18 +172,56 @@ int steer_listen(struct steer *s, unsigned core, uint16_t port)
 	return -ENOBUFS;
 }
 
-int steer_listener(const struct steer *s, uint16_t port, uint64_t hash)
+void steer_count(struct steer *s, unsigned core, int by)
+{
+	uint32_t before =
+		atomic_fetch_add_explicit(&s->loads[core].n, (uint32_t)by, memory_order_relaxed);
+	assert(by > 0 || before > 0);
+}
+
+// Bits of the cores that listen.
+static uint32_t listeners_of(const struct steer *s, uint16_t port)
 {
 	for (unsigned i = 0; i < STEER_LISTEN_MAX; i++) {
 		uint32_t there = atomic_load(&s->listened[i].port);
 		if (!there)
-			return -1;
-		uint32_t cores = atomic_load(&s->listened[i].cores);
-		if (there != port || !cores)
-			continue;
-		for (unsigned k = (unsigned)(hash % (unsigned)__builtin_popcount(cores)); k; k--)
-			cores &= cores - 1;
-		return __builtin_ctz(cores);
+			break;
+		if (there == port)
+			return atomic_load(&s->listened[i].cores);
+	}
+	return 0;
+}
+
+int steer_listener(const struct steer *s, unsigned self, uint16_t port, uint64_t hash)
+{
+	uint32_t cores = listeners_of(s, port), fewest = 0, least = UINT32_MAX;
+	for (uint32_t left = cores; left; left &= left - 1) {
+		unsigned core = (unsigned)__builtin_ctz(left);
+		uint32_t n = atomic_load_explicit(&s->loads[core].n, memory_order_relaxed);
+		if (n < least)
+			fewest = 0;
+		if (n <= least)
+			fewest |= 1u << core;
+		least = n < least ? n : least;
+	}
+	if (!fewest)
+		return -1;
+	if (fewest >> self & 1)
+		return (int)self;
+	for (unsigned k = (unsigned)(hash % (unsigned)__builtin_popcount(fewest)); k; k--)
+		fewest &= fewest - 1;
+	return __builtin_ctz(fewest);
+}
+
+int steer_next(const struct steer *s, unsigned self, uint16_t port, unsigned origin)
+{
+	uint32_t cores = listeners_of(s, port);
+	for (unsigned i = 1; i < s->n_cores; i++) {
+		unsigned core = (self + i) % s->n_cores;
+		if (core == origin)
+			break;
+		if (cores >> core & 1)
+			return (int)core;
 	}
 	return -1;
 }

@@ -186,6 +186,15 @@ static struct net_address peer_address(const struct addrinfo *a)
 	return to.family && address_is_unicast(&to) ? to : (struct net_address){0};
 }
 
+// What the peer's words say beyond its address.
+static void flow_fit(struct flow *f, const struct stream_peer *peer)
+{
+	if (peer->congestion != STREAM_CONGESTION_HOST)
+		tcp_set_congestion(flow_tcp(f),
+				   peer->congestion == STREAM_BBR ? TCP_BBR : TCP_CUBIC);
+	flow_set_link(f, peer->link);
+}
+
 // The first address that can be begun with, as a kernel's socket has it.
 static int flow_connect(struct tcp_loop *l, const struct stream_peer *peer, struct tcp_stream *s)
 {
@@ -200,6 +209,8 @@ static int flow_connect(struct tcp_loop *l, const struct stream_peer *peer, stru
 			rc = stack_connect(l->stack, &to, peer->port, s, now_ns(l), &s->flow);
 	}
 	freeaddrinfo(list);
+	if (!rc)
+		flow_fit(s->flow, peer);
 	return rc;
 }
 

@@ -36,7 +36,7 @@ void route_fini(struct route *r)
 	r->reader = NULL;
 }
 
-int route_reset(struct route *r, uint64_t offset, int32_t db)
+void route_reset(struct route *r, uint64_t offset, int32_t db)
 {
 	r->db = db;
 	r->routed = offset;
@@ -46,7 +46,7 @@ int route_reset(struct route *r, uint64_t offset, int32_t db)
 	r->resync = NULL;
 	giant_drop(&r->giant);
 	route_target_take(r);
-	return resp_stream_reset(r->reader, offset);
+	route_read_from(r, offset);
 }
 
 // ---- Lanes
@@ -471,7 +471,8 @@ static int frame_wait(struct route *r)
 	r->db = r->frame_db;
 	r->routed = r->frame_begin;
 	place_close(r->place, lane, r->frame_begin, r->db);
-	return resp_stream_reset(r->reader, r->frame_begin) ? no_memory(r) : 0;
+	route_read_from(r, r->frame_begin);
+	return 0;
 }
 
 int route_abandon(struct route *r)
@@ -487,7 +488,8 @@ int route_abandon(struct route *r)
 		batch_back(r->place->feeds[lane].open, &r->frame_mark);
 		place_close(r->place, lane, r->frame_begin, r->db);
 	}
-	return resp_stream_reset(r->reader, r->frame_begin) ? no_memory(r) : 0;
+	route_read_from(r, r->frame_begin);
+	return 0;
 }
 
 static int command_done(struct route *r)

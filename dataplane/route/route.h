@@ -28,6 +28,7 @@ struct route {
 	struct source_counters *counters;
 	const struct link_config *config;
 	struct resp_stream *reader;
+	uint64_t shown;          // the reader has seen the log up to here
 	int32_t db;              // selected in the stream
 	int32_t only_db,
 		to_db; // the database that is forwarded and where it goes; -1: all, the same
@@ -77,8 +78,7 @@ void route_fini(struct route *r);
 // Begin at an offset, which is a frame boundary, for the target as it is now: lane 0 has been
 // READY.
 // @param db  selected there
-// @return 0, or -ENOMEM
-int route_reset(struct route *r, uint64_t offset, int32_t db);
+void route_reset(struct route *r, uint64_t offset, int32_t db);
 
 // Route what the log holds, until the lanes are full or a slice of work is done.
 //

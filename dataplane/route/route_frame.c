@@ -13,7 +13,8 @@
 
 #define ARGV_FIRST     256
 #define ARGV_GIANT     65536 // so many words make a giant, too
-#define FEED_MAX       (256 * 1024)
+#define SHOW_LEN       (64 * 1024) // of the log, between two looks for giants
+#define COLLECT_MAX    (256 * 1024)
 #define RETRY_EVERY_MS 1000
 #define COMMAND_PART   4 // of the window that a command may fill
 #define FRAME_PART     2 // and a transaction
@@ -35,6 +36,12 @@ __attribute__((format(printf, 3, 4))) static int route_stop(struct route *r, enu
 	va_end(args);
 	r->error = error;
 	return -1;
+}
+
+void route_read_from(struct route *r, uint64_t offset)
+{
+	resp_stream_reset(r->reader, offset);
+	r->shown = offset;
 }
 
 // ---- Words
@@ -81,8 +88,6 @@ static int argv_fill(struct route *r)
 {
 	if (route_argv_reserve(r, r->frame.argc))
 		return route_bad(r, ERROR_MEMORY, "no memory for a command", r->frame.begin);
-	size_t len;
-	r->bytes = log_view(r->log, r->frame.begin, &len);
 	for (unsigned i = 0; i < r->frame.argc; i++)
 		r->argv[i] = (struct span){r->bytes + r->frame.argv[i].at, r->frame.argv[i].len};
 	return 1;
@@ -162,7 +167,8 @@ static int giant_start(struct route *r)
 	if (r->in_frame)
 		frame_undo(r);
 	r->routed = begin;
-	return resp_stream_reset(r->reader, begin) ? giant_error(r, -ENOMEM) : 0;
+	route_read_from(r, begin);
+	return 0;
 }
 
 // Bytes for which disk-limit has room.
@@ -195,7 +201,7 @@ static int giant_fill(struct route *r)
 	int rc = 0;
 	while (!rc && taken < TURN_BYTES) {
 		const char *p = log_view(r->log, g->end, &len);
-		uint64_t room = giant_room(r), most = room < FEED_MAX ? room : FEED_MAX;
+		uint64_t room = giant_room(r), most = room < COLLECT_MAX ? room : COLLECT_MAX;
 		if (!len)
 			break;
 		if (!room)
@@ -235,7 +241,8 @@ int route_giant_over(struct route *r)
 	giant_drop(&r->giant);
 	if (r->argv_in_file)
 		route_argv_free(r);
-	if (route_argv_reserve(r, 1) || resp_stream_reset(r->reader, end))
+	route_read_from(r, end);
+	if (route_argv_reserve(r, 1))
 		return route_bad(r, ERROR_MEMORY, "no memory for a command", end);
 	return 0;
 }
@@ -245,31 +252,22 @@ int route_giant_over(struct route *r)
 // Whether the frame at hand would fill too much of the window. Without disk it has to try.
 static bool frame_is_giant(const struct route *r)
 {
-	uint64_t fed = resp_stream_fed(r->reader);
 	size_t window = log_capacity(r->log);
 	if (!r->config->settings.disk_limit)
 		return false;
-	if (r->in_frame && fed - r->frame_begin > window / FRAME_PART)
+	if (r->in_frame && r->shown - r->frame_begin > window / FRAME_PART)
 		return true;
-	return fed != resp_stream_position(r->reader) &&
+	return r->shown != resp_stream_position(r->reader) &&
 	       (resp_stream_frame_least(r->reader) > window / COMMAND_PART ||
 		resp_stream_frame_argc(r->reader) > ARGV_GIANT);
 }
 
-// Give the reader another slice. Small ones keep the reader from moving what is left; a long
-// command gets long ones.
-//
-// @return bytes given, 0 when the log has no more, -1 out of memory
-static long reader_feed(struct route *r)
+// Show the reader more of the log. @return false when there is no more
+static bool reader_show(struct route *r)
 {
-	uint64_t fed = resp_stream_fed(r->reader);
-	size_t len, slice = RESP_SLICE, waiting = (size_t)(fed - resp_stream_position(r->reader));
-	const char *p = log_view(r->log, fed, &len);
-	if (waiting > slice)
-		slice = waiting < FEED_MAX ? waiting : FEED_MAX;
-	if (len > slice)
-		len = slice;
-	return resp_stream_feed(r->reader, p, len) ? -1 : (long)len;
+	uint64_t end = log_end(r->log), before = r->shown;
+	r->shown = end - before > SHOW_LEN ? before + SHOW_LEN : end;
+	return r->shown != before;
 }
 
 // Whether one command, or one transaction, fills the whole window, so that its end can never come.
@@ -280,11 +278,22 @@ static bool window_is_stuck(const struct route *r)
 	return log_is_stuffed(r->log) && r->log->head == r->routed;
 }
 
+// The frame that begins where the reader stands.
+static enum resp_verdict reader_next(struct route *r)
+{
+	size_t len;
+	uint64_t position = resp_stream_position(r->reader);
+	r->bytes = log_view(r->log, position, &len);
+	if (len > r->shown - position)
+		len = (size_t)(r->shown - position);
+	return resp_stream_next(r->reader, (struct span){r->bytes, len}, &r->frame);
+}
+
 // @return as route_frame_next(); 0 with a giant begun
 static int frame_read(struct route *r)
 {
 	for (;;) {
-		switch (resp_stream_next(r->reader, &r->frame)) {
+		switch (reader_next(r)) {
 		case RESP_OK:
 			return argv_fill(r);
 		case RESP_BAD:
@@ -295,16 +304,14 @@ static int frame_read(struct route *r)
 		}
 		if (frame_is_giant(r))
 			return giant_start(r);
-		long fed = reader_feed(r);
-		if (fed < 0)
-			return route_bad(r, ERROR_MEMORY, "no memory for a command", r->routed);
-		if (!fed && !r->config->settings.disk_limit && window_is_stuck(r))
+		if (reader_show(r))
+			continue;
+		if (!r->config->settings.disk_limit && window_is_stuck(r))
 			return route_stop(
 				r, ERROR_COMMAND_TOO_LONG,
 				"a command or transaction is longer than memory-window, and "
 				"disk-limit is 0");
-		if (!fed)
-			return 0;
+		return 0;
 	}
 }
 
@@ -325,5 +332,9 @@ int route_frame_next(struct route *r)
 
 int route_frame_again(struct route *r)
 {
-	return r->giant.state == GIANT_NONE ? argv_fill(r) : 1;
+	size_t len;
+	if (r->giant.state != GIANT_NONE)
+		return 1;
+	r->bytes = log_view(r->log, r->frame.begin, &len);
+	return argv_fill(r);
 }

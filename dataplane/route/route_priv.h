@@ -36,6 +36,9 @@ struct form {
 // Say why route_turn() cannot go on. @return -1
 int route_bad(struct route *r, enum error_id error, const char *what, uint64_t offset);
 
+// Read on from an offset, which is a frame boundary.
+void route_read_from(struct route *r, uint64_t offset);
+
 // Room for the words of a command; what they held is lost. @return 0, or -errno
 int route_argv_reserve(struct route *r, uint32_t argc);
 void route_argv_free(struct route *r);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "parsers/resp_write.h"
+#include "parsers/tls_record.h"
 
 #define OUT(h, ...) ((h)->out_len = RESP_WRITE((h)->out, sizeof((h)->out), __VA_ARGS__))
 
@@ -69,6 +70,14 @@ static enum handshake_verdict wait_for(struct handshake *h, struct span line)
 	h->error = ERROR_DEADLINE;
 	snprintf(h->text, sizeof(h->text), "the source says: %.*s", (int)line.len - 1, line.p + 1);
 	return HANDSHAKE_WAIT;
+}
+
+static enum handshake_verdict wants_tls(struct handshake *h)
+{
+	h->error = ERROR_TLS;
+	snprintf(h->text, sizeof(h->text),
+		 "the source speaks TLS on this port: take rediss:// or its port for plain text");
+	return HANDSHAKE_FAIL;
 }
 
 static enum handshake_verdict not_redis(struct handshake *h, struct span line)
@@ -203,6 +212,8 @@ static enum handshake_verdict take_line(struct handshake *h, struct span line)
 enum handshake_verdict handshake_feed(struct handshake *h, struct span in, size_t *used)
 {
 	*used = 0;
+	if (h->step == HANDSHAKE_PING && tls_alert_begins(in))
+		return wants_tls(h);
 	// Newlines keep the connection alive while the source makes up its mind.
 	while (h->step != HANDSHAKE_END && *used < in.len && in.p[*used] == '\n')
 		++*used;

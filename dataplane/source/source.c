@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "parsers/tls_record.h"
+
 #define ACK_EVERY_NS     1000000000ull
 #define ACK_HURRY_NS     50000000ull
 #define HURRY_MAX_NS     5000000000ull
@@ -131,24 +133,30 @@ static void source_connect(struct source *s)
 				rc == -EHOSTUNREACH ? "the name does not resolve" : strerror(-rc));
 }
 
+// What TLS says is no matter of host and port.
+static enum error_id stream_error(const struct source *s, enum error_id otherwise)
+{
+	return s->stream->reason ? ERROR_TLS : otherwise;
+}
+
 // What we send is short and the stream is ours alone: what does not fit at once is a failure.
 static void source_write(struct source *s, const char *p, size_t len)
 {
 	struct iovec iov = {(void *)p, len};
 	ssize_t n = stream_writev(s->stream, &iov, 1);
 	if (n != (ssize_t)len)
-		source_back_off(s, ERROR_CONNECT, s->config->settings.wait_timeout,
+		source_back_off(s, stream_error(s, ERROR_CONNECT), s->config->settings.wait_timeout,
 				"the connection to the source was lost: %s",
-				n < 0 ? strerror((int)-n) : "it takes no bytes");
+				n < 0 ? stream_why(s->stream, (int)-n) : "it takes no bytes");
 }
 
 static void source_connecting(struct source *s)
 {
 	const struct endpoint *e = &s->config->source;
 	if (s->stream->flags & STREAM_FAILED) {
-		source_back_off(s, ERROR_CONNECT, s->config->settings.wait_timeout,
+		source_back_off(s, stream_error(s, ERROR_CONNECT), s->config->settings.wait_timeout,
 				"cannot connect to the source %s%s:%u: %s", e->host, e->path,
-				e->port, strerror(s->stream->error));
+				e->port, stream_why(s->stream, s->stream->error));
 	} else if (s->stream->flags & STREAM_OPEN) {
 		s->proving = s->renamed && s->proof_offset > s->log->tail;
 		handshake_begin(&s->handshake, e, s->replid[0] ? s->replid : NULL,
@@ -355,10 +363,13 @@ static void handshake_lines(struct source *s)
 
 static void source_lost(struct source *s, ssize_t n)
 {
-	source_back_off(s, s->state == SOURCE_HANDSHAKE ? ERROR_NOT_REDIS : ERROR_CONNECT,
-			s->config->settings.wait_timeout,
-			"the connection to the source was lost: %s",
-			n ? strerror((int)-n) : "closed by the source");
+	enum error_id error = s->state == SOURCE_HANDSHAKE ? ERROR_NOT_REDIS : ERROR_CONNECT;
+	bool silent = s->state == SOURCE_HANDSHAKE && s->handshake.step == HANDSHAKE_PING &&
+		      !s->n_in && !s->config->source.tls;
+	source_back_off(s, stream_error(s, error), s->config->settings.wait_timeout,
+			"the connection to the source was lost: %s%s",
+			n ? stream_why(s->stream, (int)-n) : "closed by the source",
+			silent ? "; " TLS_PORT_HINT : "");
 }
 
 static void handshake_step(struct source *s)
@@ -524,9 +535,10 @@ static void timers_check(struct source *s, uint64_t frontier)
 	const struct endpoint *e = &s->config->source;
 	if ((s->state == SOURCE_CONNECTING || s->state == SOURCE_HANDSHAKE) &&
 	    s->now.mono_ns >= s->deadline_ns)
-		source_back_off(s, ERROR_CONNECT, set->wait_timeout,
-				"the source %s%s:%u does not answer within connect-timeout",
-				e->host, e->path, e->port);
+		source_back_off(s, stream_error(s, ERROR_CONNECT), set->wait_timeout,
+				"the source %s%s:%u does not answer within connect-timeout%s%s",
+				e->host, e->path, e->port, s->stream->reason ? ": " : "",
+				s->stream->reason ? s->stream->reason : "");
 	if (s->state == SOURCE_STREAM && s->now.mono_ns >= s->ack_at_ns)
 		ack_send(s, frontier);
 	if (s->state >= SOURCE_SNAPSHOT && s->now.mono_ns > s->heard_ns + set->repl_timeout * MS_NS)

@@ -82,6 +82,10 @@ static void recovery_take(struct tcp *t, const struct arrived *a, bool window_ch
 	in.n_sack = t->has_sack ? o->n_sack : 0;
 	for (unsigned i = 0; i < in.n_sack; i++)
 		in.sack[i] = o->sack[i];
+	if (in.n_sack) // the first is the newest (RFC 2018, 4)
+		trace_put(t->trace, a->now_ns, TRACE_SACK,
+			  (uint32_t)snd_position(t, o->sack[0].from),
+			  (uint32_t)snd_position(t, o->sack[0].to), 0, 0);
 	in.snd_max_window = t->snd.wnd_max;
 	in.now_ns = a->now_ns;
 	recovery_ack(&t->recovery, &in, &news);
@@ -93,9 +97,12 @@ void ack_take(struct tcp *t, const struct arrived *a)
 	bool window_changed = window_take(t, a);
 
 	if (t->snd.una != t->snd.nxt) {
+		struct path_look before = path_look(t);
+
 		recovery_take(t, a, window_changed);
 		if (a->ack > t->snd.una)
 			una_advance(t, a);
+		path_tell(t, &before, a->now_ns);
 		mss_watch(t, a->now_ns);
 	}
 	// While the window is shut, answers are life enough (RFC 9293, 3.8.6.1), unless nobody

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What the connections of a core share, and the birth and death of one.
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,13 +121,23 @@ static uint32_t mss_default(const struct tcp_tuple *tuple)
 	return tuple->family == 6 ? MSS_DEFAULT_6 : MSS_DEFAULT_4;
 }
 
-static int machines_init(struct tcp *t, uint64_t now_ns)
+static void congestion_begin(struct tcp *t, enum tcp_congestion what, uint64_t now_ns)
 {
-	const struct congestion_ops *ops =
-		t->host->set.congestion == TCP_BBR ? &congestion_bbr : &congestion_cubic;
+	const struct congestion_ops *ops = what == TCP_BBR ? &congestion_bbr : &congestion_cubic;
 
 	congestion_init(&t->congestion, ops, t->snd.mss, CWND_FIRST, host_random(t->host), now_ns);
 	t->congestion.slow_start_after_idle = t->host->set.slow_start_after_idle;
+}
+
+void tcp_set_congestion(struct tcp *t, enum tcp_congestion what)
+{
+	assert(tcp_is_opening(t));
+	congestion_begin(t, what, t->opened_ns);
+}
+
+static int machines_init(struct tcp *t, uint64_t now_ns)
+{
+	congestion_begin(t, t->host->set.congestion, now_ns);
 	return recovery_init(&t->recovery, &t->host->recovery, &t->congestion, t->snd.iss);
 }
 

@@ -30,6 +30,33 @@ void tcp_set_trace(struct tcp *t, struct trace_ring *ring)
 	t->trace = ring;
 }
 
+struct path_look path_look(const struct tcp *t)
+{
+	const struct recovery *r = &t->recovery;
+
+	return (struct path_look){r->n_recoveries, r->n_undone, recovery_is_on(r)};
+}
+
+void path_tell(struct tcp *t, const struct path_look *before, uint64_t now_ns)
+{
+	const struct recovery *r = &t->recovery;
+	uint32_t cwnd = trace_clip32(t->congestion.cwnd);
+	uint32_t ssthresh = trace_clip32(t->congestion.ssthresh);
+
+	if (t->trace == NULL)
+		return;
+	if (r->n_recoveries != before->n_recoveries)
+		trace_put(t->trace, now_ns, TRACE_RECOVERY, cwnd, ssthresh, 0, 0);
+	if (r->n_undone != before->n_undone)
+		trace_put(t->trace, now_ns, TRACE_UNDO, cwnd, ssthresh, 0, 0);
+	else if (before->is_on && !recovery_is_on(r))
+		trace_put(t->trace, now_ns, TRACE_RECOVERED, cwnd, ssthresh, 0, 0);
+	if (t->snd.una < t->snd.round)
+		return;
+	trace_put(t->trace, now_ns, TRACE_PATH, trace_clip32(r->srtt_ns / 1000), cwnd, 0, 0);
+	t->snd.round = t->snd.nxt + 1;
+}
+
 static uint64_t beyond(uint64_t a, uint64_t b)
 {
 	return a > b ? a - b : 0;

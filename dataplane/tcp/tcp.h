@@ -88,6 +88,9 @@ int tcp_connect(struct tcp_host *h, const struct tcp_tuple *tuple, uint64_t now_
 int tcp_accept(struct tcp_host *h, const struct tcp_tuple *tuple, const struct tcp_segment *syn,
 	       uint64_t now_ns, struct tcp **out);
 
+// Have it find its rate otherwise than the host's connections do. Before the handshake is over.
+void tcp_set_congestion(struct tcp *t, enum tcp_congestion what);
+
 // Drop the connection with all that it holds, sending nothing.
 void tcp_free(struct tcp *t);
 

@@ -81,6 +81,7 @@ struct tcp {
 		uint64_t limit;    // of bytes in the buffer, grows to settings.send_max
 		uint64_t waits_ns; // since when the oldest octet in flight waits without progress
 		uint64_t sent_ns;  // when something of new data went out last
+		uint64_t round;    // acknowledged up to here, another round trip is over
 		uint32_t mss_peer; // what the peer named
 		uint8_t scale;
 		bool is_full;    // a write found no room: say when there is some
@@ -97,6 +98,7 @@ struct tcp {
 		uint64_t limit; // of bytes in the buffer, grows to settings.receive_max
 		uint32_t mss;   // of the peer's segments, as seen
 		uint8_t scale;
+		bool is_shut;   // the last window that went out was none
 	} rcv;
 
 	// The acknowledgement that is owed. Writer: input; cleared by each segment that goes out.
@@ -195,6 +197,12 @@ static inline uint32_t ts_now(const struct tcp *t, uint64_t now_ns)
 	return (uint32_t)(now_ns / NS_PER_MS) + t->ts_offset;
 }
 
+// What the trace is to tell of, if an acknowledgement or a timer changes it.
+struct path_look {
+	uint64_t n_recoveries, n_undone;
+	bool is_on; // a recovery
+};
+
 static inline void arrived_drop(struct tcp *t, const struct arrived *a, enum trace_drop why)
 {
 	t->n.n_dropped++;
@@ -228,6 +236,10 @@ static inline uint64_t max_u64(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
+// tcp.c
+struct path_look path_look(const struct tcp *t);
+void path_tell(struct tcp *t, const struct path_look *before, uint64_t now_ns); // to the trace
+
 // host.c
 struct tcp *tcp_new(struct tcp_host *h, const struct tcp_tuple *tuple, uint64_t now_ns);
 uint64_t host_random(struct tcp_host *h);
@@ -249,6 +261,7 @@ void ack_take(struct tcp *t, const struct arrived *a);
 
 // window.c
 uint16_t window_offer(struct tcp *t, bool is_syn); // SEG.WND of a segment that goes out now
+void window_tell(struct tcp *t, uint16_t units, uint64_t now_ns); // to the trace
 void window_drained(struct tcp *t, uint64_t now_ns); // the application has read
 void window_rtt(struct tcp *t, const struct arrived *a);
 void ack_owe(struct tcp *t, const struct arrived *a, enum arrival how);

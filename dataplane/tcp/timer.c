@@ -79,6 +79,7 @@ static void persist_expire(struct tcp *t, uint64_t now_ns)
 
 static void recovery_run_out(struct tcp *t, uint64_t now_ns)
 {
+	struct path_look before = path_look(t);
 	uint64_t rto_ns = t->recovery.rto_ns;
 
 	switch (recovery_expire(&t->recovery, now_ns)) {
@@ -98,6 +99,7 @@ static void recovery_run_out(struct tcp *t, uint64_t now_ns)
 	case RECOVERY_NONE:
 		break;
 	}
+	path_tell(t, &before, now_ns);
 }
 
 static void give_up(struct tcp *t, uint64_t now_ns)

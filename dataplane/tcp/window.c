@@ -44,6 +44,15 @@ uint16_t window_offer(struct tcp *t, bool is_syn)
 	return (uint16_t)units;
 }
 
+void window_tell(struct tcp *t, uint16_t units, uint64_t now_ns)
+{
+	if (t->rcv.is_shut == !units)
+		return;
+	t->rcv.is_shut = !units;
+	trace_put(t->trace, now_ns, units ? TRACE_OUR_WINDOW_OPEN : TRACE_OUR_WINDOW_SHUT,
+		  (uint32_t)t->rcv.edge, 0, 0, 0);
+}
+
 // Dynamic right-sizing: room for twice of what the application takes in a round trip; while that
 // still grows for twice as much, since the peer's window doubles before we see it.
 static void limit_grow(struct tcp *t, uint64_t drained)

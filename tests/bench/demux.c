@@ -16,6 +16,7 @@
 #include "dataplane/net/ip.h"
 #include "dataplane/net/nd.h"
 #include "dataplane/net/stack.h"
+#include "tests/tcp_settings.h"
 
 #define SECOND    1000000000ull
 #define FRAME_LEN 128
@@ -229,25 +230,14 @@ static struct stack *stack_open(struct memory_nic *n, const struct side *e)
 {
 	static const uint8_t secret[16] = "a secret of ours";
 	struct stack_settings set = {
-		.tcp = {.mss_max = 1460,
-			.mss_min = 1024,
-			.receive_max = 1 << 20,
-			.receive_first = 64 << 10,
-			.send_max = 1 << 20,
-			.rto_min_ns = SECOND / 5,
-			.ack_delay_ns = SECOND / 25,
-			.user_timeout_ns = 30 * SECOND,
-			.connect_timeout_ns = 20 * SECOND,
-			.keepalive_idle_ns = 600 * SECOND,
-			.keepalive_interval_ns = 5 * SECOND,
-			.keepalive_probes = 3,
-			.time_wait_ns = 60 * SECOND},
+		.tcp = tcp_settings_usual(),
 		.n_addresses = 1,
 		.addresses = {{e->us, 24}},
 		.connections_max = FLOWS_MAX,
 		.n_cores = 1,
 	};
 	struct stack *s;
+	set.tcp.keepalive_idle_ns = 600 * SECOND;
 	n->info = (struct nic_info){.mtu = 1500, .n_queues = 1};
 	memcpy(n->info.mac, our_mac, MAC_LEN);
 	n->nic = (struct nic){.ops = &memory_ops, .info = &n->info};

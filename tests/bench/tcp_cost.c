@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "dataplane/tcp/tcp.h"
+#include "tests/tcp_settings.h"
 
 #define MSS   1448u
 #define BURST 32u
@@ -22,19 +23,6 @@ static uint64_t clock_ns(void)
 	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
 	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
-
-static const struct tcp_settings settings = {
-	.mss_max = 1460,
-	.mss_min = 1024,
-	.receive_max = 64 << 20,
-	.receive_first = 1 << 20,
-	.send_max = 64 << 20,
-	.rto_min_ns = 200 * MS,
-	.ack_delay_ns = 40 * MS,
-	.user_timeout_ns = 30000 * MS,
-	.connect_timeout_ns = 10000 * MS,
-	.time_wait_ns = 60000 * MS,
-};
 
 struct bench {
 	struct tcp_host *host;
@@ -53,10 +41,13 @@ static void must(bool x)
 static void start(struct bench *b, uint32_t segment_max)
 {
 	static const struct tcp_tuple tuple = {.family = 4, .local_port = 1, .remote_port = 2};
-	struct tcp_settings set = settings;
+	struct tcp_settings set = tcp_settings_usual();
 	uint8_t secret[16] = {1};
 
 	memset(b, 0, sizeof(*b));
+	set.receive_max = set.send_max = 64 << 20;
+	set.receive_first = 1 << 20;
+	set.keepalive_idle_ns = 0;
 	set.segment_max = segment_max;
 	b->now_ns = 1000 * MS;
 	b->host = tcp_host_new(&set, secret, 1);

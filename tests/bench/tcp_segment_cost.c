@@ -26,6 +26,7 @@
 
 #include "dataplane/net/stack.h"
 #include "drivers/nic_dpdk.h"
+#include "tests/tcp_settings.h"
 
 #define PORT      6379
 #define SEGMENT   1448 // bytes of payload with timestamps and an MTU of 1500
@@ -187,19 +188,14 @@ static void end_init(struct end *e, struct nic *nic, const char *address, uint64
 {
 	static const uint8_t secret[16] = "not a secret...";
 	struct stack_settings set = {
-		.tcp = {.receive_max = window,
-			.receive_first = window,
-			.send_max = window,
-			.rto_min_ns = 200000000,
-			.ack_delay_ns = 40000000,
-			.user_timeout_ns = 60000000000,
-			.connect_timeout_ns = 10000000000,
-			.time_wait_ns = 1000000000,
-			.mss_min = 1024},
+		.tcp = tcp_settings_usual(),
 		.n_addresses = 1,
 		.connections_max = 16,
 		.n_cores = 1,
 	};
+	set.tcp.receive_max = set.tcp.receive_first = set.tcp.send_max = window;
+	set.tcp.mss_max = 0; // what the device takes
+	set.tcp.keepalive_idle_ns = 0;
 	set.addresses[0].address.family = 4;
 	inet_pton(AF_INET, address, set.addresses[0].address.bytes);
 	set.addresses[0].len = 24;

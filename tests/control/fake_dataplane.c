@@ -85,7 +85,7 @@ static struct trace_ring *flow_open(struct contract *c, unsigned link, uint32_t 
 		.remote = {10, 99, 0, 1},
 		.local_port = 40000,
 		.remote_port = (uint16_t)(7000 + slot),
-		.link = link,
+		.link = c->links[link].config.source.link,
 	};
 	struct trace_ring *r = trace_open(&c->traces, slot, &flow);
 	uint64_t now_ns = now_mono_ns();

@@ -154,32 +154,53 @@ static redisReply *reply_next(redisContext *c)
 	return reply;
 }
 
+// A connection to compare by. A master of a cluster serves slots that come to it after ASKING.
+struct reading {
+	redisContext *c;
+	bool cluster, entries_read;
+};
+
+static void reading_append(const struct reading *r, const char *format, const struct image_key *key)
+{
+	if (r->cluster)
+		redisAppendCommand(r->c, "ASKING");
+	redisAppendCommand(r->c, format, key->name, key->len);
+}
+
+static redisReply *reading_next(const struct reading *r)
+{
+	if (r->cluster)
+		freeReplyObject(reply_next(r->c));
+	return reply_next(r->c);
+}
+
 // Types and expiries of the keys from..n, then their values; both pipelined.
-static void image_read_values(struct image *image, size_t from, redisContext *c, bool entries_read)
+static void image_read_values(struct image *image, size_t from, const struct reading *r)
 {
 	for (size_t i = from; i < image->n; i++) {
-		redisAppendCommand(c, "TYPE %b", image->keys[i].name, image->keys[i].len);
-		redisAppendCommand(c, "PEXPIRETIME %b", image->keys[i].name, image->keys[i].len);
+		reading_append(r, "TYPE %b", &image->keys[i]);
+		reading_append(r, "PEXPIRETIME %b", &image->keys[i]);
 	}
 	for (size_t i = from; i < image->n; i++) {
-		redisReply *type = reply_next(c), *expiry = reply_next(c);
-		snprintf(image->keys[i].type, sizeof(image->keys[i].type), "%s", type->str);
+		redisReply *type = reading_next(r), *expiry = reading_next(r);
+		bool moved = type->type == REDIS_REPLY_ERROR; // since the SCAN
+		snprintf(image->keys[i].type, sizeof(image->keys[i].type), "%s",
+			 moved ? "none" : type->str);
 		image->keys[i].expiry_ms = expiry->integer;
 		freeReplyObject(type);
 		freeReplyObject(expiry);
 	}
 	for (size_t i = from; i < image->n; i++)
 		if (strcmp(image->keys[i].type, "none")) // expired since the SCAN
-			redisAppendCommand(c, kind_of(image->keys[i].type)->command,
-					   image->keys[i].name, image->keys[i].len);
+			reading_append(r, kind_of(image->keys[i].type)->command, &image->keys[i]);
 	for (size_t i = from; i < image->n; i++) {
 		if (!strcmp(image->keys[i].type, "none"))
 			continue;
-		redisReply *r = reply_next(c);
+		redisReply *value = reading_next(r);
 		if (!strcmp(image->keys[i].type, "stream"))
-			stream_forget_local(r, entries_read);
-		image->keys[i].digest = digest_value(r, kind_of(image->keys[i].type)->group);
-		freeReplyObject(r);
+			stream_forget_local(value, r->entries_read);
+		image->keys[i].digest = digest_value(value, kind_of(image->keys[i].type)->group);
+		freeReplyObject(value);
 	}
 }
 
@@ -188,53 +209,78 @@ static bool is_own(const redisReply *name)
 	return name->len >= 10 && !memcmp(name->str, "__flyover:", 10);
 }
 
-static void image_read_db(struct image *image, redisContext *c, int db, bool entries_read)
+// A cluster has one database and refuses the others.
+static bool db_select(const struct reading *r, int db)
+{
+	redisReply *reply = redisCommand(r->c, "SELECT %d", db);
+
+	if (!reply)
+		fail_msg("a server went away while it was compared: %s", r->c->errstr);
+	bool selected = reply->type != REDIS_REPLY_ERROR;
+	freeReplyObject(reply);
+	return selected;
+}
+
+static void image_read_db(struct image *image, const struct reading *r, int db)
 {
 	char cursor[32] = "0";
 
-	freeReplyObject(redisCommand(c, "SELECT %d", db));
 	do {
-		redisReply *page = redisCommand(c, "SCAN %s COUNT %d", cursor, PAGE);
+		redisReply *page = redisCommand(r->c, "SCAN %s COUNT %d", cursor, PAGE);
 		if (!page || page->type != REDIS_REPLY_ARRAY)
-			fail_msg("SCAN fails: %s", page ? page->str : c->errstr);
+			fail_msg("SCAN fails: %s", page ? page->str : r->c->errstr);
 		size_t from = image->n;
 		snprintf(cursor, sizeof(cursor), "%s", page->element[0]->str);
 		for (size_t i = 0; i < page->element[1]->elements; i++)
 			if (!is_own(page->element[1]->element[i]))
 				image_add(image, db, page->element[1]->element[i]);
 		freeReplyObject(page);
-		image_read_values(image, from, c, entries_read);
+		image_read_values(image, from, r);
 	} while (strcmp(cursor, "0"));
 }
 
-// SCAN may show a key twice, and one that expires meanwhile not at all.
-static void image_tidy(struct image *image)
+// SCAN may show a key twice, and one that expires meanwhile not at all. Another server's key of the
+// same name stays.
+static void image_tidy(struct image *image, size_t from)
 {
-	size_t kept = 0;
+	struct image_key *keys = image->keys + from;
+	size_t n = image->n - from, kept = 0;
 
-	if (image->n)
-		qsort(image->keys, image->n, sizeof(*image->keys), key_compare);
-	for (size_t i = 0; i < image->n; i++) {
-		bool twice = kept && !key_compare(&image->keys[kept - 1], &image->keys[i]);
-		if (twice || !strcmp(image->keys[i].type, "none"))
-			free(image->keys[i].name);
+	if (n)
+		qsort(keys, n, sizeof(*keys), key_compare);
+	for (size_t i = 0; i < n; i++) {
+		bool twice = kept && !key_compare(&keys[kept - 1], &keys[i]);
+		if (twice || !strcmp(keys[i].type, "none"))
+			free(keys[i].name);
 		else
-			image->keys[kept++] = image->keys[i];
+			keys[kept++] = keys[i];
 	}
-	image->n = kept;
+	image->n = from + kept;
 }
 
-static void image_take(struct image *image, struct server *s, bool entries_read)
+static void image_add_server(struct image *image, struct server *s, bool entries_read)
 {
-	redisContext *c = server_connect(s);
+	bool cluster = !strcmp(info_text(s, "cluster", "cluster_enabled"), "1");
+	struct reading r = {server_connect(s), cluster, entries_read};
+	size_t from = image->n;
 
-	memset(image, 0, sizeof(*image));
-	if (!c)
+	if (!r.c)
 		fail_msg("cannot connect to %s to compare it", s->name);
-	for (int db = 0; db < DATABASES; db++)
-		image_read_db(image, c, db, entries_read);
-	redisFree(c);
-	image_tidy(image);
+	for (int db = 0; db < DATABASES && db_select(&r, db); db++)
+		image_read_db(image, &r, db);
+	redisFree(r.c);
+	image_tidy(image, from);
+}
+
+static void image_take(struct image *image, const struct servers *side, bool entries_read)
+{
+	memset(image, 0, sizeof(*image));
+	for (unsigned i = 0; i < side->n; i++) {
+		queue_flush(side->list[i]);
+		image_add_server(image, side->list[i], entries_read);
+	}
+	if (image->n)
+		qsort(image->keys, image->n, sizeof(*image->keys), key_compare);
 }
 
 static const char *name_shown(const struct image_key *key)
@@ -280,33 +326,59 @@ static unsigned images_compare(const struct image *a, const struct image *b, boo
 	return n;
 }
 
-static unsigned compare(struct server *source, struct server *target, bool entries_read, bool show)
+static unsigned compare(const struct servers *source, const struct servers *target,
+			bool entries_read, bool show)
 {
 	struct image a, b;
 
-	queue_flush(source);
 	image_take(&a, source, entries_read);
 	image_take(&b, target, entries_read);
 	unsigned n = images_compare(&a, &b, show);
 	if (n && show)
-		fprintf(stderr, "%zu keys in %s, %zu in %s, %u differ\n", a.n, source->name, b.n,
-			target->name, n);
+		fprintf(stderr, "%zu keys in %s, %zu in %s, %u differ\n", a.n,
+			source->list[0]->name, b.n, target->list[0]->name, n);
 	image_free(&a);
 	image_free(&b);
 	return n;
 }
 
+static XXH128_hash_t functions_digest(struct server *s)
+{
+	redisReply *r = ask(s, "FUNCTION LIST WITHCODE");
+	XXH128_hash_t digest = digest_value(r, 1);
+
+	freeReplyObject(r);
+	return digest;
+}
+
+// Each server of the target has those of each of the source.
+static void functions_compare(const struct servers *source, const struct servers *target)
+{
+	for (unsigned i = 0; i < source->n * target->n; i++) {
+		struct server *from = source->list[i % source->n];
+		struct server *to = target->list[i / source->n];
+		XXH128_hash_t left = functions_digest(from), right = functions_digest(to);
+		if (left.low64 != right.low64 || left.high64 != right.high64)
+			fail_msg("the functions of %s and %s differ", from->name, to->name);
+	}
+}
+
+void assert_same_data_of(const struct servers *source, const struct servers *target,
+			 bool entries_read)
+{
+	functions_compare(source, target);
+	assert_int_equal(compare(source, target, entries_read, true), 0);
+}
+
+unsigned data_differences_of(const struct servers *source, const struct servers *target)
+{
+	return compare(source, target, false, false);
+}
+
 void assert_same_data_with(struct server *source, struct server *target, bool entries_read)
 {
-	redisReply *a = ask(source, "FUNCTION LIST WITHCODE");
-	redisReply *b = ask(target, "FUNCTION LIST WITHCODE");
-	XXH128_hash_t left = digest_value(a, 1), right = digest_value(b, 1);
-
-	freeReplyObject(a);
-	freeReplyObject(b);
-	assert_int_equal(compare(source, target, entries_read, true), 0);
-	if (left.low64 != right.low64 || left.high64 != right.high64)
-		fail_msg("the functions differ");
+	struct servers a = just(source), b = just(target);
+	assert_same_data_of(&a, &b, entries_read);
 }
 
 void assert_same_data(struct server *source, struct server *target)
@@ -316,5 +388,6 @@ void assert_same_data(struct server *source, struct server *target)
 
 unsigned data_differences(struct server *source, struct server *target)
 {
-	return compare(source, target, false, false);
+	struct servers a = just(source), b = just(target);
+	return data_differences_of(&a, &b);
 }

@@ -6,6 +6,7 @@
 #include "tests/e2e/net.h"
 #include "tests/e2e/process.h"
 #include "tests/e2e/server.h"
+#include "tests/e2e/cluster.h"
 #include "tests/e2e/job.h"
 #include "tests/e2e/proxy.h"
 #include "tests/e2e/fake.h"

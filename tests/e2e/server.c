@@ -107,9 +107,20 @@ static void server_launch(struct server *s)
 
 struct server *server_start(struct world *w, const char *name, ...)
 {
-	struct server *s = calloc(1, sizeof(*s));
+	const char *options[64] = {NULL};
 	unsigned n = 0;
 	va_list args;
+
+	va_start(args, name);
+	for (const char *option; (option = va_arg(args, const char *)) && n < 62;)
+		options[n++] = option;
+	va_end(args);
+	return server_start_with(w, name, options);
+}
+
+struct server *server_start_with(struct world *w, const char *name, const char *const *options)
+{
+	struct server *s = calloc(1, sizeof(*s));
 
 	assert_non_null(s);
 	s->world = w;
@@ -118,13 +129,11 @@ struct server *server_start(struct world *w, const char *name, ...)
 	snprintf(s->name, sizeof(s->name), "%s", name);
 	snprintf(s->dir, sizeof(s->dir), "%s/%s", w->dir, name);
 	assert_int_equal(mkdir(s->dir, 0700), 0);
-	va_start(args, name);
-	for (const char *option; (option = va_arg(args, const char *)) && n < 62; n++) {
-		s->options[n] = option;
-		if (n && !strcmp(s->options[n - 1], "--requirepass"))
-			snprintf(s->password, sizeof(s->password), "%s", option);
+	for (unsigned n = 0; options[n] && n < 62; n++) {
+		s->options[n] = options[n];
+		if (n && !strcmp(options[n - 1], "--requirepass"))
+			snprintf(s->password, sizeof(s->password), "%s", options[n]);
 	}
-	va_end(args);
 	// Another process may take the port between the choice and the start.
 	for (int attempt = 0; attempt < 5; attempt++) {
 		s->port = free_port();

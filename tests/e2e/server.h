@@ -32,6 +32,9 @@ struct server {
 // @param ...  options as on the command line, "--appendonly", "yes", ..., NULL
 struct server *server_start(struct world *w, const char *name, ...) __attribute__((sentinel));
 
+// The same with the options in a list that ends with NULL; the texts outlive the server.
+struct server *server_start_with(struct world *w, const char *name, const char *const *options);
+
 // Again on the same port with the same folder and options.
 void server_start_again(struct server *s);
 
@@ -66,6 +69,19 @@ redisContext *server_connect(const struct server *s);
 // A field of INFO, as a number and as a text.
 long long info_number(struct server *s, const char *section, const char *field);
 const char *info_text(struct server *s, const char *section, const char *field);
+
+// Some servers that hold data together: one alone, or the masters of a cluster.
+#define SERVERS_MAX 32
+
+struct servers {
+	struct server *list[SERVERS_MAX];
+	unsigned n;
+};
+
+static inline struct servers just(struct server *s)
+{
+	return (struct servers){{s}, 1};
+}
 
 // Offset of the server's replication stream.
 long long server_offset(struct server *s);

@@ -130,10 +130,16 @@ def echo(number):
     return 'done'
 
 
+# As a shell does for what it starts in the background.
+def ignore_interrupts():
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 class Emulator:
     def __init__(self, *words, ports=('tap:wan0', 'tap:wan1')):
         self.process = subprocess.Popen(
-            [WAN, '--a', ports[0], '--b', ports[1], *words], stdout=subprocess.PIPE, text=True)
+            [WAN, '--a', ports[0], '--b', ports[1], *words], stdout=subprocess.PIPE, text=True,
+            preexec_fn=ignore_interrupts)
         first = self.process.stdout.readline()
         assert 'are joined' in first, first
 

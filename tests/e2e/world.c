@@ -209,6 +209,7 @@ int world_teardown(void **state)
 	fakes_free(w);
 	elders_free(w);
 	jobs_free(w);
+	clusters_free(w);
 	servers_free(w);
 	processes_free(w);
 	processes_end_descendants();

@@ -10,6 +10,7 @@
 // Longest wait for anything that should happen, ms. Generous: sanitizers and busy machines.
 #define DEADLINE_MS 60000
 
+struct cluster;
 struct elder;
 struct fake;
 struct job;
@@ -25,6 +26,7 @@ struct world {
 	struct proxy *proxies;
 	struct fake *fakes;
 	struct elder *elders;
+	struct cluster *clusters;
 	struct tap *taps;     // newest first, see net.h
 	unsigned n_processes; // for names
 	const char *skip;     // why the test cannot run here, or NULL

@@ -9,6 +9,7 @@
 #include "dataplane/net/icmp.h"
 #include "dataplane/net/stack.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/tcp_settings.h"
 
 #define SECOND    1000000000ull
 #define FRAME_LEN 1600
@@ -165,19 +166,7 @@ static struct stack *stack_begin(struct flow **live)
 {
 	static const uint8_t secret[16];
 	struct stack_settings set = {
-		.tcp = {.mss_max = 1460,
-			.mss_min = 1024,
-			.receive_max = 1 << 20,
-			.receive_first = 64 << 10,
-			.send_max = 1 << 20,
-			.rto_min_ns = SECOND / 5,
-			.ack_delay_ns = SECOND / 25,
-			.user_timeout_ns = 30 * SECOND,
-			.connect_timeout_ns = 20 * SECOND,
-			.keepalive_idle_ns = 60 * SECOND,
-			.keepalive_interval_ns = 5 * SECOND,
-			.keepalive_probes = 3,
-			.time_wait_ns = 60 * SECOND},
+		.tcp = tcp_settings_usual(),
 		.n_addresses = 2,
 		.addresses = {{us4, 24}, {us6, 64}},
 		.connections_max = 4,

@@ -7,6 +7,7 @@
 
 #include "dataplane/tcp/tcp_priv.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/tcp_settings.h"
 
 #define MS        NS_PER_MS
 #define STEPS_MAX 400
@@ -63,25 +64,18 @@ static uint32_t take_near(struct world *w)
 static struct tcp_host *host_make(struct world *w)
 {
 	uint8_t secret[16] = {take8(w)}, bits = take8(w);
-	struct tcp_settings set = {
-		.congestion = bits & 1 ? TCP_BBR : TCP_CUBIC,
-		.mss_max = bits & 2 ? 1460 : 8960,
-		.mss_min = 1024,
-		.receive_max = bits & 4 ? 1 << 30 : 50000,
-		.receive_first = bits & 8 ? 100000 : 3000,
-		.send_max = bits & 16 ? 1 << 20 : 5000,
-		.segment_max = bits & 32 ? 65000 : 0,
-		.rto_min_ns = 200 * MS,
-		.ack_delay_ns = 40 * MS,
-		.user_timeout_ns = 30000 * MS,
-		.connect_timeout_ns = 20000 * MS,
-		.keepalive_idle_ns = 15000 * MS,
-		.keepalive_interval_ns = 1000 * MS,
-		.keepalive_probes = 3,
-		.time_wait_ns = 60000 * MS,
-		.slow_start_after_idle = bits & 64,
-		.pacing = bits & 128,
-	};
+	struct tcp_settings set = tcp_settings_usual();
+
+	set.congestion = bits & 1 ? TCP_BBR : TCP_CUBIC;
+	set.mss_max = bits & 2 ? 1460 : 8960;
+	set.receive_max = bits & 4 ? 1 << 30 : 50000;
+	set.receive_first = bits & 8 ? 100000 : 3000;
+	set.send_max = bits & 16 ? 1 << 20 : 5000;
+	set.segment_max = bits & 32 ? 65000 : 0;
+	set.keepalive_idle_ns = 15000 * MS;
+	set.keepalive_interval_ns = 1000 * MS;
+	set.slow_start_after_idle = bits & 64;
+	set.pacing = bits & 128;
 
 	return tcp_host_new(&set, secret, bits);
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <stdio.h>
 
-#include "dataplane/tcp/tcp_priv.h"
 #include "tests/sim/goodput_run.h"
 #include "tests/sim/lab.h"
+#include "tests/tcp_settings.h"
 
 #define NS_PER_MS 1000000ull
 #define NS_PER_S  1000000000ull
@@ -19,29 +19,22 @@ static uint64_t bdp(const struct goodput_case *c)
 
 static struct tcp_settings tcp_settings_of(const struct goodput_case *c, enum tcp_congestion what)
 {
+	struct tcp_settings set = tcp_settings_usual();
 	uint64_t buffer = 16 * MIB;
 
 	// Neither end's memory is to be the bottleneck: the windows that BBR and a full queue make,
 	// and what waits behind a hole.
 	while (buffer < 8 * bdp(c))
 		buffer *= 2;
-	return (struct tcp_settings){
-		.congestion = what,
-		.mss_max = 1460,
-		.mss_min = 1024,
-		.receive_max = buffer,
-		.receive_first = MIB,
-		.send_max = 2 * buffer,
-		.rto_min_ns = 200 * NS_PER_MS,
-		.ack_delay_ns = 40 * NS_PER_MS,
-		.user_timeout_ns = 3600 * NS_PER_S,
-		.connect_timeout_ns = 60 * NS_PER_S,
-		.keepalive_idle_ns = 3600 * NS_PER_S,
-		.keepalive_interval_ns = 60 * NS_PER_S,
-		.keepalive_probes = 9,
-		.time_wait_ns = NS_PER_S,
-		.pacing = true,
-	};
+	set.congestion = what;
+	set.receive_max = buffer;
+	set.receive_first = MIB;
+	set.send_max = 2 * buffer;
+	set.user_timeout_ns = set.keepalive_idle_ns = 3600 * NS_PER_S;
+	set.connect_timeout_ns = 60 * NS_PER_S;
+	set.time_wait_ns = NS_PER_S;
+	set.pacing = true;
+	return set;
 }
 
 static struct lab *lab_of(const struct goodput_case *c)
@@ -68,8 +61,6 @@ static struct lab *lab_of(const struct goodput_case *c)
 	return lab_new(&set);
 }
 
-// A host has one algorithm for all its connections; here each may have its own. The handshake
-// makes it anew, and so there is time until then.
 static const char *open_flows(struct lab *l, const struct goodput_case *c)
 {
 	const struct lab_app apps[2] = {{.send = UINT64_MAX / 4}, {0}};
@@ -79,8 +70,7 @@ static const char *open_flows(struct lab *l, const struct goodput_case *c)
 		lab_connect(l, apps, c->at_ns[i]);
 		why = lab_run(l, c->at_ns[i]);
 		if (!why)
-			lab_tcp(l, i, 0)->congestion.ops =
-				c->congestion[i] == TCP_BBR ? &congestion_bbr : &congestion_cubic;
+			tcp_set_congestion(lab_tcp(l, i, 0), c->congestion[i]);
 	}
 	return why;
 }

@@ -9,6 +9,7 @@
 
 #include "dataplane/tcp/tcp.h"
 #include "tests/e2e/torture_random.h"
+#include "tests/tcp_settings.h"
 
 #define MS          1000000ull
 #define S           (1000 * MS)
@@ -55,24 +56,17 @@ static const uint8_t *pattern_of(const struct hostile *h, int64_t position)
 
 static void settings_draw(struct hostile *h)
 {
-	h->set = (struct tcp_settings){
-		.congestion = below(h, 2) ? TCP_CUBIC : TCP_BBR,
-		.mss_max = 536 + below(h, 1000),
-		.mss_min = 536,
-		.receive_max = 4096u << below(h, 15),
-		.receive_first = 4096u << below(h, 3),
-		.send_max = 4096u << below(h, 10),
-		.segment_max = below(h, 2) ? 60000 : 0,
-		.rto_min_ns = 200 * MS,
-		.ack_delay_ns = 40 * MS,
-		.user_timeout_ns = 30 * S,
-		.connect_timeout_ns = 20 * S,
-		.keepalive_idle_ns = 20 * S,
-		.keepalive_interval_ns = 5 * S,
-		.keepalive_probes = 3,
-		.time_wait_ns = 10 * S,
-		.pacing = below(h, 2),
-	};
+	h->set = tcp_settings_usual();
+	h->set.congestion = below(h, 2) ? TCP_CUBIC : TCP_BBR;
+	h->set.mss_max = 536 + below(h, 1000);
+	h->set.mss_min = 536;
+	h->set.receive_max = 4096u << below(h, 15);
+	h->set.receive_first = 4096u << below(h, 3);
+	h->set.send_max = 4096u << below(h, 10);
+	h->set.segment_max = below(h, 2) ? 60000 : 0;
+	h->set.keepalive_idle_ns = 20 * S;
+	h->set.time_wait_ns = 10 * S;
+	h->set.pacing = below(h, 2);
 }
 
 static void options_draw(struct hostile *h, struct tcp_segment *s)

@@ -405,7 +405,18 @@ static void lines_run(struct scene *c, FILE *f)
 		nothing_is_left(c);
 }
 
-bool script_run(const char *path, uint32_t iss, uint32_t irs)
+static uint64_t kinds_told(const struct scene *c)
+{
+	static struct trace_view v;
+	uint64_t kinds = 0;
+	if (trace_read(c->traces, 0, &v))
+		return 0;
+	for (unsigned i = 0; i < v.n; i++)
+		kinds |= 1ull << v.lines[i].kind;
+	return kinds;
+}
+
+bool script_run(const char *path, uint32_t iss, uint32_t irs, uint64_t *kinds)
 {
 	struct scene *c = calloc(1, sizeof(*c));
 	FILE *f = fopen(path, "re");
@@ -422,6 +433,7 @@ bool script_run(const char *path, uint32_t iss, uint32_t irs)
 	c->traces = aligned_alloc(64, sizeof(*c->traces));
 	memset(c->traces, 0, offsetof(struct trace_zone, rings) + sizeof(struct trace_ring));
 	lines_run(c, f);
+	*kinds |= kinds_told(c);
 	bool failed = c->failed;
 	fclose(f);
 	scene_end(c);

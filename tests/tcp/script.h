@@ -75,5 +75,6 @@ bool script_number(const char *text, uint64_t *out);
 // Run a whole script.
 //
 // @param iss, irs  initial sequence numbers of ours and of the peer
+// @param kinds     in and out: bits of enum trace_kind, those of which the trace has told are added
 // @return whether all was as it says; else it has told on stderr
-bool script_run(const char *path, uint32_t iss, uint32_t irs);
+bool script_run(const char *path, uint32_t iss, uint32_t irs, uint64_t *kinds);

@@ -69,7 +69,7 @@ void aof_feed_run(struct aof_feed *f, struct span file, size_t preamble_len)
 		assert_true(used <= shown - at);
 		at += used;
 		if (f->result == AOF_EVENT && r.state == AOF_AT_START) {
-			assert_int_equal(aof_rdb_passed(&r, preamble_len), 0);
+			aof_rdb_passed(&r, preamble_len);
 			at = preamble_len;
 			shown = shown > at ? shown : at;
 		}

@@ -6,7 +6,7 @@
 #include "tests/unit/random.h"
 #include "tests/unit/test.h"
 
-#define FEED_BIG_LEN RESP_SLICE
+#define FEED_BIG_LEN AOF_BIG_LEN_MIN
 
 struct aof_feed {
 	size_t slice;          // bytes that become visible at a time; 0: all at once

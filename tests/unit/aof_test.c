@@ -266,7 +266,7 @@ static void overlong_annotation_is_damage(void **state)
 static void reader_wants_room_for_its_slices(void **state)
 {
 	struct aof_reader r;
-	assert_int_equal(aof_reader_init(&r, RESP_SLICE - 1), -EINVAL);
+	assert_int_equal(aof_reader_init(&r, AOF_BIG_LEN_MIN - 1), -EINVAL);
 }
 
 // ---- At random

@@ -415,12 +415,13 @@ static void a_veth_gives_the_line_for_its_other_end(void **state)
 	veth_put(s, "va", "7\n", "8\n");
 	veth_put(s, "vb", "8\n", "7\n");
 	nic_look(s, "net_af_packet0,iface=va");
-	says(s, "nic-checksums", SEVERITY_WARNING, "the other end of va, vb may leave",
+	says(s, "nic-checksums", SEVERITY_WARNING, "the other end of va, vb may be set",
 	     "ethtool -K vb tx off gro off");
 	s->plan.peer_sums = 1;
 	memset(&s->found, 0, sizeof(s->found));
 	nic_judge(&s->plan, &s->facts, &s->found);
-	says(s, "nic-checksums", SEVERITY_ERROR, "vb leaves its checksums", "ethtool -K vb tx off");
+	says(s, "nic-checksums", SEVERITY_ERROR, "vb is set to leave checksums",
+	     "ethtool -K vb tx off");
 	s->plan.peer_sums = 0;
 	memset(&s->found, 0, sizeof(s->found));
 	nic_judge(&s->plan, &s->facts, &s->found);

@@ -5,6 +5,7 @@
 #include "tests/unit/test.h"
 
 #include "ctrl/doctor/facts.h"
+#include "ctrl/endpoint.h"
 #include "ctrl/doctor/rows.h"
 
 #define VERSION(major, minor) ((major) << 8 | (minor))
@@ -14,11 +15,9 @@ static inline void config_make(struct link_config *c)
 	memset(c, 0, sizeof(*c));
 	settings_default(&c->settings);
 	strcpy(c->name, "orders");
-	strcpy(c->source.host, "10.0.0.1");
-	strcpy(c->target.host, "10.0.0.2");
-	strcpy(c->target.user, "bob");
-	c->source.port = c->target.port = 6379;
-	c->source.db = c->target.db = -1;
+	struct failure f;
+	assert_int_equal(endpoint_set(&c->source, "redis://10.0.0.1", &f), 0);
+	assert_int_equal(endpoint_set(&c->target, "redis://bob@10.0.0.2", &f), 0);
 }
 
 static const char info_head[] = "redis_version:7.0.15\r\nredis_mode:standalone\r\nrole:master\r\n"

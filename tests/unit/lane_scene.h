@@ -257,8 +257,9 @@ static inline void server_run(struct scene *s)
 	size_t at = 0;
 	resp_stream_free(s->server.reader);
 	s->server.reader = resp_stream_new(0);
-	resp_stream_feed(s->server.reader, s->loop.out, s->loop.n_out);
-	while (resp_stream_next(s->server.reader, &f) == RESP_OK) {
+	while (resp_stream_next(s->server.reader,
+				(struct span){s->loop.out + at, s->loop.n_out - at},
+				&f) == RESP_OK) {
 		server_take(s, &f, s->loop.out + f.begin);
 		at = f.end;
 	}

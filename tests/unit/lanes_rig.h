@@ -53,7 +53,7 @@ static inline struct rig *rig_new(unsigned n_lanes, unsigned batch_commands)
 	strcpy(r->place.marker.site, "-");
 	r->place.marker.phase = MARKER_STREAM;
 	assert_int_equal(route_init(&r->route, &r->log, &r->place, &r->counters, &r->config), 0);
-	assert_int_equal(route_reset(&r->route, 0, 0), 0);
+	route_reset(&r->route, 0, 0);
 	return r;
 }
 

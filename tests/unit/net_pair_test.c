@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "dataplane/contract/flows.h"
+#include "dataplane/net/stack_priv.h"
 #include "tests/unit/net_world.h"
 #include "tests/unit/random.h"
 
@@ -210,6 +211,112 @@ static void frames_that_come_to_the_wrong_queue_find_their_core(void **state)
 	}
 }
 
+static void steps(uint64_t ns)
+{
+	for (uint64_t end_ns = world.now_ns + ns; world_step(&world, end_ns);)
+		;
+}
+
+#define DIALLED 8
+
+// The server dials the client, both of whose cores listen.
+static void dial_all(struct flow **dialled)
+{
+	for (unsigned i = 0; i < DIALLED; i++)
+		assert_int_equal(stack_connect(world.server.stacks[0], &world.client_address, 6379,
+					       NULL, world.now_ns, &dialled[i]),
+				 0);
+	steps(SECOND);
+}
+
+static void byte_send(struct flow *f)
+{
+	char byte = 'a';
+	struct iovec iov = {&byte, 1};
+	assert_int_equal(tcp_write(flow_tcp(f), &iov, 1, world.now_ns), 1);
+	flow_touch(f);
+}
+
+// All come to the queue of one core, which keeps half of them. When it has forgotten whom it gave
+// the others, it finds them all the same.
+static void accepted_flows_spread_over_the_cores_that_listen(void **state)
+{
+	for (unsigned forgets = 0; forgets < 2; forgets++) {
+		struct flow *dialled[DIALLED], *accepted[DIALLED + 1];
+		unsigned n = 0;
+		world_new(&world, &(struct world_settings){.n_cores = 2, .spread = SPREAD_NONE});
+		for (unsigned core = 0; core < 2; core++)
+			assert_int_equal(stack_listen(world.client.stacks[core], 6379, NULL, 0, 16),
+					 0);
+		dial_all(dialled);
+		for (unsigned core = 0; core < 2; core++) {
+			struct stack *s = world.client.stacks[core];
+			while ((accepted[n] = stack_accept(s, 6379, NULL)))
+				n++;
+			assert_int_equal(n, core ? DIALLED : DIALLED / 2);
+		}
+		struct stack *first = world.client.stacks[0];
+		if (forgets)
+			memset(first->handed, 0, sizeof(first->handed));
+		for (unsigned i = 0; i < DIALLED; i++)
+			byte_send(dialled[i]);
+		steps(SECOND);
+		for (unsigned i = 0; i < DIALLED; i++)
+			assert_int_equal(tcp_readable(flow_tcp(accepted[i])), 1);
+		assert_int_equal(client(0)->rst_out + client(1)->rst_out, 0);
+		world_free(&world);
+	}
+}
+
+// Those that have ended count no more: the core that has none left gets the next ones.
+static void flows_that_ended_make_room_on_their_core(void **state)
+{
+	struct flow *dialled[DIALLED], *f;
+	unsigned n = 0;
+	world_new(&world, &(struct world_settings){.n_cores = 2, .spread = SPREAD_NONE});
+	for (unsigned core = 0; core < 2; core++)
+		stack_listen(world.client.stacks[core], 6379, NULL, 0, 16);
+	dial_all(dialled);
+	while ((f = stack_accept(world.client.stacks[0], 6379, NULL)))
+		flow_close(f, world.now_ns);
+	while (stack_accept(world.client.stacks[1], 6379, NULL))
+		n++;
+	assert_int_equal(n, DIALLED / 2);
+	dial_all(dialled);
+	for (n = 0; stack_accept(world.client.stacks[0], 6379, NULL);)
+		n++;
+	assert_int_equal(n, DIALLED / 2 + DIALLED / 4);
+	for (n = 0; stack_accept(world.client.stacks[1], 6379, NULL);)
+		n++;
+	assert_int_equal(n, DIALLED / 4);
+	world_free(&world);
+}
+
+// A segment of no flow, to a port that both cores listen to, is refused once.
+static void stray_that_all_were_asked_for_is_refused_once(void **state)
+{
+	struct flow *f;
+	world_new(&world, &(struct world_settings){.n_cores = 2, .spread = SPREAD_NONE});
+	for (unsigned core = 0; core < 2; core++)
+		stack_listen(world.client.stacks[core], 6379, NULL, 0, 16);
+	assert_int_equal(stack_connect(world.server.stacks[0], &world.client_address, 6379, NULL,
+				       world.now_ns, &f),
+			 0);
+	steps(SECOND);
+	world.client.is_dead = true;
+	host_stop(&world, &world.client);
+	world.client.is_dead = false;
+	host_start(&world, &world.client);
+	for (unsigned core = 0; core < 2; core++)
+		stack_listen(world.client.stacks[core], 6379, NULL, 0, 16);
+	byte_send(f);
+	steps(SECOND);
+	assert_int_equal(tcp_error(flow_tcp(f)), ECONNRESET);
+	assert_int_equal(client(0)->rst_out, 0);
+	assert_int_equal(client(1)->rst_out, 1);
+	world_free(&world);
+}
+
 // The server dials the client, whose listener is on one core; the SYN comes to either.
 static void accepted_flows_belong_to_the_core_that_listens(void **state)
 {
@@ -245,12 +352,6 @@ static void accepted_flows_belong_to_the_core_that_listens(void **state)
 		assert_int_equal(client(0)->rst_out + client(1)->rst_out, 0);
 		world_free(&world);
 	}
-}
-
-static void steps(uint64_t ns)
-{
-	for (uint64_t end_ns = world.now_ns + ns; world_step(&world, end_ns);)
-		;
 }
 
 // A dataplane that dies says nothing. Its next life pokes what it finds noted, and the peers know.
@@ -301,6 +402,9 @@ int main(void)
 		cmocka_unit_test(stacks_talk_over_a_lossy_wire),
 		cmocka_unit_test(cores_have_their_flows_answers_come_to_them),
 		cmocka_unit_test(frames_that_come_to_the_wrong_queue_find_their_core),
+		cmocka_unit_test(accepted_flows_spread_over_the_cores_that_listen),
+		cmocka_unit_test(flows_that_ended_make_room_on_their_core),
+		cmocka_unit_test(stray_that_all_were_asked_for_is_refused_once),
 		cmocka_unit_test(accepted_flows_belong_to_the_core_that_listens),
 		cmocka_unit_test(peer_of_a_dead_stack_learns_of_it_by_a_poke),
 	};

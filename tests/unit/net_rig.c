@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "tests/tcp_settings.h"
 #include "tests/unit/net_rig.h"
 
 #include <errno.h>
@@ -65,19 +66,7 @@ void fake_nic_init(struct fake_nic *n)
 struct stack_settings rig_settings(bool is_six)
 {
 	struct stack_settings set = {
-		.tcp = {.mss_max = 1460,
-			.mss_min = 1024,
-			.receive_max = 4 << 20,
-			.receive_first = 64 << 10,
-			.send_max = 4 << 20,
-			.rto_min_ns = 200 * MS,
-			.ack_delay_ns = 40 * MS,
-			.user_timeout_ns = 30 * SECOND,
-			.connect_timeout_ns = 20 * SECOND,
-			.keepalive_idle_ns = 60 * SECOND,
-			.keepalive_interval_ns = 5 * SECOND,
-			.keepalive_probes = 3,
-			.time_wait_ns = 60 * SECOND},
+		.tcp = tcp_settings_usual(),
 		.n_addresses = 1,
 		.addresses = {prefix("10.0.0.2", 24)},
 		.n_routes = 1,

@@ -127,15 +127,15 @@ static void frames_are_copied_bounded_and_wake_their_core_once(void **state)
 	n_woken = 0;
 	for (n = 0; n < 1000; n++) {
 		struct nic_frame f = frame_of(bytes, 60 + n, n);
-		if (!steer_put(s, 0, 1, &f, STEER_YOURS))
+		if (!steer_put(s, 0, 1, &f, STEER_YOURS, 0))
 			break;
 	}
 	assert_int_equal(n, STEER_FRAMES);
 	assert_true(steer_is_empty(s, 2) && !steer_is_empty(s, 1));
 	struct nic_frame f = frame_of(bytes, 1515, 1);
-	assert_false(steer_put(s, 0, 2, &f, STEER_COPY)); // too long
+	assert_false(steer_put(s, 0, 2, &f, STEER_COPY, 0)); // too long
 	f = frame_of(bytes, 1514, 7);
-	assert_true(steer_put(s, 0, 2, &f, STEER_COPY));
+	assert_true(steer_put(s, 0, 2, &f, STEER_COPY, 0));
 	memset(bytes, 0, sizeof(bytes));
 	steer_wake(s, 0);
 	assert_int_equal(n_woken, 101);
@@ -148,7 +148,7 @@ static void frames_are_copied_bounded_and_wake_their_core_once(void **state)
 	expect_frame(last, 7, 1514);
 	assert_int_equal(last->why, STEER_COPY);
 	f = frame_of(bytes, 60, 8);
-	assert_true(steer_put(s, 0, 1, &f, STEER_YOURS)); // room came back
+	assert_true(steer_put(s, 0, 1, &f, STEER_YOURS, 0)); // room came back
 	steer_free(s);
 }
 
@@ -158,9 +158,9 @@ static void senders_are_heard_in_turn(void **state)
 	uint8_t bytes[100];
 	for (uint32_t i = 0; i < 10; i++) {
 		struct nic_frame f = frame_of(bytes, 60, i);
-		assert_true(steer_put(s, 1, 0, &f, STEER_YOURS));
+		assert_true(steer_put(s, 1, 0, &f, STEER_YOURS, 1));
 		f = frame_of(bytes, 60, 100 + i);
-		assert_true(steer_put(s, 2, 0, &f, STEER_YOURS));
+		assert_true(steer_put(s, 2, 0, &f, STEER_YOURS, 2));
 	}
 	for (uint32_t i = 0; i < 10; i++) {
 		expect_frame(steer_take(s, 0), i, 60);
@@ -169,19 +169,58 @@ static void senders_are_heard_in_turn(void **state)
 	steer_free(s);
 }
 
+static void new_flows_go_to_the_core_with_the_fewest(void **state)
+{
+	struct steer *s = steer_new(CORES, 100);
+	unsigned of[CORES] = {0};
+	for (unsigned core = 1; core < CORES; core++)
+		assert_int_equal(steer_listen(s, core, 6379), 0);
+	steer_count(s, 1, 1);
+	steer_count(s, 1, 1);
+	steer_count(s, 2, 1);
+	// Core 0 has none, but does not listen.
+	assert_int_equal(steer_listener(s, 0, 6379, 7), 3);
+	assert_int_equal(steer_listener(s, 1, 6379, 7), 3);
+	steer_count(s, 3, 1);
+	for (uint64_t hash = 0; hash < 100; hash++) {
+		of[steer_listener(s, 1, 6379, hash)]++;
+		assert_int_equal(steer_listener(s, 2, 6379, hash), 2); // its own, without need
+	}
+	assert_int_equal(of[2], 50);
+	assert_int_equal(of[3], 50);
+	steer_count(s, 1, -1);
+	steer_count(s, 1, -1);
+	assert_int_equal(steer_listener(s, 0, 6379, 7), 1);
+	steer_free(s);
+}
+
+static void each_core_that_listens_is_asked_once(void **state)
+{
+	struct steer *s = steer_new(CORES, 100);
+	for (unsigned core = 0; core < CORES; core += 2)
+		assert_int_equal(steer_listen(s, core, 6379), 0);
+	assert_int_equal(steer_next(s, 0, 6379, 0), 2);
+	assert_int_equal(steer_next(s, 2, 6379, 0), -1);
+	assert_int_equal(steer_next(s, 1, 6379, 1), 2); // where it came to nobody listens
+	assert_int_equal(steer_next(s, 2, 6379, 1), 0);
+	assert_int_equal(steer_next(s, 0, 6379, 1), -1);
+	assert_int_equal(steer_next(s, 0, 7000, 0), -1);
+	steer_free(s);
+}
+
 static void listeners_of_a_port_share_its_hashes(void **state)
 {
 	struct steer *s = steer_new(CORES, 100);
 	unsigned of[CORES] = {0};
-	assert_int_equal(steer_listener(s, 6379, 1), -1);
+	assert_int_equal(steer_listener(s, 0, 6379, 1), -1);
 	assert_int_equal(steer_listen(s, 1, 6379), 0);
 	assert_int_equal(steer_listen(s, 3, 6379), 0);
 	assert_int_equal(steer_listen(s, 2, 7000), 0);
 	for (uint64_t hash = 0; hash < 100; hash++)
-		of[steer_listener(s, 6379, hash)]++;
+		of[steer_listener(s, 0, 6379, hash)]++;
 	assert_int_equal(of[1], 50);
 	assert_int_equal(of[3], 50);
-	assert_int_equal(steer_listener(s, 7000, 12345), 2);
+	assert_int_equal(steer_listener(s, 0, 7000, 12345), 2);
 	for (uint16_t port = 1; port <= STEER_LISTEN_MAX - 2; port++)
 		assert_int_equal(steer_listen(s, 0, port), 0);
 	assert_int_equal(steer_listen(s, 0, 9999), -ENOBUFS);
@@ -195,7 +234,7 @@ static void *sender(void *arg)
 	uint8_t bytes[64];
 	for (uint32_t i = 0; i < THREAD_FRAMES; i++) {
 		struct nic_frame f = frame_of(bytes, 64, i);
-		while (!steer_put(arg, 1, 0, &f, STEER_YOURS))
+		while (!steer_put(arg, 1, 0, &f, STEER_YOURS, 1))
 			sched_yield();
 	}
 	return NULL;
@@ -224,6 +263,8 @@ int main(void)
 		cmocka_unit_test(port_is_chosen_though_no_queue_fits),
 		cmocka_unit_test(frames_are_copied_bounded_and_wake_their_core_once),
 		cmocka_unit_test(senders_are_heard_in_turn),
+		cmocka_unit_test(new_flows_go_to_the_core_with_the_fewest),
+		cmocka_unit_test(each_core_that_listens_is_asked_once),
 		cmocka_unit_test(listeners_of_a_port_share_its_hashes),
 		cmocka_unit_test(frames_pass_between_threads_whole_and_in_order),
 	};

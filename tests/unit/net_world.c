@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "tests/tcp_settings.h"
 #include "tests/unit/net_world.h"
 
 #include "dataplane/net/bytes.h"
@@ -33,8 +34,9 @@ static void device_receive(struct host *h)
 	struct nic_frame frames[NIC_BURST];
 	int n = nic_receive(h->wire, frames, NIC_BURST);
 	for (int i = 0; i < n; i++) {
+		unsigned right = h->spread == SPREAD_NONE ? 0 : queue_of(h, &frames[i]);
 		unsigned wrong = h->spread == SPREAD_WRONG;
-		struct queue *q = &h->queues[(queue_of(h, &frames[i]) + wrong) % h->n_cores];
+		struct queue *q = &h->queues[(right + wrong) % h->n_cores];
 		assert_true(q->n < QUEUE_FRAMES && frames[i].len <= QUEUE_FRAME_LEN);
 		struct queue_frame *f = &q->frames[q->n++];
 		f->frame = frames[i];
@@ -104,25 +106,13 @@ static struct stack_settings settings(const struct world_settings *set,
 				      const struct net_address *address)
 {
 	struct stack_settings s = {
-		.tcp = {.mss_max = 1460,
-			.mss_min = 1024,
-			.receive_max = 4 << 20,
-			.receive_first = 64 << 10,
-			.send_max = 4 << 20,
-			.segment_max = 64 << 10,
-			.rto_min_ns = 200 * MS,
-			.ack_delay_ns = 40 * MS,
-			.user_timeout_ns = 30 * SECOND,
-			.connect_timeout_ns = 20 * SECOND,
-			.keepalive_idle_ns = 60 * SECOND,
-			.keepalive_interval_ns = 5 * SECOND,
-			.keepalive_probes = 3,
-			.time_wait_ns = 60 * SECOND},
+		.tcp = tcp_settings_usual(),
 		.vlan = set->vlan,
 		.n_addresses = 1,
 		.addresses = {{*address, set->is_six ? 64 : 24}},
 		.connections_max = 64,
 	};
+	s.tcp.segment_max = 64 << 10;
 	return s;
 }
 

@@ -18,6 +18,7 @@
 enum host_spread {    // to which queue a device brings a frame
 	SPREAD_RIGHT, // the one that RSS says
 	SPREAD_WRONG, // always another one
+	SPREAD_NONE,  // the first, whatever it is
 };
 
 struct world_settings {

@@ -8,6 +8,7 @@
 #include "dataplane/tcp/tcp.h"
 #include "tests/unit/random.h"
 #include "tests/unit/test.h"
+#include "tests/tcp_settings.h"
 
 #define MS       1000000ull
 #define SECOND   (1000 * MS)
@@ -15,22 +16,12 @@
 
 static inline struct tcp_settings rig_settings(void)
 {
-	return (struct tcp_settings){
-		.congestion = TCP_CUBIC,
-		.mss_max = 1460,
-		.mss_min = 1024,
-		.receive_max = 16 << 20,
-		.receive_first = 128 << 10,
-		.send_max = 16 << 20,
-		.rto_min_ns = 200 * MS,
-		.ack_delay_ns = 40 * MS,
-		.user_timeout_ns = 30 * SECOND,
-		.connect_timeout_ns = 10 * SECOND,
-		.keepalive_idle_ns = 60 * SECOND,
-		.keepalive_interval_ns = 5 * SECOND,
-		.keepalive_probes = 3,
-		.time_wait_ns = 60 * SECOND,
-	};
+	struct tcp_settings set = tcp_settings_usual();
+
+	set.receive_max = set.send_max = 16 << 20;
+	set.receive_first = 128 << 10;
+	set.connect_timeout_ns = 10 * SECOND;
+	return set;
 }
 
 static inline struct tcp_tuple rig_tuple(bool is_server)

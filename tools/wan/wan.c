@@ -170,6 +170,7 @@ static bool prepare(struct wan *w)
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
+	signal(SIGINT, SIG_DFL); // who was started in the background inherits that it is ignored
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	w->signals = signalfd(-1, &set, SFD_CLOEXEC);
 	prctl(PR_SET_TIMERSLACK, 1);

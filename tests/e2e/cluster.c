@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "tests/e2e/harness.h"
+
+#define OPTIONS_MAX 40
+
+// Long enough that a busy machine fails nobody over, short enough for a test that waits for it.
+#define NODE_TIMEOUT_MS "2000"
+
+// ---- What it looks like ---------------------------------------------------------------------
+
+static bool runs(struct server *s)
+{
+	return !process_has_ended(s->process);
+}
+
+static bool map_read(struct server *s, struct cluster_map *map)
+{
+	const struct cluster_asked asked = {here(), false};
+	redisReply *r = ask(s, "CLUSTER NODES");
+
+	cluster_map_reset(map);
+	bool read = r->type == REDIS_REPLY_STRING &&
+		    !cluster_nodes_read(map, (struct span){r->str, r->len}, &asked);
+	freeReplyObject(r);
+	return read;
+}
+
+const struct cluster_map *cluster_look(struct cluster *c)
+{
+	for (unsigned i = 0; i < c->nodes.n; i++)
+		if (runs(c->nodes.list[i]) && map_read(c->nodes.list[i], &c->map))
+			return &c->map;
+	fail_msg("no node of the cluster runs");
+	return NULL;
+}
+
+const char *cluster_id(struct server *s)
+{
+	return ask_text(s, "CLUSTER MYID");
+}
+
+static struct server *server_at(const struct cluster *c, int port)
+{
+	for (unsigned i = 0; i < c->nodes.n; i++)
+		if (c->nodes.list[i]->port == port)
+			return c->nodes.list[i];
+	return NULL;
+}
+
+struct server *cluster_owner(const struct cluster *c, uint16_t slot)
+{
+	uint16_t owner = c->map.owner[slot];
+
+	return owner == CLUSTER_NONE ? NULL : server_at(c, c->map.nodes[owner].port);
+}
+
+struct server *cluster_owner_of(const struct cluster *c, const char *key)
+{
+	return cluster_owner(c, key_slot(span_of(key)));
+}
+
+struct servers cluster_masters(struct cluster *c)
+{
+	const struct cluster_map *map = cluster_look(c);
+	struct servers masters = {.n = 0};
+
+	for (unsigned i = 0; i < map->n_nodes; i++)
+		if (map->nodes[i].n_slots)
+			masters.list[masters.n++] = server_at(c, map->nodes[i].port);
+	return masters;
+}
+
+struct server *cluster_replica(struct cluster *c, const struct server *master)
+{
+	const struct cluster_map *map = cluster_look(c);
+
+	for (unsigned i = 0; i < map->n_nodes; i++) {
+		const struct cluster_node *node = &map->nodes[i];
+		struct server *s = server_at(c, node->port);
+		bool of_it = (node->flags & CLUSTER_REPLICA) && node->master != CLUSTER_NONE &&
+			     map->nodes[node->master].port == master->port;
+		if (of_it && s && runs(s))
+			return s;
+	}
+	return NULL;
+}
+
+// ---- When all agree -------------------------------------------------------------------------
+
+// Whether a node that runs sees what it should: those that run are members and up, nobody else owns
+// slots, and the owners are those of c->map.
+static bool view_is_settled(const struct cluster *c, const struct cluster_map *map)
+{
+	unsigned running = 0;
+
+	for (unsigned i = 0; i < map->n_nodes; i++) {
+		const struct cluster_node *node = &map->nodes[i];
+		struct server *s = server_at(c, node->port);
+		bool up = s && runs(s);
+		unsigned bad = CLUSTER_FAIL | CLUSTER_PFAIL | CLUSTER_HANDSHAKE | CLUSTER_NOADDR;
+		if (up && (node->flags & bad))
+			return false;
+		if (!up && node->n_slots)
+			return false;
+		running += up;
+	}
+	for (unsigned i = 0; i < c->nodes.n; i++)
+		running -= runs(c->nodes.list[i]);
+	for (unsigned slot = 0; slot < SLOT_COUNT; slot++) {
+		uint16_t a = c->map.owner[slot], b = map->owner[slot];
+		if (a == CLUSTER_NONE || b == CLUSTER_NONE ||
+		    strcmp(c->map.nodes[a].id, map->nodes[b].id))
+			return false;
+	}
+	return !running;
+}
+
+static bool node_is_well(struct server *s)
+{
+	redisReply *r = ask(s, "CLUSTER INFO");
+	bool ok = r->str && strstr(r->str, "cluster_state:ok");
+
+	freeReplyObject(r);
+	return ok && (strcmp(info_text(s, "replication", "role"), "slave") ||
+		      !strcmp(info_text(s, "replication", "master_link_status"), "up"));
+}
+
+static bool is_settled(void *arg)
+{
+	struct cluster *c = arg;
+	struct cluster_map *map = malloc(sizeof(*map));
+	bool settled = true;
+
+	assert_non_null(map);
+	cluster_look(c);
+	for (unsigned i = 0; settled && i < c->nodes.n; i++) {
+		struct server *s = c->nodes.list[i];
+		settled = !runs(s) ||
+			  (node_is_well(s) && map_read(s, map) && view_is_settled(c, map));
+	}
+	free(map);
+	return settled;
+}
+
+void cluster_settle(struct cluster *c)
+{
+	wait_until(is_settled, c, "the nodes of the cluster to agree");
+}
+
+// ---- Start ----------------------------------------------------------------------------------
+
+static void slots_assign(struct cluster *c)
+{
+	for (unsigned i = 0; i < c->n_masters; i++) {
+		unsigned first = SLOT_COUNT * i / c->n_masters;
+		unsigned end = SLOT_COUNT * (i + 1) / c->n_masters;
+		run(c->nodes.list[i], "CLUSTER ADDSLOTSRANGE %d %d", (int)first, (int)end - 1);
+	}
+	for (unsigned i = 0; i < c->nodes.n; i++)
+		run(c->nodes.list[i], "CLUSTER SET-CONFIG-EPOCH %d", (int)i + 1);
+}
+
+static const char *bus_port(const struct server *s)
+{
+	const char *port = "";
+
+	for (unsigned i = 0; s->options[i]; i++)
+		if (!strcmp(s->options[i], "--cluster-port"))
+			port = s->options[i + 1];
+	return port;
+}
+
+static void nodes_meet(struct cluster *c)
+{
+	for (unsigned i = 1; i < c->nodes.n; i++)
+		run(c->nodes.list[0], "CLUSTER MEET %s %d %s", here(), c->nodes.list[i]->port,
+		    bus_port(c->nodes.list[i]));
+}
+
+struct following {
+	struct server *replica;
+	const char *master;
+};
+
+// Refused until the replica has heard of its master.
+static bool replica_obeys(void *arg)
+{
+	struct following *f = arg;
+	redisReply *r = ask(f->replica, "CLUSTER REPLICATE %s", f->master);
+	bool done = r->type != REDIS_REPLY_ERROR;
+
+	freeReplyObject(r);
+	return done;
+}
+
+static void replicas_follow(struct cluster *c)
+{
+	for (unsigned i = c->n_masters; i < c->nodes.n; i++) {
+		struct server *master = c->nodes.list[i % c->n_masters];
+		struct following f = {c->nodes.list[i], cluster_id(master)};
+		wait_until(replica_obeys, &f, "a replica to know its master");
+	}
+}
+
+static void node_start(struct cluster *c, const char *name, const char *const *more)
+{
+	const char *options[OPTIONS_MAX + 24] = {
+		"--cluster-enabled",
+		"yes",
+		"--cluster-node-timeout",
+		NODE_TIMEOUT_MS,
+		"--cluster-announce-ip",
+		here(),
+		"--cluster-port",
+		text("%d", free_port()),
+		"--cluster-allow-replica-migration",
+		"no",
+		"--cluster-replica-validity-factor",
+		"0",
+	};
+	unsigned n = 12;
+
+	for (; *more; more++)
+		options[n++] = *more;
+	const char *own = text("%s-%u", name, c->nodes.n);
+	assert_true(c->nodes.n < SERVERS_MAX);
+	c->nodes.list[c->nodes.n++] = server_start_with(c->world, own, options);
+}
+
+struct cluster *cluster_start(struct world *w, const char *name, unsigned masters,
+			      unsigned replicas, ...)
+{
+	struct cluster *c = calloc(1, sizeof(*c));
+	const char *options[OPTIONS_MAX] = {NULL};
+	va_list args;
+
+	assert_non_null(c);
+	c->world = w;
+	c->next = w->clusters;
+	w->clusters = c;
+	c->n_masters = masters;
+	va_start(args, replicas);
+	for (unsigned n = 0; n < OPTIONS_MAX - 1 && (options[n] = va_arg(args, const char *));)
+		n++;
+	va_end(args);
+	size_t len = (size_t)snprintf(c->url, sizeof(c->url), "redis+cluster://");
+	for (unsigned i = 0; i < masters * (1 + replicas); i++) {
+		node_start(c, name, options);
+		len += (size_t)snprintf(c->url + len, sizeof(c->url) - len, "%s%s:%d", i ? "," : "",
+					here(), c->nodes.list[i]->port);
+	}
+	slots_assign(c);
+	nodes_meet(c);
+	replicas_follow(c);
+	cluster_settle(c);
+	return c;
+}
+
+void clusters_free(struct world *w)
+{
+	while (w->clusters) {
+		struct cluster *c = w->clusters;
+		w->clusters = c->next;
+		free(c); // its servers are the world's
+	}
+}
+
+// ---- Keys and failovers ---------------------------------------------------------------------
+
+void cluster_fill(struct cluster *c, const char *prefix, unsigned n, unsigned len)
+{
+	char *value = malloc(len + 1);
+
+	assert_non_null(value);
+	for (unsigned i = 0; i < n; i++) {
+		const char *key = text("%s:%u", prefix, i);
+		snprintf(value, len + 1, "%0*u", (int)len, i);
+		queue(cluster_owner_of(c, key), "SET %s %b", key, value, (size_t)len);
+	}
+	for (unsigned i = 0; i < c->nodes.n; i++)
+		queue_flush(c->nodes.list[i]);
+	free(value);
+}
+
+struct takeover {
+	struct cluster *c;
+	char former[CLUSTER_ID_LEN + 1];
+};
+
+// Nobody is left who takes the former master for an owner of slots.
+static bool has_no_slots(void *arg)
+{
+	struct takeover *t = arg;
+	const struct cluster_map *map = cluster_look(t->c);
+	uint16_t former = cluster_node_find(map, span_of(t->former));
+
+	return former == CLUSTER_NONE || !map->nodes[former].n_slots;
+}
+
+void cluster_failover(struct cluster *c, struct server *replica)
+{
+	struct takeover t = {.c = c};
+	const char *id = cluster_id(replica);
+	const struct cluster_map *map = cluster_look(c);
+	uint16_t node = cluster_node_find(map, span_of(id));
+
+	assert_true(node != CLUSTER_NONE && map->nodes[node].master != CLUSTER_NONE);
+	snprintf(t.former, sizeof(t.former), "%s", map->nodes[map->nodes[node].master].id);
+	run(replica, "CLUSTER FAILOVER");
+	wait_until(has_no_slots, &t, "the replica to take over");
+	cluster_settle(c);
+}
+
+struct server *cluster_kill_master(struct cluster *c, struct server *master)
+{
+	struct takeover t = {.c = c};
+	uint16_t slot = 0;
+
+	cluster_look(c);
+	while (cluster_owner(c, slot) != master)
+		slot++;
+	snprintf(t.former, sizeof(t.former), "%s", c->map.nodes[c->map.owner[slot]].id);
+	server_kill(master);
+	wait_until(has_no_slots, &t, "a replica to take over");
+	cluster_settle(c);
+	return cluster_owner(c, slot);
+}

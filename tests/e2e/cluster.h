@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Real Redis Clusters on the loopback: started within seconds, and everything that operators and
+// faults do to them. A function that changes a cluster returns when every living node agrees.
+#pragma once
+
+#include "parsers/cluster.h"
+#include "tests/e2e/server.h"
+
+struct cluster {
+	struct cluster *next;
+	struct world *world;
+	struct servers nodes; // masters as they were at the start, then their replicas in turn
+	unsigned n_masters;
+	struct cluster_map map; // as of the last cluster_look()
+	char url[600];          // redis+cluster://HOST:PORT,... of all nodes
+};
+
+// Start a cluster whose masters have equal shares of the slots.
+//
+// @param name      for the names of its servers: NAME-0, NAME-1, ...
+// @param replicas  of each master
+// @param ...       options of each server, see server_start(); NULL
+struct cluster *cluster_start(struct world *w, const char *name, unsigned masters,
+			      unsigned replicas, ...) __attribute__((sentinel));
+
+// Read the map from a living node, and again until it tells of no trouble: every node that runs is
+// known to all, nobody else owns slots, and all say that the cluster is well.
+void cluster_settle(struct cluster *c);
+
+// Read the map from a living node, whatever it says.
+const struct cluster_map *cluster_look(struct cluster *c);
+
+// The server that owns a slot, or the slot of a key, as of the last look; NULL: none.
+struct server *cluster_owner(const struct cluster *c, uint16_t slot);
+struct server *cluster_owner_of(const struct cluster *c, const char *key);
+
+// The servers that own slots.
+struct servers cluster_masters(struct cluster *c);
+
+// A replica of a master, NULL: it has none that runs.
+struct server *cluster_replica(struct cluster *c, const struct server *master);
+
+// The id of a node.
+const char *cluster_id(struct server *s);
+
+// SET PREFIX:0 .. PREFIX:n-1, wherever they belong.
+void cluster_fill(struct cluster *c, const char *prefix, unsigned n, unsigned len);
+
+// Let a replica take over from its living master (CLUSTER FAILOVER).
+void cluster_failover(struct cluster *c, struct server *replica);
+
+// Kill a master and wait until one of its replicas has taken over. @return it
+struct server *cluster_kill_master(struct cluster *c, struct server *master);
+
+// ---- Slots that move (cluster_move.c) -------------------------------------------------------
+
+// Begin: the owner gives away, `to` takes in. Nothing has moved yet.
+void slot_move_begin(struct cluster *c, uint16_t slot, struct server *to);
+
+// Send up to `most` keys of the slot on. @return how many went
+unsigned slot_move_keys(struct cluster *c, uint16_t slot, struct server *to, unsigned most);
+
+// End: `to` is the owner, and everybody hears it.
+void slot_move_end(struct cluster *c, uint16_t slot, struct server *to);
+
+// End it the other way: the owner keeps the slot. Keys that went stay where they went.
+void slot_move_undo(struct cluster *c, uint16_t slot, struct server *to);
+
+// Move slots first..last with all their keys.
+void slots_move(struct cluster *c, uint16_t first, uint16_t last, struct server *to);
+
+void clusters_free(struct world *w);
