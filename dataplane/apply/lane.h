@@ -54,7 +54,12 @@ enum lane_verdict {
 struct lane_found {
 	struct marker marker;
 	unsigned first_slot, last_slot;
+	// In a cluster:
+	bool of_slot;     // it tells what the slot holds, but not where a command begins
+	uint16_t node;    // it speaks of slots that this one owns, as of lane.found_owner
 };
+
+struct cluster_lane;
 
 // How near the target is to its maxmemory, see caution.c.
 struct caution {
@@ -83,6 +88,9 @@ struct lane {
 	// Between the cores.
 	_Atomic uint64_t done_seq
 		__attribute__((aligned(64))); // writer: lane. all up to it are answered
+	_Atomic uint64_t marked_seq; // writer: lane. markers in the target cover all up to it
+	_Atomic uint64_t low; // writer: lane. of a cluster: the offset that they tell, which holds
+			      // the frontier back; UINT64_MAX: nothing was sent yet
 	_Atomic uint64_t waiters; // lanes that wait for done_seq: they set their bit, we clear
 	_Atomic uint32_t state;          // enum lane_state; writer: lane
 	_Atomic uint32_t verdict; // enum lane_verdict; writer: lane, once error and text are set
@@ -93,12 +101,15 @@ struct lane {
 	_Atomic uint64_t wait_deadline_ms;
 	_Atomic uint32_t wish __attribute__((aligned(64))); // writer: home. generation << 1 | open
 	_Atomic uint32_t phase_snapshot; // writer: home. 1 while a snapshot is loaded
+	_Atomic uint64_t again_until; // writer: home. what begins before it a former life may have
+				      // sent; of a cluster, where that goes again
 
 	// Written by the lane before `verdict` or LANE_READY, read by the home after.
 	enum error_id error;
 	char text[TEXT_LEN];
 	struct lane_found *found; // lane 0: all markers, as of the first READY of the wish; owned
 	unsigned n_found;
+	uint16_t *found_owner; // of a cluster: SLOT_COUNT numbers of nodes; owned; else NULL
 	_Atomic uint64_t server;         // the process at hand, as a hash of its run id
 	_Atomic uint64_t found_server;   // lane 0: the process in which they were found
 	_Atomic uint64_t
@@ -108,6 +119,7 @@ struct lane {
 	uint64_t n_keys;                 // keys in the target at the first READY of the wish
 
 	// The lane's core only.
+	struct cluster_lane *cluster;    // the target is a cluster; NULL: one server
 	struct stream *stream;
 	uint32_t queue[LANE_BATCHES];    // ring of handles: oldest unanswered first
 	unsigned head, n_queued, n_sent; // n_sent: begun to be sent; the last one perhaps in part
