@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
+#include "dataplane/group/group.h"
+
 #define TOUCH_EVERY_NS     1000000000ull
 #define CATCH_UP_WAIT_NS   3000000000ull
 #define SNAPSHOTS_LOST_MAX 10
@@ -68,6 +70,8 @@ static int parts_init(struct link *link, struct core *const *lane_cores)
 {
 	const struct link_config *config = link->config;
 	const struct link_settings *set = &config->settings;
+	park_init(&link->own_park, &disk_kernel, config->state_dir);
+	link->park = link->group ? &link->group->park : &link->own_park;
 	if (logs_init(link))
 		return -1;
 	link->log_cursor = log_cursor_add(&link->log);
@@ -75,7 +79,7 @@ static int parts_init(struct link *link, struct core *const *lane_cores)
 	uint64_t run = random_run();
 	for (unsigned i = 0; i < link->n_lanes; i++)
 		if (lane_init(&link->lanes[i], i, link->n_lanes, link->lanes, config,
-			      &link->slot->lanes[i], lane_cores[i], link->core, &link->park, run))
+			      &link->slot->lanes[i], lane_cores[i], link->core, link->park, run))
 			return -1;
 	place_init(&link->place, set, link->lanes, link->n_lanes);
 	snprintf(link->place.marker.site, sizeof(link->place.marker.site), "%s",
@@ -89,15 +93,14 @@ static int parts_init(struct link *link, struct core *const *lane_cores)
 	link->snapshot.only_db = config->source.db >= 0 ? config->source.db : config->target.db;
 	link->snapshot.to_db = config->target.db >= 0 ? config->target.db : config->source.db;
 	snapshot_init(&link->snapshot, &link->snapshot_log, &link->place, link_counters(link),
-		      &link->sweep.keys, &link->route.holds, &link->park);
-	park_init(&link->park, &disk_kernel, config->state_dir);
+		      &link->sweep.keys, &link->route.holds, link->park);
 	if (link_point_open(link))
 		return -1;
 	return route_init(&link->route, &link->log, &link->place, link_counters(link), config);
 }
 
 struct link *link_new(struct core *core, uint32_t index, struct link_slot *slot,
-		      struct core *const *lane_cores, unsigned n_lanes)
+		      struct core *const *lane_cores, unsigned n_lanes, struct group *group)
 {
 	struct link *link = calloc(1, sizeof(*link));
 	if (!link)
@@ -106,6 +109,7 @@ struct link *link_new(struct core *core, uint32_t index, struct link_slot *slot,
 	link->index = index;
 	link->slot = slot;
 	link->config = &slot->config;
+	link->group = group;
 	link->n_lanes = n_lanes;
 	link->last_phase = PHASE_DONE;
 	link->looks = true;
@@ -137,7 +141,7 @@ void link_free(struct link *link)
 	route_fini(&link->route);
 	for (unsigned i = 0; i < link->n_lanes; i++)
 		lane_fini(&link->lanes[i]);
-	park_fini(&link->park);
+	park_fini(&link->own_park);
 	log_fini(&link->log);
 	log_fini(&link->snapshot_log);
 	free(link->lanes);
@@ -166,7 +170,7 @@ void link_fail(struct link *link, enum error_id error, const char *text)
 		return;
 	shared_text_set(&state->failure, text);
 	atomic_store(&state->error, error);
-	core_log(link->core, EVENT_ERROR, link->index, "%s", text);
+	link_log(link, EVENT_ERROR, text);
 	link_close(link, PHASE_FAILED);
 }
 

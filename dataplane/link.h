@@ -61,7 +61,9 @@ struct link {
 	struct route route;
 	struct snapshot snapshot;
 	struct sweep sweep;
-	struct park park;
+	struct park *park;            // own_park, or that of the group
+	struct park own_park;
+	struct group *group;          // that it is a member of; NULL: none
 	struct lane *lanes;
 	unsigned n_lanes;
 
@@ -72,6 +74,8 @@ struct link {
 	unsigned n_snapshots_lost;    // in a row
 	uint64_t held_end;            // highest offset that the target holds, as the life began
 	bool joined;                  // the markers were looked at once
+	bool looked;                  // the lanes have been open once
+	bool finds_ours;              // the target was empty then, or had our markers
 	bool looks;                   // the markers say where to go on, else: full sync
 	char resume_text[TEXT_LEN];   // where the target ends, and who says so
 	char full_reason[TEXT_LEN];   // of the full sync that is asked for or offered
@@ -110,10 +114,12 @@ struct link {
 	struct clock_reading now;
 };
 
+// @param index       of the link in the contract, of a member that of its group
 // @param lane_cores  the core of each lane, n_lanes
+// @param group       NULL: it is no member
 // @return NULL when out of memory
 struct link *link_new(struct core *core, uint32_t index, struct link_slot *slot,
-		      struct core *const *lane_cores, unsigned n_lanes);
+		      struct core *const *lane_cores, unsigned n_lanes, struct group *group);
 
 // @param link  over, and no task of any core any more
 void link_free(struct link *link);

@@ -57,5 +57,6 @@ void link_stream_starts(struct link *link);
 
 // link_show.c
 void link_publish(struct link *link);
+void link_log(struct link *link, enum event_level level, const char *text);
 void link_note(struct link *link, enum event_level level, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

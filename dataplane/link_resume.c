@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "dataplane/group/group.h"
 #include "dataplane/link_priv.h"
 
 static bool is_exactly_once(const struct link *link)
@@ -75,7 +76,7 @@ static void life_begins(struct link *link)
 	uint64_t epoch = first->epoch;
 	checkpoint_target(target, &link->config->target);
 	bool same = link->point_known && !strcmp(c->target, target);
-	c->ours = same ? c->ours : !first->n_keys || first->n_found;
+	c->ours = same ? c->ours : link->finds_ours;
 	// A target that lost its epoch would have us take that of a former life again.
 	if (epoch && link->point_known && c->epoch >= epoch)
 		epoch = c->epoch + 1;
@@ -187,11 +188,24 @@ static bool link_resumes(struct link *link)
 	return false;
 }
 
+// The first look at the target. @return false while other members of the group have not had theirs
+static bool target_looked_at(struct link *link)
+{
+	const struct lane *first = &link->lanes[0];
+	if (!link->looked) {
+		link->looked = true;
+		link->finds_ours = !first->n_keys || first->n_found;
+	}
+	return link->joined || !link->group || group_may_begin(link->group, &link->finds_ours);
+}
+
 void link_opening_turn(struct link *link)
 {
 	if (!lanes_ready(link))
 		return;
 	link->target = link->lanes[0].version;
+	if (!target_looked_at(link))
+		return;
 	if (link->looks && !lanes_agree(link)) {
 		link_look(link, "the target was restarted");
 		return;

@@ -25,6 +25,16 @@ static enum link_phase phase_now(const struct link *link)
 	return link->stage == LINK_OVER ? link->last_phase : phases[link->stage];
 }
 
+// One line for the log; of a member with the name of its shard.
+void link_log(struct link *link, enum event_level level, const char *text)
+{
+	const char *shard = link->group ? strrchr(link->config->name, '.') : NULL;
+	if (shard)
+		core_log(link->core, level, link->index, "shard %s: %.200s", shard + 1, text);
+	else
+		core_log(link->core, level, link->index, "%s", text);
+}
+
 void link_note(struct link *link, enum event_level level, const char *format, ...)
 {
 	char text[TEXT_LEN];
@@ -33,7 +43,7 @@ void link_note(struct link *link, enum event_level level, const char *format, ..
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	shared_text_set(&link->slot->state.note, text);
-	core_log(link->core, level, link->index, "%s", text);
+	link_log(link, level, text);
 }
 
 static const char *delivery_text(const struct link *link)

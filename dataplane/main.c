@@ -15,11 +15,10 @@
 #include <unistd.h>
 
 #include "dataplane/contract/network.h"
-#include "dataplane/link.h"
+#include "dataplane/jobs.h"
 #include "dataplane/net/host.h"
 #include "drivers/cores.h"
 #include "drivers/nic_dpdk.h"
-#include "drivers/socket.h"
 #include "drivers/stream_tls.h"
 
 struct dataplane {
@@ -30,9 +29,7 @@ struct dataplane {
 	pthread_t threads[CORES_MAX];
 	unsigned n_cores;
 	pthread_mutex_t log_lock;
-	struct link *links[LINKS_MAX];
-	bool leaving[LINKS_MAX]; // over, and its tasks are being removed
-	bool again[LINKS_MAX];   // to be started once it has left
+	struct jobs jobs;
 };
 
 // What flyoverd says on the command line.
@@ -61,144 +58,16 @@ static struct contract *contract_map(void)
 	return c;
 }
 
-// ---- Links
-
-// Lanes go to the other cores in turn; with one core everything runs in one loop.
-static struct core *lane_core(struct dataplane *d, unsigned link, unsigned lane)
-{
-	if (d->n_cores == 1)
-		return &d->cores[0];
-	return &d->cores[1 + (link + lane) % (d->n_cores - 1)];
-}
-
-static void link_refuse(struct dataplane *d, uint32_t index, enum error_id error, const char *text)
-{
-	struct link_state *state = &d->contract->links[index].state;
-	shared_text_set(&state->failure, text);
-	atomic_store(&state->error, error);
-	atomic_store(&state->phase, PHASE_FAILED);
-}
-
-// What a link may ask for and this version does not do. @return a sentence, NULL: nothing
-static const char *what_is_missing(const struct dataplane *d, const struct link_config *config)
-{
-	if (config->settings.net == NET_DPDK && !d->net.n_cores)
-		return "net: dpdk needs a device, and this dataplane was started without one; set "
-		       "nic and addr, and start flyoverd again";
-	if (config->source.kind == URL_SENTINEL || config->target.kind == URL_SENTINEL)
-		return "this version does not ask sentinels; name the master by redis://";
-	if (config->source.kind == URL_CLUSTER)
-		return "this version does not read from clusters; name one server by redis://";
-	if (config->target.kind == URL_CLUSTER)
-		return "this version does not write to clusters; name one server by redis://";
-	return NULL;
-}
-
-// A kernel that lacks what the link asks for is no reason to stop: its own choice serves.
-static void congestion_look(struct dataplane *d, uint32_t index, const struct link_config *config)
-{
-	unsigned asked = (unsigned)config->settings.congestion;
-	const char *name = asked == CONGESTION_BBR ? "bbr" : "cubic";
-	bool has_sockets = config->source.host[0] || config->target.host[0];
-	if (config->settings.net == NET_DPDK || !has_sockets || asked == CONGESTION_AUTO)
-		return;
-	int rc = socket_congestion_try((enum stream_congestion)asked);
-	if (rc)
-		core_log(&d->cores[0], EVENT_WARN, index,
-			 "congestion: the kernel does not give us %s (%s), so its own choice "
-			 "serves; try modprobe tcp_%s, and look at "
-			 "net.ipv4.tcp_allowed_congestion_control",
-			 name, strerror(-rc), name);
-}
-
-static void link_start(struct dataplane *d, uint32_t index)
-{
-	struct link_slot *slot = &d->contract->links[index];
-	struct core *lane_cores[LANES_MAX];
-	unsigned n_lanes = (unsigned)slot->config.settings.lanes;
-	if (d->links[index]) {
-		d->again[index] = link_is_over(d->links[index]);
-		return;
-	}
-	if (n_lanes < 1 || n_lanes > LANES_MAX) {
-		link_refuse(d, index, ERROR_CONFIG, "lanes is not between 1 and 32");
-		return;
-	}
-	const char *missing = what_is_missing(d, &slot->config);
-	if (missing) {
-		link_refuse(d, index, ERROR_CONFIG, missing);
-		return;
-	}
-	for (unsigned i = 0; i < n_lanes; i++)
-		lane_cores[i] = lane_core(d, index, i);
-	struct link *link = link_new(&d->cores[0], index, slot, lane_cores, n_lanes);
-	if (!link) {
-		link_refuse(d, index, ERROR_MEMORY, "no memory for the windows of the link");
-		return;
-	}
-	d->links[index] = link;
-	congestion_look(d, index, &slot->config);
-	shared_text_set(&slot->state.io,
-			slot->config.settings.net == NET_DPDK ? d->net.text : d->io);
-	atomic_store(&slot->state.lanes, n_lanes);
-	atomic_store(&slot->state.started_ms, d->cores[0].now.wall_ms);
-	atomic_store(&slot->state.phase, PHASE_CONNECTING);
-	core_add(&d->cores[0], link_turn, link);
-	for (unsigned i = 0; i < n_lanes; i++)
-		core_add(lane_cores[i], lane_turn, &link->lanes[i]);
-}
-
-// A link that is over is let go by every core before it is freed.
-static void link_retire(struct dataplane *d, unsigned index)
-{
-	struct link *link = d->links[index];
-	if (!link || !link_is_over(link))
-		return;
-	if (!d->leaving[index]) {
-		d->leaving[index] = true;
-		core_remove(&d->cores[0], link);
-		for (unsigned i = 0; i < link->n_lanes; i++)
-			core_remove(link->lanes[i].core, &link->lanes[i]);
-		return;
-	}
-	for (unsigned i = 0; i < d->n_cores; i++)
-		if (!core_is_settled(&d->cores[i]))
-			return;
-	link_free(link);
-	d->links[index] = NULL;
-	d->leaving[index] = false;
-	if (d->again[index]) {
-		d->again[index] = false;
-		link_start(d, index);
-	}
-}
-
-static void command_do(struct dataplane *d, const struct command_record *r)
-{
-	struct link *link = r->link < LINKS_MAX ? d->links[r->link] : NULL;
-	if (r->verb == COMMAND_LINK_START && r->link < LINKS_MAX)
-		link_start(d, r->link);
-	else if (!link)
-		return;
-	else if (r->verb == COMMAND_LINK_PAUSE || r->verb == COMMAND_LINK_RESUME)
-		link_pause(link, r->verb == COMMAND_LINK_PAUSE);
-	else if (r->verb == COMMAND_LINK_DRAIN)
-		link_drain(link);
-	else if (r->verb == COMMAND_LINK_STOP)
-		link_stop(link);
-}
-
 // Core 0, each turn. @return false to end
 static bool housekeeping(struct core *c, void *owner)
 {
 	struct dataplane *d = owner;
 	struct command_record r;
-	for (unsigned i = 0; i < LINKS_MAX; i++)
-		link_retire(d, i);
+	jobs_turn(&d->jobs);
 	while (contract_command_pop(d->contract, &r)) {
 		if (r.verb == COMMAND_EXIT)
 			return false;
-		command_do(d, &r);
+		jobs_command(&d->jobs, &r);
 	}
 	return true;
 }
@@ -243,6 +112,11 @@ static int cores_open(struct dataplane *d, const struct settings *set)
 	d->n_cores = n;
 	if (d->net.n_cores && host_net_attach(&d->net, d->cores))
 		return -ENOBUFS;
+	d->jobs.contract = d->contract;
+	d->jobs.cores = d->cores;
+	d->jobs.n_cores = n;
+	d->jobs.io = d->io;
+	d->jobs.net = d->net.n_cores ? d->net.text : NULL;
 	d->cores[0].housekeeping = housekeeping;
 	d->cores[0].owner = d;
 	core_log(&d->cores[0], EVENT_INFO, LINKS_MAX, "%u core%s, sockets by %s", n,
@@ -279,9 +153,7 @@ static void cores_stop(struct dataplane *d)
 		core_wake(&d->cores[i]);
 		pthread_join(d->threads[i], NULL);
 	}
-	for (unsigned i = 0; i < LINKS_MAX; i++)
-		if (d->links[i])
-			link_free(d->links[i]);
+	jobs_free(&d->jobs);
 	for (unsigned i = 0; i < d->n_cores; i++)
 		core_fini(&d->cores[i]);
 	if (d->net.n_cores)

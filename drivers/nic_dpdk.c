@@ -352,7 +352,10 @@ static int open_logged(const struct nic_dpdk_settings *set, struct dpdk_device *
 	int rc = dpdk_start(set, d, text);
 	if (rc)
 		return rc;
+	sigset_t before;
+	dpdk_signals_hold(&before); // net_vhost has a thread of its own
 	rc = dpdk_port_open(set, d, out, text);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (rc && !text[0])
 		dpdk_explain(d, dpdk_log_held(), -rc, text);
 	return rc;

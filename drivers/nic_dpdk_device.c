@@ -187,7 +187,8 @@ int dpdk_device_read(const struct nic_dpdk_settings *set, struct dpdk_device *d,
 			      "'%s' is no device of DPDK; use net_tap0, net_af_packet0, "
 			      "net_memif0 ..., or a PCI address such as 0000:03:00.0",
 			      name);
-	int n = word_value(words, "iface", &value);
+	// Of net_vhost it is the path of a socket.
+	int n = d->kind == DPDK_OTHER ? 0 : word_value(words, "iface", &value);
 	if (n >= (int)sizeof(d->iface))
 		return refuse(text, -EINVAL, "the interface's name '%.*s' is too long", n, value);
 	if (n > 0)

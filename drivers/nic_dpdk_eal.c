@@ -124,18 +124,20 @@ static void cpus_write(const cpu_set_t *set, char *out, size_t len)
 
 // Signals of the program are not for DPDK's threads. Real-time ones are: net_tap tells of frames by
 // one of them, and whoever is free may take it.
-static void signals_for_dpdk(sigset_t *set)
+void dpdk_signals_hold(sigset_t *before)
 {
-	sigfillset(set);
+	sigset_t during;
+	sigfillset(&during);
 	for (int s = SIGRTMIN; s <= SIGRTMAX; s++)
-		sigdelset(set, s);
+		sigdelset(&during, s);
+	pthread_sigmask(SIG_SETMASK, &during, before);
 }
 
 static int eal_init(const struct nic_dpdk_settings *set, const struct dpdk_device *d,
 		    const struct dpdk_memory *m)
 {
 	cpu_set_t before, during;
-	sigset_t signals_before, signals_during;
+	sigset_t signals_before;
 	pthread_getaffinity_np(pthread_self(), sizeof(before), &before);
 	during = before;
 	if (set->control_cpu >= 0 && CPU_ISSET(set->control_cpu, &before)) {
@@ -146,8 +148,7 @@ static int eal_init(const struct nic_dpdk_settings *set, const struct dpdk_devic
 	cpus_write(&during, cpus, sizeof(cpus));
 	dpdk_arguments_make(d, m, cpus, &eal.arguments);
 
-	signals_for_dpdk(&signals_during);
-	pthread_sigmask(SIG_SETMASK, &signals_during, &signals_before);
+	dpdk_signals_hold(&signals_before);
 	pthread_setaffinity_np(pthread_self(), sizeof(during), &during);
 	struct dpdk_arguments passed = eal.arguments; // DPDK reorders what it is given
 	for (int i = 0; i < passed.n; i++)

@@ -3,6 +3,8 @@
 // and what DPDK says, which is kept for the moment when something fails.
 #pragma once
 
+#include <signal.h>
+
 #include "drivers/nic_dpdk_device.h"
 
 // Start it, if that was not done.
@@ -20,3 +22,7 @@ const char *dpdk_log_held(void);
 
 // @param show  write what was held to stderr
 void dpdk_log_release(bool show);
+
+// For the time that DPDK may start threads, which keep it: signals of the program are not for them.
+// @param before  out: the mask to go back to
+void dpdk_signals_hold(sigset_t *before);

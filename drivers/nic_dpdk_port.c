@@ -6,9 +6,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
+#include <rte_alarm.h>
 #include <rte_dev.h>
 #include <rte_errno.h>
 #include <rte_lcore.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -389,14 +391,40 @@ static void pool_leave(struct rte_mempool *pool)
 	}
 }
 
+struct leaving {
+	uint16_t id;
+	struct rte_device *device; // to be removed: closed only, it could not be opened again
+	sem_t is_gone;
+};
+
+static void device_leave(void *arg)
+{
+	struct leaving *l = arg;
+	rte_eth_dev_stop(l->id);
+	if (l->device)
+		rte_dev_remove(l->device);
+	sem_post(&l->is_gone);
+}
+
+// When its peer hangs up, net_memif frees what the connection had in DPDK's thread of interrupts,
+// and has no lock against who closes the device at that moment. Alarms run in that thread too.
+static void device_close(const struct dpdk_port *p, struct rte_device *device)
+{
+	struct leaving l = {.id = p->id, .device = p->was_there ? NULL : device};
+	sem_init(&l.is_gone, 0, 0);
+	if (p->device.kind != DPDK_MEMIF || rte_eal_alarm_set(1, device_leave, &l))
+		device_leave(&l);
+	while (sem_wait(&l.is_gone) && errno == EINTR)
+		;
+	sem_destroy(&l.is_gone);
+}
+
 void dpdk_port_close(struct dpdk_port *p)
 {
 	struct rte_eth_dev_info dev = {0};
 	rte_eth_dev_info_get(p->id, &dev);
 	is_open[p->id] = false;
-	rte_eth_dev_stop(p->id);
-	if (!p->was_there && dev.device)
-		rte_dev_remove(dev.device); // closed only, it could not be opened again
+	device_close(p, dev.device);
 	for (uint16_t q = 0; q < p->info.n_queues; q++)
 		if (p->pools[q])
 			pool_leave(p->pools[q]);

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "ctrl/check/check_priv.h"
+#include "ctrl/check/client_cluster.h"
 #include "ctrl/clock.h"
 
 #define SUSPECTS_MANY 10000 // which take long enough to compare
@@ -103,8 +104,7 @@ static int differences_repair(struct check *c)
 	memcpy(before.list, c->suspects.list, before.n * sizeof(*before.list));
 	int rc = suspects_repair(c);
 	if (rc == 0 && c->suspects.n) // written once more since, perhaps
-		rc = pause_ms(c, recheck_pause_ms[1]) ||
-				     suspects_again(&c->suspects, &c->compare)
+		rc = pause_ms(c, recheck_pause_ms[1]) || suspects_again(&c->suspects, &c->compare)
 			     ? -1
 			     : 0;
 	before.keys = c->suspects.keys;
@@ -117,8 +117,8 @@ static int differences_tell(struct check *c)
 {
 	for (unsigned i = 0; i < c->suspects.n; i++) {
 		const struct suspect *one = &c->suspects.list[i];
-		if (found_add(c, one->db[SOURCE], suspect_key(&c->suspects, one),
-			      one->difference, false))
+		if (found_add(c, one->db[SOURCE], suspect_key(&c->suspects, one), one->difference,
+			      false))
 			return -1;
 	}
 	return 0;
@@ -198,8 +198,12 @@ static int functions_check(struct check *c)
 
 static int check_all(struct check *c, const struct endpoint *source, const struct endpoint *target)
 {
-	if (client_open(&c->pair.client[SOURCE], source, "the source", c->failure) ||
-	    client_open(&c->pair.client[TARGET], target, "the target", c->failure))
+	bool cluster = source->kind == URL_CLUSTER || target->kind == URL_CLUSTER;
+	if (cluster && c->options->repair)
+		return failure_set(c->failure, ERROR_CONFIG,
+				   "--repair does not work with clusters yet");
+	if (client_open_any(&c->pair.client[SOURCE], source, "the source", c->failure) ||
+	    client_open_any(&c->pair.client[TARGET], target, "the target", c->failure))
 		return -1;
 	if (expiry_prepare(c) ||
 	    databases_read(&c->databases, &c->pair, source, target, c->failure))

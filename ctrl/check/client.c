@@ -16,6 +16,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "ctrl/check/client_cluster.h"
 #include "ctrl/check/client_wire.h"
 #include "ctrl/endpoint.h"
 #include "parsers/psync.h"
@@ -136,6 +137,8 @@ int client_open(struct client *c, const struct endpoint *e, const char *who, str
 
 void client_close(struct client *c)
 {
+	if (c->cluster)
+		client_cluster_close(c);
 	if (c->tls)
 		tls_end(c->tls);
 	tls_free(c->tls);
@@ -191,6 +194,10 @@ static void put_line(struct client *c, char type, size_t n)
 void client_put(struct client *c, unsigned argc, const struct span *argv)
 {
 	size_t more = 32;
+	if (c->cluster) {
+		client_cluster_put(c, argc, argv);
+		return;
+	}
 	for (unsigned i = 0; i < argc; i++)
 		more += argv[i].len + 32;
 	if (room_make(c, more))
@@ -283,7 +290,9 @@ static int slice_feed(struct client *c)
 
 void client_flush(struct client *c)
 {
-	if (!c->failure.id && client_sends(c))
+	if (c->cluster)
+		client_cluster_flush(c);
+	else if (!c->failure.id && client_sends(c))
 		bytes_send(c);
 }
 
@@ -315,6 +324,8 @@ const struct resp_value *client_next(struct client *c, unsigned *n)
 {
 	const struct resp_value *v;
 	unsigned count;
+	if (c->cluster)
+		return client_cluster_next(c, n);
 	while (!c->failure.id) {
 		enum resp_verdict verdict = resp_replies_next(c->replies, &v, n ? n : &count);
 		if (verdict == RESP_OK) {

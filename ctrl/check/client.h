@@ -18,6 +18,8 @@
 #define CLIENT_SILENCE_MS 60000 // longest wait for the next bytes of a reply
 #define CLIENTS_WAIT_MAX  4
 
+struct client_cluster;
+
 struct client {
 	int fd;
 	struct tls *tls; // NULL: plain
@@ -33,6 +35,8 @@ struct client {
 	char in[16 * RESP_SLICE];
 	bool passes;            // what refused us in client_open() passes by itself
 	struct failure failure; // why the connection is of no use any more
+	struct client_cluster *cluster; // NULL: one server, else see client_cluster.h
+	const struct endpoint *seeds;   // of the cluster; borrowed
 };
 
 // Connect, log in and see whether a Redis answers.

@@ -39,10 +39,12 @@ int databases_read(struct databases *d, struct pair *p, const struct endpoint *s
 		   const struct endpoint *target, struct failure *f)
 {
 	struct pair_reply r;
+	bool cluster[2] = {source->kind == URL_CLUSTER, target->kind == URL_CLUSTER};
 	d->n = 0;
-	if (source->db >= 0 || target->db >= 0) {
-		database_add(d, source->db >= 0 ? source->db : target->db);
-		d->pairs[0][TARGET] = target->db >= 0 ? target->db : source->db;
+	if (source->db >= 0 || target->db >= 0 || (cluster[SOURCE] && cluster[TARGET])) {
+		int db = source->db >= 0 ? source->db : target->db >= 0 ? target->db : 0;
+		database_add(d, cluster[SOURCE] ? 0 : db);
+		d->pairs[0][TARGET] = cluster[TARGET] ? 0 : target->db >= 0 ? target->db : db;
 		return 0;
 	}
 	pair_ask(p, "INFO keyspace", (struct span){NULL, 0});
@@ -53,8 +55,16 @@ int databases_read(struct databases *d, struct pair *p, const struct endpoint *s
 			return client_refused(&p->client[i], "INFO", r.v[i]->text, f);
 		databases_add(d, r.v[i]->text);
 	}
+	if (cluster[SOURCE] || cluster[TARGET])
+		database_add(d, 0); // a node without keys tells none
 	qsort(d->pairs, d->n, sizeof(d->pairs[0]), number_order);
-	return 0;
+	if ((!cluster[SOURCE] && !cluster[TARGET]) || !d->pairs[d->n - 1][SOURCE])
+		return 0;
+	return failure_set(f, ERROR_CONFIG,
+			   "%s has keys in database %d, and a cluster has only database 0; name "
+			   "in its URL the database that is to be compared: redis://host:port/DB",
+			   p->client[cluster[SOURCE] ? TARGET : SOURCE].who,
+			   d->pairs[d->n - 1][SOURCE]);
 }
 
 uint64_t databases_keys(const struct databases *d, enum side side, struct span info)

@@ -4,6 +4,7 @@
 
 #include <xxhash.h>
 
+#include "ctrl/check/client_cluster.h"
 #include "ctrl/check/tree.h"
 
 static uint64_t libraries_digest(const struct resp_value *v, unsigned n)
@@ -19,7 +20,8 @@ static uint64_t libraries_digest(const struct resp_value *v, unsigned n)
 	return sum;
 }
 
-int functions_compare(struct compare *c, bool *same)
+// Of the servers at hand.
+static int libraries_compare(struct compare *c, bool *same)
 {
 	struct pair_reply r;
 	uint64_t digest[2] = {0, 0};
@@ -39,4 +41,19 @@ int functions_compare(struct compare *c, bool *same)
 	}
 	*same = count[SOURCE] == count[TARGET] && digest[SOURCE] == digest[TARGET];
 	return 0;
+}
+
+// Every master of a cluster has to have them.
+int functions_compare(struct compare *c, bool *same)
+{
+	struct client *target = &c->pair->client[TARGET];
+	int more = client_walk_begin(&c->pair->client[SOURCE], c->failure);
+	if (more > 0)
+		more = client_walk_begin(target, c->failure);
+	for (*same = true; more > 0 && *same;) {
+		if (libraries_compare(c, same))
+			return -1;
+		more = *same ? client_walk_next(target, c->failure) : 0;
+	}
+	return more;
 }

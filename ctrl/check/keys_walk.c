@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "ctrl/check/check_priv.h"
+#include "ctrl/check/client_cluster.h"
 #include "ctrl/clock.h"
 
 static int no_memory(struct check *c)
@@ -104,21 +105,57 @@ static int scan_next(struct check *c, enum side side)
 	return strcmp(p->cursor, "0") != 0;
 }
 
-// How many of a batch each side has: one command.
+// One server, or every master of a cluster.
+static int servers_walk(struct check *c, enum side side, int (*walk)(struct check *c))
+{
+	struct client *client = &c->pair.client[side];
+	int more = client_walk_begin(client, c->failure);
+	while (more > 0 && !walk(c))
+		more = client_walk_next(client, c->failure);
+	return more ? -1 : 0;
+}
+
+// Ask how many of a batch there are: by one command, where its keys may be of several slots.
+//
+// @return replies to come
+static unsigned count_ask(struct client *client, const struct subject *s, unsigned n)
+{
+	struct span argv[BATCH_KEYS + 1] = {SPAN_LIT("EXISTS")};
+	unsigned step = client_is_cluster(client) ? 1 : BATCH_KEYS, asked = 0;
+	for (unsigned at = 0; at < n; at += step, asked++) {
+		unsigned part = n - at < step ? n - at : step;
+		for (unsigned i = 0; i < part; i++)
+			argv[i + 1] = s[at + i].key;
+		client_put(client, part + 1, argv);
+	}
+	return asked;
+}
+
+static int count_take(struct compare *c, enum side side, unsigned asked, int64_t *count)
+{
+	*count = 0;
+	for (; asked; asked--) {
+		const struct resp_value *v = client_next(&c->pair->client[side], NULL);
+		if (!v)
+			return pair_failed(c->pair, c->failure);
+		if (v->type == RESP_ERROR)
+			return client_refused(&c->pair->client[side], "EXISTS", v->text,
+					      c->failure);
+		*count += v->integer;
+	}
+	return 0;
+}
+
 int keys_count_in(struct compare *c, const struct subject *s, unsigned n, int64_t count[2])
 {
-	struct pair_reply r;
-	struct span argv[BATCH_KEYS + 1] = {SPAN_LIT("EXISTS")};
-	assert(n <= BATCH_KEYS);
-	for (unsigned i = 0; i < n; i++)
-		argv[i + 1] = s[i].key;
+	unsigned asked[2];
 	for (int i = 0; i < 2; i++)
-		client_put(&c->pair->client[i], n + 1, argv);
-	if (pair_next(c->pair, &r, c->failure))
-		return -1;
-	for (int i = 0; i < 2; i++)
-		count[i] = r.v[i]->type == RESP_INTEGER ? r.v[i]->integer : -1;
-	return 0;
+		asked[i] = count_ask(&c->pair->client[i], s, n);
+	pair_flush(c->pair);
+	return count_take(c, SOURCE, asked[SOURCE], &count[SOURCE]) ||
+			       count_take(c, TARGET, asked[TARGET], &count[TARGET])
+		       ? -1
+		       : 0;
 }
 
 static int batch_compare(struct check *c, struct subject *s, unsigned n)
@@ -151,7 +188,7 @@ static int portion_compare(struct check *c)
 	return 0;
 }
 
-int source_walk(struct check *c)
+static int source_server_walk(struct check *c)
 {
 	int more;
 	strcpy(c->portion.cursor, "0");
@@ -161,31 +198,28 @@ int source_walk(struct check *c)
 			return -1;
 		c->result->keys += c->portion.n;
 		if (c->options->progress)
-			c->options->progress(c->options->arg, c->db[SOURCE],
-					     c->result->keys);
+			c->options->progress(c->options->arg, c->db[SOURCE], c->result->keys);
 	} while (more);
 	return 0;
 }
 
-// Whether the source has every key of the portion: one command, which counts them.
+int source_walk(struct check *c)
+{
+	return servers_walk(c, SOURCE, source_server_walk);
+}
+
+// Whether the source has every key of the portion.
 static int portion_known(struct check *c, bool *all)
 {
-	struct client *source = &c->pair.client[SOURCE];
 	struct portion *p = &c->portion;
-	struct span *argv = malloc((p->n + 1) * sizeof(*argv));
-	if (!argv)
-		return no_memory(c);
-	argv[0] = SPAN_LIT("EXISTS");
-	for (unsigned i = 0; i < p->n; i++)
-		argv[i + 1] = p->keys[i].key;
-	client_put(source, p->n + 1, argv);
-	free(argv);
-	const struct resp_value *v = client_next(source, NULL);
-	if (!v)
-		return pair_failed(&c->pair, c->failure);
-	if (v->type != RESP_INTEGER)
-		return client_refused(source, "EXISTS", v->text, c->failure);
-	*all = v->integer == (int64_t)p->n;
+	for (unsigned at = 0; at < p->n && *all; at += BATCH_KEYS) {
+		unsigned n = p->n - at < BATCH_KEYS ? p->n - at : BATCH_KEYS;
+		int64_t count;
+		unsigned asked = count_ask(&c->pair.client[SOURCE], p->keys + at, n);
+		if (count_take(&c->compare, SOURCE, asked, &count))
+			return -1;
+		*all = count == n;
+	}
 	return 0;
 }
 
@@ -208,17 +242,22 @@ static int extras_find(struct check *c)
 	return 0;
 }
 
-int target_walk(struct check *c)
+static int target_server_walk(struct check *c)
 {
 	int more;
 	strcpy(c->portion.cursor, "0");
 	do {
 		bool all = true;
 		more = scan_next(c, TARGET);
-		if (more < 0 || (c->portion.n && portion_known(c, &all)))
+		if (more < 0 || portion_known(c, &all))
 			return -1;
 		if (!all && extras_find(c))
 			return -1;
 	} while (more);
 	return 0;
+}
+
+int target_walk(struct check *c)
+{
+	return servers_walk(c, TARGET, target_server_walk);
 }

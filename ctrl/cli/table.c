@@ -27,11 +27,12 @@ static const char *remark(const json_t *link)
 	return *text(link, "waiting") ? text(link, "waiting") : text(link, "note");
 }
 
-static void row_print(FILE *out, const json_t *link, const char *end)
+// @param indent  of a shard, which stands below its link
+static void row_print(FILE *out, const json_t *link, int indent, const char *end)
 {
 	char keys[24], applied[24], lag[24];
-	fprintf(out, "%-20.20s %-10s %3llu%% %13s %15s %9s %7llu %7llu %8llu  %.60s%s",
-		text(link, "name"), text(link, "phase"),
+	fprintf(out, "%*s%-*.*s %-10s %3llu%% %13s %15s %9s %7llu %7llu %8llu  %.60s%s", indent, "",
+		20 - indent, 20 - indent, text(link, "name"), text(link, "phase"),
 		(unsigned long long)number(link, "percent"),
 		figure_count(number(link, "keys"), keys),
 		figure_count(number(link, "applied"), applied),
@@ -48,7 +49,13 @@ void table_print(FILE *out, const json_t *links, const char *end)
 	size_t i;
 	fprintf(out, "%-20s %-10s %4s %13s %15s %9s %7s %7s %8s  %s%s", "LINK", "PHASE", "SNAP",
 		"KEYS", "APPLIED", "LAG", "LAG ms", "PARKED", "p99 us", "REMARK", end);
-	json_array_foreach((json_t *)links, i, link) row_print(out, link, end);
+	json_array_foreach((json_t *)links, i, link)
+	{
+		const json_t *shards = json_object_get(link, "shards"), *shard;
+		size_t k;
+		row_print(out, link, 0, end);
+		json_array_foreach((json_t *)shards, k, shard) row_print(out, shard, 2, end);
+	}
 	if (json_array_size(links) == 0)
 		fprintf(out, "(no links)%s", end);
 }

@@ -116,6 +116,43 @@ static void add_waiting(json_t *o, const struct link_state *state)
 	set_int(o, "wait_left_ms", end > now ? end - now : 0);
 }
 
+// One shard of a link whose source is a cluster.
+static json_t *shard_json(const struct link_slot *slot)
+{
+	const struct link_state *state = &slot->state;
+	enum link_phase phase = (enum link_phase)atomic_load(&((struct link_state *)state)->phase);
+	struct link_numbers n;
+	char source[ENDPOINT_TEXT_LEN];
+	const char *name = strrchr(slot->config.name, '.');
+	endpoint_text(&slot->config.source, source);
+	link_numbers_read(slot, phase < PHASE_COUNT ? phase : PHASE_FAILED, wall_ms(), &n);
+	json_t *o = json_object();
+	json_object_set_new(o, "name", json_string(name ? name + 1 : slot->config.name));
+	json_object_set_new(o, "source", text_json(source));
+	json_object_set_new(o, "phase", json_string(link_phase_text(phase)));
+	add_progress(o, &n);
+	add_waiting(o, state);
+	json_object_set_new(o, "note", shared_json(&state->note));
+	json_object_set_new(o, "resumed", shared_json(&state->resumed));
+	json_object_set_new(o, "full_sync", shared_json(&state->full_sync));
+	json_object_set_new(o, "replid", shared_json(&state->replid));
+	add_counters(o, slot);
+	return o;
+}
+
+// @return an array, or null when the source is no cluster
+static json_t *shards_json(const struct daemon *d, unsigned i)
+{
+	const struct contract *c = d->supervisor.shared.contract;
+	if (c->links[i].config.source.kind != URL_CLUSTER)
+		return json_null();
+	json_t *list = json_array();
+	for (unsigned k = 0; k < MEMBERS_MAX; k++)
+		if (c->members[k].config.of == i + 1)
+			json_array_append_new(list, shard_json(&c->members[k]));
+	return list;
+}
+
 json_t *link_status(const struct daemon *d, unsigned i)
 {
 	const struct link_slot *slot = &d->supervisor.shared.contract->links[i];
@@ -149,6 +186,7 @@ json_t *link_status(const struct daemon *d, unsigned i)
 	json_object_set_new(o, "io", shared_json(&state->io));
 	json_object_set_new(o, "disk", shared_json(&state->disk));
 	set_int(o, "started_ms", counter_get(&state->started_ms));
+	json_object_set_new(o, "shards", shards_json(d, i));
 	preflight_status(d, i, o);
 	add_counters(o, slot);
 	return o;

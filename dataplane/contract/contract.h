@@ -7,6 +7,7 @@
 //     commands (SPSC)      ----->           core 0, every turn and at least every 100 ms
 //     links[i].state       <-----           core that reads the source of the link
 //     links[i].lanes[j]    <-----           core of the lane
+//     members[k]           <-----           core 0 its configuration, the rest as links[i]
 //     events (SPSC)        <-----           core 0
 //     cores[k].heartbeat   <-----           core k, every turn and at least every 100 ms
 //     traces.rings[f]      <-----           core of flow f, when TCP is ours
@@ -33,6 +34,7 @@
 #define CONTRACT_FD    3
 #define EXIT_DEVICE    4 // of the dataplane: no device; the last line of its stderr says why
 #define LINKS_MAX      16
+#define MEMBERS_MAX    64 // shards of all links whose source is a cluster
 #define LANES_MAX      32
 #define CORES_MAX      32
 #define NAME_LEN       64
@@ -84,6 +86,7 @@ struct link_config {
 	struct endpoint source, target;
 	struct link_settings settings;
 	uint64_t core_mask;       // bit k: core k may be used; 0: flyover chooses
+	uint32_t of;              // of a member: number of its link + 1; else 0
 };
 
 #define LINK_PHASES(X)                                                                             \
@@ -136,8 +139,10 @@ struct link_state {
 	struct source_counters counters;
 } __attribute__((aligned(64)));
 
+// A link, or a member: one shard of a link whose source is a cluster. Such a link's own state and
+// counters are the sums over its members.
 struct link_slot {
-	struct link_config config;                // writer: flyoverd
+	struct link_config config;                // writer: flyoverd; of a member core 0
 	struct link_state state;                  // writer: reading core
 	struct lane_counters lanes[LANES_MAX];    // writer: the lane's core
 } __attribute__((aligned(64)));
@@ -202,6 +207,7 @@ struct contract {
 	struct shared_text network_trouble; // a sentence, "" when there is none
 	struct flow_rows flows; // the life that takes them finds the former's, and pokes those
 	struct link_slot links[LINKS_MAX];
+	struct link_slot members[MEMBERS_MAX]; // free: without a name
 	struct trace_zone traces;
 } __attribute__((aligned(64)));
 

@@ -4,6 +4,7 @@
 #include "dataplane/net/checksum.h"
 
 #include <endian.h>
+#include <stdbool.h>
 #include <string.h>
 
 #define WIDE_LEN 128 // bytes from which wide registers pay
@@ -25,15 +26,26 @@ static sum_t halves(uint64_t v)
 
 // Of each lane of 64 bits `all` is the sum modulo 2^64 and `high` that of the upper halves, which
 // does not overflow: so the sum of the lower ones is all - high * 2^32, and no half is masked.
-__attribute__((target("avx512bw"))) sum_t sum_avx512(const uint8_t *p, size_t len)
+//
+// @param copies  known where it is inlined: they are copied to `to` as well
+__attribute__((target("avx512bw"), always_inline)) static inline sum_t
+pass_avx512(bool copies, uint8_t *to, const uint8_t *p, size_t len)
 {
 	__m512i all = _mm512_setzero_si512(), high = all;
 	for (; len >= 64; p += 64, len -= 64) {
 		__m512i v = _mm512_loadu_si512(p);
+		__asm__("" : "+v"(v)); // else gcc loads it three times
 		all = _mm512_add_epi64(all, v);
 		high = _mm512_add_epi64(high, _mm512_srli_epi64(v, 32));
+		if (copies) {
+			_mm512_storeu_si512(to, v);
+			to += 64;
+		}
 	}
-	__m512i rest = _mm512_maskz_loadu_epi8((1ull << len) - 1, p);
+	__mmask64 mask = (1ull << len) - 1;
+	__m512i rest = _mm512_maskz_loadu_epi8(mask, p);
+	if (copies)
+		_mm512_mask_storeu_epi8(to, mask, rest);
 	all = _mm512_add_epi64(all, rest);
 	high = _mm512_add_epi64(high, _mm512_srli_epi64(rest, 32));
 	all = _mm512_sub_epi64(all, _mm512_slli_epi64(high, 32));
@@ -41,18 +53,44 @@ __attribute__((target("avx512bw"))) sum_t sum_avx512(const uint8_t *p, size_t le
 }
 
 // Multiples of 32 bytes; the rest is the caller's.
-__attribute__((target("avx2"))) sum_t sum_avx2(const uint8_t *p, size_t len)
+__attribute__((target("avx2"), always_inline)) static inline sum_t
+pass_avx2(bool copies, uint8_t *to, const uint8_t *p, size_t len)
 {
 	__m256i all = _mm256_setzero_si256(), high = all;
 	for (; len >= 32; p += 32, len -= 32) {
 		__m256i v = _mm256_loadu_si256((const __m256i *)p);
+		__asm__("" : "+x"(v));
 		all = _mm256_add_epi64(all, v);
 		high = _mm256_add_epi64(high, _mm256_srli_epi64(v, 32));
+		if (copies) {
+			_mm256_storeu_si256((__m256i *)to, v);
+			to += 32;
+		}
 	}
 	all = _mm256_sub_epi64(all, _mm256_slli_epi64(high, 32));
 	uint64_t lanes[4];
 	_mm256_storeu_si256((__m256i *)lanes, _mm256_add_epi64(all, high));
 	return lanes[0] + lanes[1] + lanes[2] + lanes[3];
+}
+
+__attribute__((target("avx512bw"))) sum_t sum_avx512(const uint8_t *p, size_t len)
+{
+	return pass_avx512(false, NULL, p, len);
+}
+
+__attribute__((target("avx2"))) sum_t sum_avx2(const uint8_t *p, size_t len)
+{
+	return pass_avx2(false, NULL, p, len);
+}
+
+__attribute__((target("avx512bw"))) sum_t sum_copy_avx512(uint8_t *to, const uint8_t *p, size_t len)
+{
+	return pass_avx512(true, to, p, len);
+}
+
+__attribute__((target("avx2"))) sum_t sum_copy_avx2(uint8_t *to, const uint8_t *p, size_t len)
+{
+	return pass_avx2(true, to, p, len);
 }
 #endif
 
@@ -104,6 +142,25 @@ sum_t sum_bytes(sum_t sum, const void *from, size_t len)
 		len &= 31;
 	}
 #endif
+	return sum + sum_plain(p, len);
+}
+
+sum_t sum_copy(sum_t sum, void *to, const void *from, size_t len)
+{
+	const uint8_t *p = from;
+	uint8_t *q = to;
+#ifdef __x86_64__
+	if (len >= WIDE_LEN && __builtin_cpu_supports("avx512bw"))
+		return sum + sum_copy_avx512(q, p, len);
+	if (len >= WIDE_LEN && __builtin_cpu_supports("avx2")) {
+		size_t wide = len & ~(size_t)31;
+		sum += sum_copy_avx2(q, p, wide);
+		p += wide;
+		q += wide;
+		len -= wide;
+	}
+#endif
+	memcpy(q, p, len);
 	return sum + sum_plain(p, len);
 }
 

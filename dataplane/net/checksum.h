@@ -15,12 +15,17 @@ typedef uint64_t sum_t;
 // Add bytes that begin at an even place of what is summed.
 sum_t sum_bytes(sum_t sum, const void *p, size_t len);
 
-// What sum_bytes() chooses from, by the processor and the length. sum_avx2() leaves out what is
-// behind the last multiple of 32 bytes.
+// The same, and copy them, in one pass.
+sum_t sum_copy(sum_t sum, void *to, const void *from, size_t len);
+
+// What they choose from, by the processor and the length. Those for AVX2 leave out what is behind
+// the last multiple of 32 bytes.
 sum_t sum_plain(const uint8_t *p, size_t len);
 #ifdef __x86_64__
 sum_t sum_avx2(const uint8_t *p, size_t len);
 sum_t sum_avx512(const uint8_t *p, size_t len);
+sum_t sum_copy_avx2(uint8_t *to, const uint8_t *p, size_t len);
+sum_t sum_copy_avx512(uint8_t *to, const uint8_t *p, size_t len);
 #endif
 
 // Add bytes that begin at place `at` of what is summed: after an odd number of bytes the words are

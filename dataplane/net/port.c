@@ -16,7 +16,8 @@ int port_choose(const struct port_choice *c, struct tcp_tuple *tuple, uint32_t r
 		uint32_t at = (random % count + i) % count;
 		tuple->local_port = (uint16_t)((first + at) * c->n_cores + c->core);
 		struct flow_key key = flow_key_of(tuple);
-		if (flow_table_find(c->flows, &key) != FLOW_NONE)
+		if (flow_table_find(c->flows, &key) != FLOW_NONE ||
+		    (c->waits && flow_table_find(c->waits, &key) != FLOW_NONE))
 			continue;
 		int queue = rss_queue(c->info, tuple);
 		if (queue < 0 || queue == c->queue)

@@ -14,6 +14,7 @@ struct port_choice {
 	const struct flow_table *flows; // ports of a tuple that is there are taken
 	unsigned core, n_cores;         // port % n_cores == core
 	uint16_t queue;                 // where answers shall arrive
+	const struct flow_table *waits; // as flows, of those in TIME-WAIT; NULL: there are none
 };
 
 // Whether it is one that we choose; others are listened to, or nobody's.

@@ -14,6 +14,7 @@
 #define DEFEND_NS    (10 * SECOND_NS) // DEFEND_INTERVAL
 #define PROBE_NS     SECOND_NS        // RFC 4862, 5.4: RetransTimer, one transmission
 #define CONTESTED_NS (60 * SECOND_NS) // for so long we speak of it
+#define UNSUMMED_NS  CONTESTED_NS
 #define SEGMENT_MAX  65000            // with its headers it fits into IP's length
 #define LINE_LEN     64               // of the cache
 #define HEADERS_LEN  (IP4_LEN + TCP_HEADER_MIN)
@@ -181,7 +182,7 @@ static int tables_init(struct stack *s, const uint8_t secret[16], uint64_t seed)
 	s->host = tcp_host_new(&s->set.tcp, secret, seed);
 	s->trouble = calloc(1, TROUBLE_LEN);
 	if (!s->flows || !s->host || !s->trouble || flow_table_init(&s->table, max, secret) ||
-	    timers_init(&s->timers, max))
+	    timers_init(&s->timers, max) || waits_init(s, secret))
 		return -ENOMEM;
 	for (uint32_t i = 0; i < max; i++) {
 		s->flows[i] = (struct flow){.stack = s, .index = i};
@@ -195,6 +196,7 @@ static void tables_fini(struct stack *s)
 	for (unsigned i = 0; i < LISTENERS_MAX; i++)
 		free(s->listeners[i].allowed);
 	timers_fini(&s->timers);
+	waits_fini(s);
 	flow_table_fini(&s->table);
 	tcp_host_free(s->host);
 	free(s->trouble);
@@ -290,6 +292,7 @@ unsigned stack_turn(struct stack *s, uint64_t now_ns)
 	if (now_ns >= s->chores_ns)
 		stack_chores(s, now_ns);
 	flows_run(s, now_ns);
+	waits_run(s, now_ns);
 	neighbours_run(s, now_ns);
 	nic_flush(s->nic);
 	if (s->set.steer)
@@ -309,7 +312,7 @@ uint64_t stack_deadline(const struct stack *s)
 	if (!TAILQ_EMPTY(&s->ready) && !s->retry_ns)
 		return 0;
 	uint64_t at = earlier(timers_deadline(&s->timers), s->neighbours.due_ns);
-	at = earlier(at, s->chores_ns);
+	at = earlier(earlier(at, s->chores_ns), waits_deadline(s));
 	return s->retry_ns ? earlier(at, s->retry_ns) : at;
 }
 
@@ -329,7 +332,8 @@ int stack_poke(struct stack *s, const struct flow_row *row, uint64_t now_ns)
 	struct flow_key key = flow_key_of(&tuple);
 	if (!own_find(s, &local))
 		return -EADDRNOTAVAIL;
-	if (flow_table_find(&s->table, &key) != FLOW_NONE)
+	if (flow_table_find(&s->table, &key) != FLOW_NONE ||
+	    flow_table_find(&s->waits.table, &key) != FLOW_NONE)
 		return -EEXIST;
 	struct tcp_segment seg = {
 		.source_port = tuple.local_port,
@@ -361,6 +365,14 @@ const char *stack_trouble(const struct stack *s)
 			 "%02x:%02x:%02x:%02x:%02x:%02x uses our address %s as well%s", m[0], m[1],
 			 m[2], m[3], m[4], m[5], address_text(&own->at.address, text),
 			 own->is_duplicate ? ", so we do not use it" : "");
+		return s->trouble;
+	}
+	// One alone may be chance.
+	if (s->unsummed.n > 1 && s->turn_ns - s->unsummed.seen_ns < UNSUMMED_NS) {
+		snprintf(s->trouble, TROUBLE_LEN,
+			 "%s leaves its TCP checksums to a NIC that is not there: on its end of "
+			 "the veth, ethtool -K INTERFACE tx off",
+			 address_text(&s->unsummed.by, text));
 		return s->trouble;
 	}
 	for (unsigned i = 0; i < NEIGHBOURS_MAX; i++) {

@@ -27,7 +27,7 @@ struct stack_settings {
 	struct net_prefix addresses[STACK_ADDRESSES_MAX];
 	unsigned n_routes;
 	struct net_route routes[STACK_ROUTES_MAX];
-	unsigned connections_max;
+	unsigned connections_max; // those in TIME-WAIT apart
 	// Which core of how many this is: local ports are those with port % n_cores == core, and
 	// the nic's queue of the same number is ours.
 	unsigned core, n_cores;

@@ -15,21 +15,6 @@
 #define TURN_FRAMES  256      // of all flows before the device is looked at again
 #define RETRY_NS     10000ull // until a full device is tried again
 
-// The longest-waiting connection of which only TIME-WAIT is left gives way to a new one.
-static void time_wait_recycle(struct stack *s)
-{
-	struct flow *oldest = NULL;
-	for (uint32_t i = 0; i < s->set.connections_max; i++) {
-		struct flow *f = &s->flows[i];
-		if (!f->tcp || !f->is_closed || tcp_state(f->tcp) != TCP_TIME_WAIT)
-			continue;
-		if (!oldest || tcp_deadline(f->tcp) < tcp_deadline(oldest->tcp))
-			oldest = f;
-	}
-	if (oldest)
-		flow_free(oldest);
-}
-
 // The headers that stand before each of its segments, but for lengths and the neighbour's MAC.
 static void head_init(struct flow *f, const struct tcp_tuple *tuple)
 {
@@ -52,8 +37,6 @@ static void head_init(struct flow *f, const struct tcp_tuple *tuple)
 struct flow *flow_new(struct stack *s, const struct tcp_tuple *tuple, const struct route *route,
 		      uint64_t now_ns)
 {
-	if (TAILQ_EMPTY(&s->unused))
-		time_wait_recycle(s);
 	struct flow *f = TAILQ_FIRST(&s->unused);
 	if (!f)
 		return NULL;
@@ -280,7 +263,7 @@ static void flow_settle(struct flow *f)
 	uint64_t due_ns = tcp_deadline(f->tcp);
 	if (f->is_closed && tcp_state(f->tcp) == TCP_CLOSED)
 		flow_free(f);
-	else
+	else if (!f->is_closed || !wait_begin(f))
 		timers_bring(&s->timers, f->index, due_ns > f->starts_ns ? due_ns : f->starts_ns);
 }
 
@@ -360,8 +343,8 @@ int stack_connect(struct stack *s, const struct net_address *to, uint16_t port, 
 	struct tcp_tuple tuple = {.family = to->family, .remote_port = port};
 	memcpy(tuple.local, route->source.bytes, sizeof(tuple.local));
 	memcpy(tuple.remote, to->bytes, sizeof(tuple.remote));
-	struct port_choice choice = {s->nic->info, &s->table, s->set.core, s->set.n_cores,
-				     s->nic->queue};
+	struct port_choice choice = {s->nic->info,   &s->table,     s->set.core,
+				     s->set.n_cores, s->nic->queue, &s->waits.table};
 	int error = port_choose(&choice, &tuple, (uint32_t)stack_random(s));
 	if (error)
 		return error;

@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // frame_input() -> arp_input()
 //               -> packet_input() -> icmp_input()
-//                                 -> tcp_segment_input() -> tcp_input(), or segment_stray()
+//                                 -> tcp_segment_input() -> tcp_input(), wait_input(), or
+//                                                           segment_stray()
 #include <errno.h>
 
 #include "dataplane/net/bytes.h"
 #include "dataplane/net/stack_priv.h"
 #include "dataplane/net/steer.h"
 
-static bool tcp_sum_is_good(const struct received *r)
+#define TCP_SUM_AT 16 // RFC 9293, 3.1
+
+// Payload that its connection waits for is copied to its place while it is summed.
+//
+// @param f  its connection, NULL: none
+static bool tcp_sum_is_good(const struct received *r, struct tcp_segment *seg, const struct flow *f)
 {
 	const struct ip_packet *ip = &r->ip;
 	uint8_t state = r->frame->l4_sum;
@@ -16,7 +22,27 @@ static bool tcp_sum_is_good(const struct received *r)
 		return true;
 	// Bad ones are looked at as well: devices that merge segments are known to err.
 	sum_t sum = sum_pseudo(ip->family, ip->source, ip->target, IP_TCP, ip->len);
-	return sum_is_good(sum_bytes(sum, ip->p, ip->len));
+	void *place = f ? tcp_place(f->tcp, seg) : NULL;
+	if (!place)
+		return sum_is_good(sum_bytes(sum, ip->p, ip->len));
+	sum = sum_bytes(sum, ip->p, ip->len - seg->len);
+	sum = sum_copy(sum, place, seg->body[0].iov_base, seg->len);
+	seg->body[0].iov_base = place;
+	return sum_is_good(sum);
+}
+
+// A kernel leaves the field to the NIC, with the sum of the pseudo-header in it; a veth has none.
+static void bad_sum_note(struct stack *s, const struct received *r)
+{
+	const struct ip_packet *ip = &r->ip;
+	sum_t sum = sum_pseudo(ip->family, ip->source, ip->target, IP_TCP, ip->len);
+	uint16_t left = sum_fold(sum);
+	s->c.bad_tcp_sum++;
+	if (memcmp(ip->p + TCP_SUM_AT, &left, sizeof(left)) != 0)
+		return;
+	s->unsummed.by = address_of(ip->family, ip->source);
+	s->unsummed.seen_ns = r->now_ns;
+	s->unsummed.n++;
 }
 
 static void refuse(struct stack *s, const struct received *r, const struct tcp_segment *seg)
@@ -82,20 +108,21 @@ static void tcp_segment_input(struct stack *s, struct received *r)
 		s->c.bad_tcp++;
 		return;
 	}
-	if (!tcp_sum_is_good(r)) {
-		s->c.bad_tcp_sum++;
-		return;
-	}
-	seg.n_merged = r->frame->n_merged;
 	struct flow_key key;
 	flow_key_received(&key, ip->family, ip->source, ip->target, seg.source_port,
 			  seg.target_port);
 	uint32_t index = flow_table_find(&s->table, &key);
-	if (index == FLOW_NONE) {
-		segment_stray(s, r, &seg, &key);
+	struct flow *f = index == FLOW_NONE ? NULL : &s->flows[index];
+	if (!tcp_sum_is_good(r, &seg, f)) {
+		bad_sum_note(s, r);
 		return;
 	}
-	struct flow *f = &s->flows[index];
+	seg.n_merged = r->frame->n_merged;
+	if (!f) {
+		if (!wait_input(s, r, &seg, &key))
+			segment_stray(s, r, &seg, &key);
+		return;
+	}
 	// Of its last connection only TIME-WAIT is left, and the peer opens anew (RFC 6191).
 	if (f->is_closed && seg.flags & TCP_SYN && tcp_is_reusable(f->tcp, &seg)) {
 		flow_free(f);

@@ -6,6 +6,7 @@
 //   stack_steer.c   whose frame it is, when there are several cores
 //   stack_flow.c    connections: opening, closing, news, what they send
 //   stack_listen.c  those that others open
+//   stack_wait.c    those of which TIME-WAIT is left
 //   stack_send.c    packet -> neighbour -> frame -> device
 //   stack_arp.c     who has which IPv4 address; ours are announced and defended
 //   stack_nd.c      the same of IPv6
@@ -27,11 +28,14 @@
 #include "dataplane/net/route.h"
 #include "dataplane/net/stack.h"
 #include "dataplane/net/timers.h"
+#include "dataplane/tcp/time_wait.h"
 
 #define SECOND_NS     1000000000ull
 #define LISTENERS_MAX 16
 #define OWN_MAX       (STACK_ADDRESSES_MAX + 1) // and the link-local one
 #define TROUBLE_LEN   160
+
+#define WAITS_PER_FLOW 4 // connections in TIME-WAIT, for each that can be open
 
 // Frames whose flow we handed to another core, four to a set.
 #define HANDED_SETS 256
@@ -88,6 +92,15 @@ struct flow {
 	TAILQ_ENTRY(flow) news; // or, unused: the next unused one
 };
 
+// What is left of connections in TIME-WAIT, the first to end first. When there is no room for one
+// more, that one gives way.
+struct waits {
+	struct time_wait *rows;
+	struct flow_table table;
+	uint32_t first, last; // in the order of their ends
+	uint32_t unused;      // linked by `behind`
+};
+
 struct steer_frame;
 
 struct handed {
@@ -119,6 +132,7 @@ struct stack {
 	struct flow *flows;
 	struct flow_table table;
 	struct timers timers;
+	struct waits waits;
 	struct flow_list ready, news, unused;
 	unsigned n_news;   // flows that got news in this turn
 	uint64_t retry_ns; // the device was full; 0: it was not
@@ -130,6 +144,11 @@ struct stack {
 		uint8_t n_joined;      // reports of our joining that went out
 		uint64_t old_until_ns; // routers of version 1 are there
 	} mld;
+	struct { // segments whose checksum was left to a NIC
+		struct net_address by;
+		uint64_t seen_ns;
+		unsigned n;
+	} unsummed;
 	uint64_t turn_ns; // of the last turn
 	unsigned n_frames; // taken by stack_receive(), for the turn to come
 	struct nic_frame frames[NIC_BURST];
@@ -207,6 +226,17 @@ void listener_input(struct stack *s, struct listener *l, const struct tcp_tuple 
 		    const struct tcp_segment *syn, uint64_t now_ns);
 void listener_news(struct flow *f, unsigned events); // of a flow that is not yet accepted
 void listener_forget(struct flow *f);
+
+// stack_wait.c
+int waits_init(struct stack *s, const uint8_t secret[16]); // @return 0, or -ENOMEM
+void waits_fini(struct stack *s);
+// Let a closed connection go for what is left of it in TIME-WAIT. @return false: not yet
+bool wait_begin(struct flow *f);
+// @return false: it belongs to none of them, or opens a new connection in the place of one
+bool wait_input(struct stack *s, const struct received *r, const struct tcp_segment *seg,
+		const struct flow_key *key);
+void waits_run(struct stack *s, uint64_t now_ns); // end those that are over
+uint64_t waits_deadline(const struct stack *s);
 
 // stack_send.c
 // @return 0, or -ENOBUFS, -EMSGSIZE as nic_send(); counted

@@ -86,7 +86,7 @@ int route_argv_reserve(struct route *r, uint32_t argc)
 
 static int argv_fill(struct route *r)
 {
-	if (route_argv_reserve(r, r->frame.argc))
+	if (r->frame.argc > r->argv_max && route_argv_reserve(r, r->frame.argc))
 		return route_bad(r, ERROR_MEMORY, "no memory for a command", r->frame.begin);
 	for (unsigned i = 0; i < r->frame.argc; i++)
 		r->argv[i] = (struct span){r->bytes + r->frame.argv[i].at, r->frame.argv[i].len};

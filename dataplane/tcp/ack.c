@@ -97,12 +97,15 @@ void ack_take(struct tcp *t, const struct arrived *a)
 	bool window_changed = window_take(t, a);
 
 	if (t->snd.una != t->snd.nxt) {
-		struct path_look before = path_look(t);
+		struct path_look before;
 
+		if (t->trace)
+			before = path_look(t);
 		recovery_take(t, a, window_changed);
 		if (a->ack > t->snd.una)
 			una_advance(t, a);
-		path_tell(t, &before, a->now_ns);
+		if (t->trace)
+			path_tell(t, &before, a->now_ns);
 		mss_watch(t, a->now_ns);
 	}
 	// While the window is shut, answers are life enough (RFC 9293, 3.8.6.1), unless nobody

@@ -93,6 +93,16 @@ static char *block_at(struct buffer *b, uint64_t block)
 	return *slot;
 }
 
+void *buffer_place(const struct buffer *b, uint64_t at, size_t len)
+{
+	uint64_t block = at / BLOCK_LEN;
+
+	if (block - b->first >= b->n_slots || len > BLOCK_LEN - at % BLOCK_LEN)
+		return NULL;
+	char *bytes = *slot_of(b, block);
+	return bytes ? bytes + at % BLOCK_LEN : NULL;
+}
+
 int buffer_put(struct buffer *b, uint64_t at, const void *p, size_t len)
 {
 	const char *from = p;
@@ -105,7 +115,8 @@ int buffer_put(struct buffer *b, uint64_t at, const void *p, size_t len)
 		if (block == NULL)
 			return -ENOMEM;
 		n = n < len ? n : len;
-		memcpy(block + at % BLOCK_LEN, from, n);
+		if (from != block + at % BLOCK_LEN)
+			memcpy(block + at % BLOCK_LEN, from, n);
 		at += n;
 		from += n;
 		len -= n;

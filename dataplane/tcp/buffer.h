@@ -32,7 +32,11 @@ struct buffer {
 void buffer_init(struct buffer *b, struct block_pool *pool, uint64_t at);
 void buffer_fini(struct buffer *b);
 
-// Put bytes at a position that was not dropped.
+// Room for bytes at a position that was not dropped, for them to be written there before they are
+// put. @return NULL: there is no block yet, or they would lie in two
+void *buffer_place(const struct buffer *b, uint64_t at, size_t len);
+
+// Put bytes at a position that was not dropped. They may lie at buffer_place() already.
 //
 // @return 0; -ENOMEM: nothing was put, or only a part
 int buffer_put(struct buffer *b, uint64_t at, const void *p, size_t len);

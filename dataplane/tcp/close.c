@@ -135,12 +135,8 @@ bool tcp_is_reusable(const struct tcp *t, const struct tcp_segment *syn)
 {
 	if (t->state == TCP_CLOSED)
 		return true;
-	if (t->state != TCP_TIME_WAIT || (syn->flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN)
-		return false;
-	if (t->has_time && syn->options.has & TCP_HAS_TIME &&
-	    syn->options.ts_val != t->rcv.ts_recent)
-		return (int32_t)(syn->options.ts_val - t->rcv.ts_recent) > 0;
-	return seq_gt(syn->seq, rcv_seq(t, t->receive.next));
+	return t->state == TCP_TIME_WAIT &&
+	       syn_is_newer(syn, t->has_time, t->rcv.ts_recent, rcv_seq(t, t->receive.next));
 }
 
 void tcp_icmp(struct tcp *t, struct seq seq, int error, uint32_t mtu, uint64_t now_ns)

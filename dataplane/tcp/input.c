@@ -207,6 +207,17 @@ void text_and_fin_steps(struct tcp *t, struct arrived *a)
 		fin_step(t, a);
 }
 
+// No run may lie behind it: a byte of one must not change, should the segment be a lie.
+void *tcp_place(const struct tcp *t, const struct tcp_segment *s)
+{
+	uint64_t next = t->receive.next;
+
+	if (t->state != TCP_ESTABLISHED || s->seq.v != rcv_seq(t, next).v || s->len == 0 ||
+	    t->receive.n || t->receive.fin != POSITION_NONE || next + s->len > t->rcv.edge)
+		return NULL;
+	return buffer_place(&t->receive.buffer, next, s->len);
+}
+
 void tcp_input(struct tcp *t, const struct tcp_segment *s, uint64_t now_ns)
 {
 	struct arrived a = {

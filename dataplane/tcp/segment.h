@@ -50,8 +50,9 @@ struct tcp_segment {
 	uint16_t urgent;
 	uint16_t n_merged; // received: segments that this was made of, at least 1
 	struct tcp_options options;
-	// The payload. Received: body[0], which stays the packet's. To be sent: one or two pieces
-	// of the send buffer, good until the next call with this connection.
+	// The payload. Received: body[0], which stays the packet's, or lies at tcp_place(). To be
+	// sent: one or two pieces of the send buffer, good until the next call with this
+	// connection.
 	struct iovec body[2];
 	uint32_t len; // bytes of the payload
 	uint32_t mss; // to be sent: cut the payload into pieces of so many bytes; 0: one segment

@@ -85,7 +85,8 @@ void segment_make(struct tcp *t, uint64_t from, uint64_t to, uint64_t now_ns,
 
 	head_make(t, snd_seq(t, from), flags, out);
 	out->window = window_offer(t, flags & TCP_SYN);
-	window_tell(t, out->window, now_ns);
+	if (t->rcv.is_shut != !out->window)
+		window_tell(t, out->window, now_ns);
 	options_make(t, len, flags, now_ns, &out->options);
 	buffer_view(&t->send, first, len, out->body);
 	out->len = len;

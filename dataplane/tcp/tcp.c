@@ -43,8 +43,6 @@ void path_tell(struct tcp *t, const struct path_look *before, uint64_t now_ns)
 	uint32_t cwnd = trace_clip32(t->congestion.cwnd);
 	uint32_t ssthresh = trace_clip32(t->congestion.ssthresh);
 
-	if (t->trace == NULL)
-		return;
 	if (r->n_recoveries != before->n_recoveries)
 		trace_put(t->trace, now_ns, TRACE_RECOVERY, cwnd, ssthresh, 0, 0);
 	if (r->n_undone != before->n_undone)

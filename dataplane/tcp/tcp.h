@@ -99,6 +99,14 @@ void tcp_free(struct tcp *t);
 // @param now_ns  when the burst arrived
 void tcp_input(struct tcp *t, const struct tcp_segment *s, uint64_t now_ns);
 
+// Where the payload of a received segment will lie, if it is what the connection waits for next and
+// all of it finds room: who has to read it anyway may copy it there before tcp_input() and let
+// body[0] say so. Nothing has changed by then, so the segment may still be dropped.
+//
+// @return room for the payload, good until the next call with this connection; NULL: it goes
+//         another way
+void *tcp_place(const struct tcp *t, const struct tcp_segment *s);
+
 // The next segment that is to go out now. Call until it has none, after every other call.
 // Pacing, the peer's window and congestion are kept by it.
 //

@@ -8,7 +8,7 @@
 //   window.c   what we offer to the peer: the receive window and its growth, when to acknowledge
 //   output.c   what goes out next;  segment_make.c  as which segment
 //   timer.c    the one deadline, and what runs out
-//   close.c    shutdown, close, abort, failure, TIME-WAIT
+//   close.c    shutdown, close, abort, failure, TIME-WAIT;  time_wait.c  what is left then
 //   mtu.c      the size of segments
 //   user.c     read and write
 //   tcp.c      info and check
@@ -203,6 +203,20 @@ struct path_look {
 	bool is_on; // a recovery
 };
 
+// Whether a SYN that meets TIME-WAIT is newer than all of the old connection (RFC 6191; RFC 9293,
+// 3.10.7.4).
+static inline bool syn_is_newer(const struct tcp_segment *syn, bool has_time, uint32_t ts_recent,
+				struct seq rcv_next)
+{
+	const struct tcp_options *o = &syn->options;
+
+	if ((syn->flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN)
+		return false;
+	if (has_time && o->has & TCP_HAS_TIME && o->ts_val != ts_recent)
+		return (int32_t)(o->ts_val - ts_recent) > 0;
+	return seq_gt(syn->seq, rcv_next);
+}
+
 static inline void arrived_drop(struct tcp *t, const struct arrived *a, enum trace_drop why)
 {
 	t->n.n_dropped++;
@@ -237,8 +251,9 @@ static inline uint64_t max_u64(uint64_t a, uint64_t b)
 }
 
 // tcp.c
+// Of a connection that is traced: what it is about to change, and what it has changed.
 struct path_look path_look(const struct tcp *t);
-void path_tell(struct tcp *t, const struct path_look *before, uint64_t now_ns); // to the trace
+void path_tell(struct tcp *t, const struct path_look *before, uint64_t now_ns);
 
 // host.c
 struct tcp *tcp_new(struct tcp_host *h, const struct tcp_tuple *tuple, uint64_t now_ns);

@@ -99,7 +99,8 @@ static void recovery_run_out(struct tcp *t, uint64_t now_ns)
 	case RECOVERY_NONE:
 		break;
 	}
-	path_tell(t, &before, now_ns);
+	if (t->trace)
+		path_tell(t, &before, now_ns);
 }
 
 static void give_up(struct tcp *t, uint64_t now_ns)

@@ -44,10 +44,9 @@ uint16_t window_offer(struct tcp *t, bool is_syn)
 	return (uint16_t)units;
 }
 
+// It was shut and is not, or the other way round.
 void window_tell(struct tcp *t, uint16_t units, uint64_t now_ns)
 {
-	if (t->rcv.is_shut == !units)
-		return;
 	t->rcv.is_shut = !units;
 	trace_put(t->trace, now_ns, units ? TRACE_OUR_WINDOW_OPEN : TRACE_OUR_WINDOW_SHUT,
 		  (uint32_t)t->rcv.edge, 0, 0, 0);

@@ -105,6 +105,41 @@ static void status_and_metrics_show_the_network(struct world *w)
 	assert_int_equal(job_drain(j), 0);
 }
 
+static unsigned count_of(const char *text, const char *word)
+{
+	unsigned n = 0;
+
+	for (const char *at = text; (at = strstr(at, word)); at++)
+		n++;
+	return n;
+}
+
+static void the_trace_of_a_link_tells_of_its_connections(struct world *w)
+{
+	struct two t = two_start(w);
+	const char *state = text("%s/state", w->dir);
+	struct place at = {w, text("%s/flyoverd.sock", state)};
+	struct job *j = sync_start(w, t.source->url, t.target->url, "--state-dir", state,
+				   "--congestion=bbr", NULL);
+
+	run(t.source, "SET key value");
+	job_wait_applied(j, t.source);
+	char *status = said(&at, "status", "--json");
+	json_t *all = json_loads(status, 0, NULL);
+	json_t *first = json_array_get(json_object_get(all, "links"), 0);
+	const char *name = json_string_value(json_object_get(first, "name"));
+	assert_non_null(name);
+	struct job *asked = job_start(w, "debug", "trace", name, "--socket", at.socket, NULL);
+	assert_int_equal(process_wait(asked->process), 0);
+	char *trace = process_stdout(asked->process);
+	assert_true(count_of(trace, text("link %s, open", name)) >= 2);
+	assert_non_null(strstr(trace, " rtt "));
+	free(trace);
+	free(status);
+	json_decref(all);
+	assert_int_equal(job_drain(j), 0);
+}
+
 static void a_unix_socket_is_reached_beside_the_device(struct world *w)
 {
 	const char *path = text("%s/source.sock", w->dir);
@@ -242,6 +277,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		E2E_TEST(a_link_says_its_network),
 		E2E_TEST(status_and_metrics_show_the_network),
+		E2E_TEST(the_trace_of_a_link_tells_of_its_connections),
 		E2E_TEST(a_unix_socket_is_reached_beside_the_device),
 		E2E_TEST(lanes_on_two_cores_share_a_device),
 		E2E_TEST(an_end_leaves_no_connection),

@@ -2,7 +2,6 @@
 #include "tests/e2e/harness.h"
 
 #include <arpa/inet.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <strings.h>
@@ -224,8 +223,6 @@ static void *accept_loop(void *arg)
 
 struct fake *fake_start(struct world *w, fake_serve *serve, const void *arg)
 {
-	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(listen_address())};
-	socklen_t len = sizeof(a);
 	struct fake *f = calloc(1, sizeof(*f));
 	struct fake_thread *t = calloc(1, sizeof(*t));
 
@@ -235,11 +232,7 @@ struct fake *fake_start(struct world *w, fake_serve *serve, const void *arg)
 	f->arg = arg;
 	f->rdb = f->stream = "";
 	pthread_mutex_init(&t->lock, NULL);
-	t->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert_int_equal(bind(t->listener, (struct sockaddr *)&a, len), 0);
-	assert_int_equal(listen(t->listener, 64), 0);
-	assert_int_equal(getsockname(t->listener, (struct sockaddr *)&a, &len), 0);
-	f->port = ntohs(a.sin_port);
+	t->listener = net_listen(&f->port);
 	snprintf(f->url, sizeof(f->url), "redis://%s:%d", here(), f->port);
 	assert_int_equal(pthread_create(&t->id, NULL, accept_loop, f), 0);
 	f->next = w->fakes;

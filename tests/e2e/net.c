@@ -4,31 +4,42 @@
 #include <netinet/in.h>
 
 #include "tests/e2e/harness.h"
+#include "tests/e2e/net_device.h"
 #include "tests/unit/tap_rig.h"
 
 #define HERE       "10.98.0.1"
-#define TAP_MAX    250
-#define IFACE_TEXT "fly%u"
+#define HERE6      "fd98::1"
+#define DEVICE_MAX 250
 
-enum net_kind { NET_HOST, NET_OF_KERNEL, NET_OF_DPDK };
-
-static enum net_kind net_kind(void)
+static bool net_has(const char *word)
 {
-	const char *wanted = getenv("FLYOVER_TEST_NET");
+	const char *words = getenv("FLYOVER_TEST_NET");
+	size_t len = strlen(word);
 
-	if (!wanted || !*wanted)
-		return NET_HOST;
-	return strcmp(wanted, "dpdk") ? NET_OF_KERNEL : NET_OF_DPDK;
+	for (const char *at = words; at && *at; at += strcspn(at, ","), at += *at == ',')
+		if (strcspn(at, ",") == len && !strncmp(at, word, len))
+			return true;
+	return false;
+}
+
+bool net_is_ours(void)
+{
+	const char *words = getenv("FLYOVER_TEST_NET");
+	return words && *words;
 }
 
 const char *here(void)
 {
-	return net_kind() == NET_HOST ? "127.0.0.1" : HERE;
+	if (!net_is_ours())
+		return "127.0.0.1";
+	return net_has("ip6") ? "[" HERE6 "]" : HERE;
 }
 
-uint32_t listen_address(void)
+static enum net_device_kind device_kind(void)
 {
-	return net_kind() == NET_HOST ? INADDR_LOOPBACK : INADDR_ANY;
+	if (net_has("packet"))
+		return NET_DEVICE_PACKET;
+	return net_has("xdp") ? NET_DEVICE_XDP : NET_DEVICE_TAP;
 }
 
 const char *net_enter(void)
@@ -36,15 +47,40 @@ const char *net_enter(void)
 	static bool entered;
 	static const char *why;
 
-	if (net_kind() == NET_HOST || entered)
+	if (!net_is_ours() || entered)
 		return why;
 	entered = true;
 	why = tap_namespace();
+	if (!why && net_has("dpdk"))
+		why = net_device_missing(device_kind());
 	if (why)
 		return why;
 	tap_up("lo", "127.0.0.1", 0);
 	tap_up("lo:1", HERE, 0);
-	return NULL;
+	if (net_has("ip6"))
+		why = ip_try("-6 addr add " HERE6 "/128 dev lo nodad") ? "no IPv6" : NULL;
+	return why;
+}
+
+int net_listen(int *port)
+{
+	bool is_ip6 = net_is_ours() && net_has("ip6");
+	struct sockaddr_in a4 = {.sin_family = AF_INET,
+				 .sin_addr.s_addr =
+					 htonl(net_is_ours() ? INADDR_ANY : INADDR_LOOPBACK)};
+	struct sockaddr_in6 a6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_ANY_INIT};
+	struct sockaddr *a = is_ip6 ? (struct sockaddr *)&a6 : (struct sockaddr *)&a4;
+	socklen_t len = is_ip6 ? sizeof(a6) : sizeof(a4);
+	int fd = socket(a->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0), no = 0;
+
+	assert_true(fd >= 0);
+	if (is_ip6) // our own connections to it come by IPv4
+		assert_int_equal(setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof(no)), 0);
+	assert_int_equal(bind(fd, a, len), 0);
+	assert_int_equal(listen(fd, 64), 0);
+	assert_int_equal(getsockname(fd, a, &len), 0);
+	*port = ntohs(is_ip6 ? a6.sin6_port : a4.sin_port);
+	return fd;
 }
 
 // ---- Jobs
@@ -53,6 +89,7 @@ const char *net_enter(void)
 struct tap {
 	struct tap *next;
 	unsigned n;
+	struct net_device *device;
 	char key[300]; // what the programs on it have in common
 };
 
@@ -71,24 +108,28 @@ static const char *host_key(struct world *w, const char *const *arguments)
 	return config ? config : text("job %u", w->n_processes);
 }
 
-static unsigned tap_of(struct world *w, const char *key)
+static const struct tap *tap_of(struct world *w, const char *key)
 {
 	struct tap *t = w->taps;
 
 	while (t && strcmp(t->key, key))
 		t = t->next;
 	if (t)
-		return t->n;
+		return t;
 	t = calloc(1, sizeof(*t));
 	assert_non_null(t);
 	t->n = w->taps ? w->taps->n + 1 : 1;
 	t->next = w->taps;
 	w->taps = t;
 	snprintf(t->key, sizeof(t->key), "%s", key);
-	assert_true(t->n < TAP_MAX);
-	tap_make(text(IFACE_TEXT, t->n), true);
-	tap_up(text(IFACE_TEXT, t->n), text("10.99.%u.1", t->n), 0);
-	return t->n;
+	assert_true(t->n < DEVICE_MAX);
+	t->device = net_device_make(device_kind(), t->n, net_has("vlan"));
+	tap_up(net_device_iface(t->device), text("10.99.%u.1", t->n), 0);
+	if (net_has("ip6"))
+		assert_int_equal(ip_try(text("-6 addr add fd99:0:0:%x::1/64 dev %s nodad", t->n,
+					     net_device_iface(t->device))),
+				 0);
+	return t;
 }
 
 // A test that says --net knows what it wants.
@@ -107,13 +148,16 @@ unsigned net_arguments(struct world *w, const char *program, const char *const *
 {
 	unsigned n = 0;
 
-	if (net_kind() != NET_OF_DPDK || !opens_links(program, arguments))
+	if (!net_has("dpdk") || !opens_links(program, arguments))
 		return 0;
-	unsigned tap = tap_of(w, host_key(w, arguments));
+	const struct tap *t = tap_of(w, host_key(w, arguments));
+	bool is_ip6 = net_has("ip6");
 	out[n++] = "--net=dpdk";
-	out[n++] = text("--nic=net_tap0,iface=" IFACE_TEXT, tap);
-	out[n++] = text("--addr=10.99.%u.2/24", tap);
-	out[n++] = text("--gw=10.99.%u.1", tap);
+	out[n++] = net_device_words(t->device);
+	out[n++] = text(is_ip6 ? "--addr=fd99:0:0:%x::2/64" : "--addr=10.99.%u.2/24", t->n);
+	out[n++] = text(is_ip6 ? "--gw=fd99:0:0:%x::1" : "--gw=10.99.%u.1", t->n);
+	if (net_has("vlan"))
+		out[n++] = text("--vlan=%u", NET_DEVICE_VLAN);
 	return n;
 }
 
@@ -122,7 +166,7 @@ void net_leave(struct world *w)
 	while (w->taps) {
 		struct tap *t = w->taps;
 		w->taps = t->next;
-		tap_remove(text(IFACE_TEXT, t->n), true);
+		net_device_remove(t->device);
 		free(t);
 	}
 }

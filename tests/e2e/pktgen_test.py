@@ -30,10 +30,16 @@ def device(role, folder):
     return f'--nic=net_memif0,role={role},socket={folder}/memif,socket-abstract=no'
 
 
+# A virtual machine's device and the switch that it is plugged into, joined as those two are.
+def vhost_device(role, folder):
+    kind = 'net_vhost0,iface' if role == 'server' else 'net_virtio_user0,path'
+    return f'--nic={kind}={folder}/vhost'
+
+
 class Generator:
-    def __init__(self, folder, *words):
+    def __init__(self, folder, *words, join=device):
         self.process = subprocess.Popen(
-            [PKTGEN, device('server', folder), '--addr=10.98.0.1/24', '--check', '--json',
+            [PKTGEN, join('server', folder), '--addr=10.98.0.1/24', '--check', '--json',
              '--interval=20ms', *words],
             stdout=subprocess.PIPE, text=True, preexec_fn=die_with_parent)
         assert 'is ready' in self.process.stdout.readline()
@@ -56,11 +62,12 @@ class Generator:
 
 
 class Sync:
-    def __init__(self, folder, name='s', source=6379, address='10.98.0.2'):
+    def __init__(self, folder, name='s', source=6379, address='10.98.0.2',
+                 join=device):
         self.state = f'{folder}/{name}'
         self.process = subprocess.Popen(
             [f'{BUILD}/flyover', 'sync', f'redis://10.98.0.1:{source}', 'redis://10.98.0.1:6400',
-             '--preflight=no', '--state-dir', self.state, '--net=dpdk', device('client', folder),
+             '--preflight=no', '--state-dir', self.state, '--net=dpdk', join('client', folder),
              f'--addr={address}/24', '--json'],
             stdout=subprocess.PIPE, text=True, preexec_fn=die_with_parent)
 
@@ -88,10 +95,11 @@ class Sync:
         return None
 
 
-def each_command_arrives_once_and_unchanged(folder):
+def each_command_arrives_once_and_unchanged(folder, join=device):
     n = 20000
-    generator = Generator(folder, f'--commands={n}', '--block=3000', MIX, '--value=1-300')
-    sync = Sync(folder)
+    generator = Generator(folder, f'--commands={n}', '--block=3000', MIX, '--value=1-300',
+                          join=join)
+    sync = Sync(folder, join=join)
     generator.wait_for(lambda o: o['applied'] >= n)
     ended = sync.end()
     code, total = generator.end()
@@ -99,6 +107,10 @@ def each_command_arrives_once_and_unchanged(folder):
     assert total['sent'] == total['applied'] == ended['applied'] == n, (total, ended)
     assert total['markers'] >= total['transactions'] > 0, total
     assert ended['received_offset'] == ended['frontier_offset'], ended
+
+
+def each_command_arrives_over_vhost_user(folder):
+    each_command_arrives_once_and_unchanged(folder, vhost_device)
 
 
 def large_values_arrive(folder):
@@ -145,7 +157,8 @@ def wrong_words_are_refused(folder):
     assert ended.returncode == 4, ended
 
 
-TESTS = (each_command_arrives_once_and_unchanged, large_values_arrive,
+TESTS = (each_command_arrives_once_and_unchanged, each_command_arrives_over_vhost_user,
+         large_values_arrive,
          a_killed_dataplane_repeats_and_loses_nothing, what_is_missing_is_found,
          wrong_words_are_refused)
 

@@ -286,8 +286,6 @@ static void *proxy_loop(void *arg)
 
 struct proxy *proxy_start(struct world *w, int upstream_port)
 {
-	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(listen_address())};
-	socklen_t len = sizeof(a);
 	struct proxy *p = calloc(1, sizeof(*p));
 	struct proxy_thread *t = calloc(1, sizeof(*t));
 
@@ -295,13 +293,10 @@ struct proxy *proxy_start(struct world *w, int upstream_port)
 	pthread_mutex_init(&t->lock, NULL);
 	t->upstream_port = upstream_port;
 	t->wake = eventfd(0, EFD_CLOEXEC);
-	t->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	assert_int_equal(bind(t->listener, (struct sockaddr *)&a, len), 0);
-	assert_int_equal(listen(t->listener, 64), 0);
-	assert_int_equal(getsockname(t->listener, (struct sockaddr *)&a, &len), 0);
+	t->listener = net_listen(&p->port);
+	assert_int_equal(fcntl(t->listener, F_SETFL, O_NONBLOCK), 0);
 	assert_int_equal(pthread_create(&t->id, NULL, proxy_loop, t), 0);
 	p->thread = t;
-	p->port = ntohs(a.sin_port);
 	snprintf(p->url, sizeof(p->url), "redis://%s:%d", here(), p->port);
 	p->next = w->proxies;
 	w->proxies = p;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "tests/e2e/harness.h"
 
-#include <netinet/in.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -92,9 +91,10 @@ static void server_launch(struct server *s)
 
 	for (const char *const *o = default_options; *o; o++)
 		argv[n++] = *o;
-	if (listen_address() == INADDR_ANY) {
+	if (net_is_ours()) {
 		argv[n++] = "--bind";
-		argv[n++] = "0.0.0.0";
+		argv[n++] = "*";
+		argv[n++] = "-::*"; // where the kernel has IPv6
 		argv[n++] = "--protected-mode";
 		argv[n++] = "no";
 	}

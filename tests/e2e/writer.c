@@ -3,6 +3,8 @@
 
 #include <signal.h>
 
+#define CLUSTER_WRITER_NODES 16
+
 static bool is_ready(void *arg)
 {
 	char *out = process_stdout(arg);
@@ -20,6 +22,19 @@ struct process *writer_start(struct server *s)
 
 	assert_string_equal(s->password, "");
 	struct process *writer = process_start(s->world, "writer", argv, NULL);
+	wait_until(is_ready, writer, "the writer to be ready");
+	return writer;
+}
+
+struct process *cluster_writer_start(struct cluster *c, unsigned seed, unsigned keys)
+{
+	const char *argv[4 + CLUSTER_WRITER_NODES] = {
+		text("%s/tests/e2e/cluster_writer", build_dir()), text("%u", seed),
+		text("%u", keys)};
+
+	for (unsigned i = 0; i < c->nodes.n && i < CLUSTER_WRITER_NODES; i++)
+		argv[3 + i] = text("%d", c->nodes.list[i]->port);
+	struct process *writer = process_start(c->world, "cluster_writer", argv, NULL);
 	wait_until(is_ready, writer, "the writer to be ready");
 	return writer;
 }

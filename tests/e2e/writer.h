@@ -11,3 +11,8 @@ struct process *writer_start(struct server *s);
 
 // Let it finish what it has begun. The server then holds all that it wrote.
 void writer_stop(struct process *writer);
+
+struct cluster;
+
+// The same to a cluster: it follows redirects, and writes to keys of every type, `keys` of each.
+struct process *cluster_writer_start(struct cluster *c, unsigned seed, unsigned keys);

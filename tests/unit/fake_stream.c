@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 struct clock_reading fake_now = {.mono_ns = 1000000000, .wall_ms = 1700000000000};
@@ -19,6 +20,8 @@ static int fake_connect(struct stream_loop *base, const struct stream_peer *peer
 {
 	struct fake_loop *l = (struct fake_loop *)base;
 	l->n_connects++;
+	snprintf(l->host, sizeof(l->host), "%s", peer->host ? peer->host : "");
+	l->port = peer->port;
 	l->n_in = l->n_out = 0;
 	l->lost = false;
 	l->stream = (struct stream){.loop = base, .flags = STREAM_OPEN | STREAM_WRITABLE};

@@ -18,6 +18,8 @@ struct fake_loop {
 	bool refuse;      // connects fail
 	bool lost;        // reads say the end once `in` is empty
 	unsigned n_connects, n_closes;
+	char host[64]; // of the last connect
+	uint16_t port;
 };
 
 // The loop; `base` is what a core is given.

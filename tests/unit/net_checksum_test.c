@@ -75,6 +75,41 @@ static void sum_is_the_same_in_each_way(void **state)
 	}
 }
 
+static void copy_check(const char *way, sum_t sum, const uint8_t *copy, const uint8_t *p,
+		       size_t len, uint16_t want)
+{
+	if (sum_field(sum) != want || memcmp(copy, p, len) != 0 || copy[len] != 0xa5)
+		fail_msg("%s, %zu bytes", way, len);
+}
+
+// Nothing is written behind them either.
+static void sum_copies_what_it_sums_in_each_way(void **state)
+{
+	struct random r = random_seeded("net_checksum copies");
+	static uint8_t bytes[4096], room[4096];
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (uint8_t)random_next(&r);
+	for (unsigned i = 0; i < 3000; i++) {
+		const uint8_t *p = bytes + random_below(&r, 1000);
+		uint8_t *to = room + random_below(&r, 1000);
+		size_t len = random_below(&r, 3000), even = len & ~(size_t)31;
+		uint16_t want = in_memory_order(checksum_naive(p, len));
+		memset(room, 0xa5, sizeof(room));
+		copy_check("as it chooses", sum_copy(0, to, p, len), to, p, len, want);
+#ifdef __x86_64__
+		memset(room, 0xa5, sizeof(room));
+		if (__builtin_cpu_supports("avx512bw"))
+			copy_check("avx512", sum_copy_avx512(to, p, len), to, p, len, want);
+		memset(room, 0xa5, sizeof(room));
+		want = in_memory_order(checksum_naive(p, even));
+		if (__builtin_cpu_supports("avx2"))
+			copy_check("avx2", sum_copy_avx2(to, p, even), to, p, even, want);
+#else
+		(void)even;
+#endif
+	}
+}
+
 static void sum_of_what_carries_its_field_is_good_until_a_bit_turns(void **state)
 {
 	struct random r = random_seeded("net_checksum field");
@@ -109,6 +144,7 @@ int main(void)
 		cmocka_unit_test(sum_matches_the_rfc),
 		cmocka_unit_test(sum_equals_the_naive_one_at_any_place_and_length),
 		cmocka_unit_test(sum_is_the_same_in_each_way),
+		cmocka_unit_test(sum_copies_what_it_sums_in_each_way),
 		cmocka_unit_test(sum_of_what_carries_its_field_is_good_until_a_bit_turns),
 		cmocka_unit_test(pseudo_header_equals_its_bytes),
 	};

@@ -4,6 +4,7 @@
 
 #include "dataplane/contract/flows.h"
 #include "dataplane/net/bytes.h"
+#include "dataplane/net/checksum.h"
 #include "tests/unit/net_rig.h"
 
 static struct fake_nic nic;
@@ -234,6 +235,71 @@ static void checksum_is_looked_at_unless_the_device_has(void **state)
 	given_last(&nic)->p[14 + 20 + 12] = 0x40; // a header shorter than a header
 	turn();
 	assert_int_equal(stack_counters(stack)->bad_tcp, 1);
+}
+
+// What is a lie is copied beside what is read next, and not over what waits behind a hole.
+static void a_lie_leaves_no_byte_behind(void **state)
+{
+	static const struct {
+		uint32_t at, is_lie;
+		const char *text;
+	} say[] = {{0, 0, "ab"}, {2, 1, "XXXX"}, {4, 0, "ef"}, {2, 1, "XXXX"}, {2, 0, "cd"}};
+	struct tcp_segment peer, seg;
+	char text[8] = "";
+	begin();
+	struct flow *f = established(&peer);
+	for (unsigned i = 0; i < 5; i++) {
+		seg = peer;
+		seg.seq = seq_add(peer.seq, say[i].at);
+		seg.len = (uint32_t)strlen(say[i].text);
+		seg.body[0] = (struct iovec){(void *)say[i].text, seg.len};
+		give_segment(&nic, &them, &us, &seg);
+		given_last(&nic)->p[14 + 20 + 17] ^= say[i].is_lie;
+		turn();
+	}
+	assert_int_equal(tcp_read(flow_tcp(f), text, sizeof(text), now_ns), 6);
+	assert_string_equal(text, "abcdef");
+}
+
+// As a kernel sends over a veth: the field holds the sum of the pseudo-header alone.
+static void a_checksum_that_was_left_to_a_nic_is_told(void **state)
+{
+	struct tcp_segment peer;
+	char byte = 'x';
+	begin();
+	established(&peer);
+	peer.body[0] = (struct iovec){&byte, 1};
+	peer.len = 1;
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(stack_trouble(stack) != NULL, i == 2); // one alone may be chance
+		give_segment(&nic, &them, &us, &peer);
+		uint8_t *ip = given_last(&nic)->p + 14;
+		uint16_t left = sum_fold(
+			sum_pseudo(4, ip + 12, ip + 16, 6, (uint32_t)(ip[2] << 8 | ip[3]) - 20));
+		memcpy(ip + 20 + 16, &left, sizeof(left));
+		turn();
+	}
+	assert_int_equal(stack_counters(stack)->bad_tcp_sum, 3);
+	assert_string_equal(stack_trouble(stack),
+			    "10.0.0.7 leaves its TCP checksums to a NIC that is not there: on its "
+			    "end of the veth, ethtool -K INTERFACE tx off");
+	run_until(stack, &now_ns, now_ns + 61 * SECOND);
+	turn();
+	assert_string_equal(stack_trouble(stack), "the gateway 10.0.0.1 does not answer");
+}
+
+static void a_checksum_that_was_changed_on_its_way_is_not_told(void **state)
+{
+	struct tcp_segment peer;
+	begin();
+	established(&peer);
+	for (unsigned i = 0; i < 3; i++) {
+		give_segment(&nic, &them, &us, &peer);
+		given_last(&nic)->p[14 + 20 + 17] ^= 1;
+		turn();
+	}
+	assert_int_equal(stack_counters(stack)->bad_tcp_sum, 3);
+	assert_null(stack_trouble(stack));
 }
 
 static void segments_without_a_connection_are_refused_with_a_limit(void **state)
@@ -494,6 +560,73 @@ static void connections_have_a_limit_and_time_wait_gives_way(void **state)
 	assert_int_equal(stack_connect(stack, &them, 6379, NULL, now_ns, &f), 0);
 }
 
+#define LEFT_BEHIND 40
+
+// One connection after the other is closed by us. None takes the room of an open one, each answers
+// a FIN that comes again as long as it waits, and no port is used anew meanwhile.
+static void time_wait_takes_no_connection(void **state)
+{
+	struct tcp_segment peers[LEFT_BEHIND];
+	set.connections_max = 16;
+	begin();
+	for (unsigned i = 0; i < LEFT_BEHIND; i++) {
+		struct tcp_segment *peer = &peers[i];
+		flow_close(established(peer), now_ns);
+		turn();
+		struct tcp_segment fin = taken_segment(&nic);
+		assert_true(fin.flags & TCP_FIN);
+		for (unsigned k = 0; k < i; k++)
+			assert_int_not_equal(peer->target_port, peers[k].target_port);
+		peer->flags = TCP_FIN | TCP_ACK;
+		peer->ack = seq_add(fin.seq, 1);
+		give_segment(&nic, &them, &us, peer);
+		turn();
+		assert_int_equal(taken_segment(&nic).flags, TCP_ACK);
+	}
+	for (unsigned i = 0; i < LEFT_BEHIND; i++) {
+		give_segment(&nic, &them, &us, &peers[i]);
+		turn();
+		struct tcp_segment ack = taken_segment(&nic);
+		assert_int_equal(ack.flags, TCP_ACK);
+		assert_int_equal(ack.target_port, peers[i].source_port);
+		assert_int_equal(ack.source_port, peers[i].target_port);
+		assert_int_equal(seq_diff(ack.seq, peers[i].ack), 0);
+		assert_int_equal(seq_diff(ack.ack, peers[i].seq), 1);
+	}
+	run_until(stack, &now_ns, now_ns + 61 * SECOND);
+	forget_all(&nic);
+	give_segment(&nic, &them, &us, &peers[0]);
+	turn();
+	if (next_type(&nic) == ETHER_ARP) {
+		taken(&nic);
+		give_arp_reply(&nic, "10.0.0.7", peer_mac);
+		turn();
+	}
+	assert_true(taken_segment(&nic).flags & TCP_RST); // it is over
+}
+
+// Four times as many as can be open: then the one that waited longest gives way.
+static void oldest_time_wait_gives_way(void **state)
+{
+	struct tcp_segment peers[9];
+	set.connections_max = 2;
+	begin();
+	for (unsigned i = 0; i < 9; i++) {
+		flow_close(established(&peers[i]), now_ns);
+		turn();
+		peers[i].flags = TCP_FIN | TCP_ACK;
+		peers[i].ack = seq_add(taken_segment(&nic).seq, 1);
+		give_segment(&nic, &them, &us, &peers[i]);
+		turn();
+		forget_all(&nic);
+	}
+	for (unsigned i = 0; i < 9; i++) {
+		give_segment(&nic, &them, &us, &peers[i]);
+		turn();
+		assert_int_equal(taken_segment(&nic).flags, i ? TCP_ACK : TCP_RST);
+	}
+}
+
 static void end_of_the_stack_resets_what_is_open(void **state)
 {
 	struct tcp_segment peer;
@@ -545,6 +678,9 @@ int main(void)
 		TEST(addresses_without_a_way_are_refused_at_once),
 		TEST(bytes_go_both_ways_and_the_flow_ends),
 		TEST(checksum_is_looked_at_unless_the_device_has),
+		TEST(a_lie_leaves_no_byte_behind),
+		TEST(a_checksum_that_was_left_to_a_nic_is_told),
+		TEST(a_checksum_that_was_changed_on_its_way_is_not_told),
 		TEST(segments_without_a_connection_are_refused_with_a_limit),
 		TEST(port_unreachable_ends_what_is_opening_if_it_quotes_it),
 		TEST(narrow_path_is_believed_and_remembered),
@@ -553,6 +689,8 @@ int main(void)
 		TEST(openings_that_never_end_leave_the_backlog),
 		TEST(a_peer_that_opens_anew_ends_time_wait),
 		TEST(connections_have_a_limit_and_time_wait_gives_way),
+		TEST(time_wait_takes_no_connection),
+		TEST(oldest_time_wait_gives_way),
 		TEST(end_of_the_stack_resets_what_is_open),
 		TEST(rows_name_what_is_open),
 #undef TEST

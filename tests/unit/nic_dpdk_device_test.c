@@ -28,6 +28,8 @@ static void words_name_a_device(void **state)
 		{"net_tap0,iface=fly0", "net_tap0", "net_tap0,iface=fly0", "fly0", DPDK_TAP},
 		{"net_tap0", "net_tap0", "net_tap0", "", DPDK_TAP},
 		{"net_null0", "net_null0", "net_null0", "", DPDK_OTHER},
+		{"net_vhost0,iface=/run/flyover/vhost.sock", "net_vhost0",
+		 "net_vhost0,iface=/run/flyover/vhost.sock", "", DPDK_OTHER},
 		{"net_memif0,id=3,socket=/x", "net_memif0", "net_memif0,id=3,socket=/x", "",
 		 DPDK_MEMIF},
 		{"net_af_packet0,iface=e", "net_af_packet0",

@@ -5,12 +5,14 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "drivers/nic_dpdk.h"
 #include "tests/unit/test.h"
 
 #define FRAMES 1000
+#define CLOSES 40
 
 static struct nic *open_end(const char *role, const char *path)
 {
@@ -71,7 +73,44 @@ static void frame_make(uint8_t *bytes, unsigned i)
 		bytes[k] = (uint8_t)(k * 31 + i);
 }
 
-static pid_t echo_start(const char *path, int *hold)
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+// About the time that the other one takes to hear of it, in steps.
+static void moment(unsigned i)
+{
+	uint64_t until_ns = now_ns() + i * 10000;
+	while (now_ns() < until_ns)
+		;
+}
+
+// The other end of closes: each time a word says that the peer closes, so do we.
+static int close_with(const char *path)
+{
+	uint8_t bytes[60] = {0};
+	for (unsigned i = 0; i < CLOSES; i++) {
+		struct nic *nic = open_end("client", path);
+		if (!nic)
+			return 1;
+		send_frame(nic, bytes, sizeof(bytes));
+		nic_flush(nic);
+		while (!nic->counters.tx_frames)
+			nic_flush(nic);
+		char word;
+		if (read(STDIN_FILENO, &word, 1) != 1)
+			return 1;
+		nic_close(nic);
+		if (read(STDIN_FILENO, &word, 1) != 1) // the server is there again
+			return 1;
+	}
+	return 0;
+}
+
+static pid_t other_start(const char *what, const char *path, int *hold)
 {
 	int fds[2];
 	assert_int_equal(pipe(fds), 0);
@@ -81,7 +120,7 @@ static pid_t echo_start(const char *path, int *hold)
 		dup2(fds[0], STDIN_FILENO);
 		close(fds[0]);
 		close(fds[1]);
-		execl("/proc/self/exe", "echo", path, NULL);
+		execl("/proc/self/exe", what, path, NULL);
 		_exit(127);
 	}
 	close(fds[0]);
@@ -89,17 +128,40 @@ static pid_t echo_start(const char *path, int *hold)
 	return pid;
 }
 
-static void frames_go_to_another_process_and_back(void **state)
+struct place {
+	char folder[64], socket[80];
+};
+
+static void place_make(struct place *at)
 {
 	const char *tmp = getenv("TMPDIR");
-	char folder[64], path[80];
-	snprintf(folder, sizeof(folder), "%.40s/flyover-memif-XXXXXX", tmp ? tmp : "/tmp");
-	assert_non_null(mkdtemp(folder));
-	snprintf(path, sizeof(path), "%s/s", folder);
+	snprintf(at->folder, sizeof(at->folder), "%.40s/flyover-memif-XXXXXX", tmp ? tmp : "/tmp");
+	assert_non_null(mkdtemp(at->folder));
+	snprintf(at->socket, sizeof(at->socket), "%s/s", at->folder);
+}
+
+static void place_leave(const struct place *at)
+{
+	unlink(at->socket);
+	assert_int_equal(rmdir(at->folder), 0);
+}
+
+static void other_ended_well(pid_t pid)
+{
+	int status;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status) && !WEXITSTATUS(status));
+}
+
+static void frames_go_to_another_process_and_back(void **state)
+{
+	struct place at;
+	place_make(&at);
+	const char *path = at.socket;
 	struct nic *nic = open_end("server", path);
 	assert_non_null(nic);
 	int hold;
-	pid_t pid = echo_start(path, &hold);
+	pid_t pid = other_start("echo", path, &hold);
 	uint8_t bytes[1600];
 	struct nic_frame f[NIC_BURST];
 	for (unsigned sent = 0, got = 0; got < FRAMES;) {
@@ -117,20 +179,60 @@ static void frames_go_to_another_process_and_back(void **state)
 		}
 	}
 	close(hold);
-	int status;
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status) && !WEXITSTATUS(status));
+	other_ended_well(pid);
 	nic_close(nic);
-	unlink(path);
-	assert_int_equal(rmdir(folder), 0);
+	place_leave(&at);
+}
+
+// What DPDK finds wrong it says on stderr, and no more.
+static void said_by_both(FILE *said, bool *is_wrong)
+{
+	char line[512];
+	rewind(said);
+	while (fgets(line, sizeof(line), said)) {
+		fputs(line, stdout);
+		*is_wrong |= strstr(line, "Invalid memory") != NULL;
+	}
+	fclose(said);
+}
+
+static void both_ends_close_at_once(void **state)
+{
+	struct place at;
+	struct nic_frame f[NIC_BURST];
+	bool is_wrong = false;
+	place_make(&at);
+	FILE *said = tmpfile();
+	int before = dup(STDERR_FILENO), hold = -1;
+	assert_true(said && before >= 0);
+	dup2(fileno(said), STDERR_FILENO);
+	struct nic *nic = open_end("server", at.socket);
+	pid_t pid = other_start("close", at.socket, &hold);
+	for (unsigned i = 0; nic && i < CLOSES; i++) {
+		while (!nic_receive(nic, f, NIC_BURST))
+			;
+		assert_int_equal(write(hold, "c", 1), 1);
+		moment(i);
+		nic_close(nic);
+		nic = i + 1 < CLOSES ? open_end("server", at.socket) : NULL;
+		assert_int_equal(write(hold, "o", 1), 1);
+	}
+	close(hold);
+	other_ended_well(pid);
+	dup2(before, STDERR_FILENO);
+	close(before);
+	said_by_both(said, &is_wrong);
+	assert_false(is_wrong);
+	place_leave(&at);
 }
 
 int main(int argc, char **argv)
 {
 	if (argc > 1)
-		return echo(argv[1]);
+		return strcmp(argv[0], "close") ? echo(argv[1]) : close_with(argv[1]);
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(frames_go_to_another_process_and_back),
+		cmocka_unit_test(both_ends_close_at_once),
 	};
 	return cmocka_run_group_tests_name("nic_dpdk_memif", tests, NULL, NULL);
 }

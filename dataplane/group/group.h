@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A group: a link whose source is a cluster. Each shard of it is a member, which is a link by
+// itself, with a stream, a log, a checkpoint, markers and lanes of its own; the group finds the
+// shards, tells each member where its shard is now, and shows all of them as one.
+//
+//   LOOKING --the map of the cluster--> RUNNING --drain--> DRAINING --all members over--> OVER
+//      |                                   |                  |
+//      +-----------------------------------+--error, stop-----+--> CLOSING --all over--> OVER
+//
+// A member's folder is shards/NAME in that of the link, with the ids of its nodes in it, so that
+// the next life finds the stream of a shard whatever became of its nodes. Its markers are those of
+// a link LINK.NAME. What a target refuses is parked with the link, whichever member it came from.
+//
+// A new shard gets a member, with a full sync. A shard that has lost all its slots keeps its member
+// for what is still in its stream; a shard that has left the cluster is let go.
+//
+// Owner: core 0, on which all members route.
+#pragma once
+
+#include "dataplane/group/shard.h"
+#include "dataplane/jobs.h"
+#include "dataplane/topology/cluster.h"
+
+#define GROUP_MEMBERS_MAX MEMBERS_MAX
+
+enum group_stage { GROUP_LOOKING, GROUP_RUNNING, GROUP_DRAINING, GROUP_CLOSING, GROUP_OVER };
+
+struct member {
+	struct shard shard;
+	unsigned place;         // of the jobs' members
+	struct link_slot *slot; // there; its state stays when the link is gone
+	struct link *link;      // NULL: not begun yet, or gone
+	bool begun;
+	bool leaving;                // the shard has left the cluster: it drains, and is forgotten
+	bool unsaved;                // its nodes could not be written down
+	char host[CLUSTER_HOST_LEN]; // where its stream is read
+	uint16_t port;
+};
+
+struct group {
+	struct jobs *jobs;
+	struct core *core;
+	uint32_t index;
+	struct link_slot *slot; // of the link as people see it
+	const struct link_config *config;
+	enum group_stage stage;
+	bool paused;
+	bool ours;                  // the target was empty, or marked, as the link first began
+	bool gathered;              // all members have looked at the target once
+	enum link_phase last_phase; // what it ends in
+	struct park park;           // of all members
+	struct cluster_topology *topology;
+	uint64_t map_version; // of the map that the members were matched with
+	struct member *members[GROUP_MEMBERS_MAX];
+	unsigned n_members;
+	uint64_t sum_at_ns;     // when people are told again
+	uint64_t deadline_ms;   // wall clock, of the wait for the first map
+	char waiting[TEXT_LEN]; // "" when for nothing of its own
+	struct clock_reading now;
+};
+
+// Whether a link has to be a group.
+static inline bool group_is_due(const struct link_config *config)
+{
+	return config->source.kind == URL_CLUSTER;
+}
+
+// @param index  of the link in the contract
+// @return NULL when out of memory
+struct group *group_new(struct jobs *jobs, uint32_t index);
+
+// @param group  over, its members freed, and no task any more
+void group_free(struct group *group);
+
+// The task of core 0. See task_turn.
+bool group_turn(void *group, const struct clock_reading *now, uint64_t *deadline_ns);
+
+void group_pause(struct group *group, bool on);
+void group_drain(struct group *group);
+void group_stop(struct group *group);
+
+static inline bool group_is_over(const struct group *group)
+{
+	return group->stage == GROUP_OVER;
+}
+
+// ---- For a member
+
+// It has looked at the target for the first time. Whether it may go on: what one member writes
+// shall not be there when another counts the keys.
+//
+// @param is_ours  its own answer, false: there were keys and none of our markers
+bool group_may_begin(struct group *group, bool *is_ours);
