@@ -179,6 +179,15 @@ static void outlets_turn(struct cluster_lane *c, uint64_t *deadline_ns)
 	}
 }
 
+static void outlets_send(struct cluster_lane *c)
+{
+	for (unsigned i = 0; i < c->n_outlets; i++) {
+		struct outlet *o = c->outlets[i];
+		if (o->staged != o->tail)
+			outlet_send(o);
+	}
+}
+
 bool cluster_lane_turn(struct cluster_lane *c, uint64_t *deadline_ns)
 {
 	struct lane *l = c->lane;
@@ -202,6 +211,7 @@ bool cluster_lane_turn(struct cluster_lane *c, uint64_t *deadline_ns)
 		batches_turn(c);
 		claims_turn(c, deadline_ns);
 	}
+	outlets_send(c);
 	wait_end(c);
 	return c->more;
 }

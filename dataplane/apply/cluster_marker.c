@@ -79,6 +79,12 @@ bool claim_slot_find(struct outlet *o)
 {
 	struct cluster_lane *c = o->cluster;
 	unsigned first = c->first_slot, n = c->last_slot - first + 1u;
+	unsigned epoch = epoch_slot(c);
+	// With FLUSHALL it goes in one transaction with the epoch, where that is.
+	if (c->gate == GATE_EVERY && c->slots[epoch].outlet == o->index) {
+		o->claim_slot = (uint16_t)epoch;
+		return true;
+	}
 	if (!o->n_in_range) {
 		first = 0;
 		n = SLOT_COUNT;

@@ -333,10 +333,9 @@ static size_t run_eat(struct outlet *o, struct span in)
 	const char *p = in.p, *end = in.p + in.len;
 	for (; o->head != o->staged; o->head++) {
 		const struct unit *u = unit_at(o, o->head);
-		struct slot *s = &c->slots[u->slot];
 		const char *line;
 		if (u->kind != UNIT_PLAIN || u->flags & (UNIT_MARKED | UNIT_ASKING) ||
-		    s->state != SLOT_OPEN)
+		    c->slots[u->slot].state != SLOT_OPEN)
 			break;
 		if (end - p >= 5 && !memcmp(p, "+OK\r\n", 5))
 			line = p + 5;
@@ -344,7 +343,7 @@ static size_t run_eat(struct outlet *o, struct span in)
 			line = p + 4;
 		else
 			break;
-		s->flying--;
+		c->slots[u->slot].flying--;
 		unit_done(c, u);
 		p = line;
 	}

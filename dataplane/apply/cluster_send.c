@@ -55,6 +55,7 @@ static void unit_take(struct cluster_lane *c, const struct batch *b)
 	u.kind = u.n_items > 1 || item->flags & ITEM_ATOMIC ? UNIT_TRANSACTION : UNIT_PLAIN;
 	if (item->slot == SLOT_EVERY) {
 		u.kind = UNIT_EVERY;
+		u.slot = SLOTS_ALL;
 		c->gate_unit = u;
 		c->gate = GATE_DRAIN;
 		c->gate_clears = false;

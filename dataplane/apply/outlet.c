@@ -193,10 +193,10 @@ static size_t outlet_write(struct outlet *o)
 	return (size_t)n;
 }
 
-static void outlet_send(struct outlet *o)
+void outlet_send(struct outlet *o)
 {
 	size_t written = 0;
-	while (o->state >= OUTLET_CHECK && (o->stream->flags & STREAM_WRITABLE)) {
+	while (o->stream && o->state >= OUTLET_CHECK && (o->stream->flags & STREAM_WRITABLE)) {
 		outlet_stage(o);
 		if (o->part == o->n_parts)
 			return;

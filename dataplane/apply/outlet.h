@@ -159,6 +159,9 @@ void outlet_free(struct outlet *o);
 void outlet_turn(struct outlet *o, uint64_t *deadline_ns);
 void outlet_close(struct outlet *o);
 
+// Send what has been given to it, as far as the connection takes it.
+void outlet_send(struct outlet *o);
+
 // Lost, or cannot be had: try again after a pause that grows.
 void outlet_back_off(struct outlet *o, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -257,6 +257,8 @@ static inline void scene_resume(struct scene *s)
 // The first marker of a stream, so that a life that ends early leaves something to go by.
 static inline void scene_stream_begins(struct scene *s)
 {
+	COMMAND(s, 0, "SET", "__flyover:{scene}:epoch", "1");
+	assert_true(give(s, 1));
 	assert_true(give(s, 0));
 	for (int i = 0; i < 1000 && n_away(s); i++)
 		turns(s, 1);
