@@ -30,8 +30,8 @@ struct resume_point {
 
 // What is known.
 //
-// In a cluster the place to go on is told by claims alone, each for the slots of its own node: where
-// the marker of a slot ends no command need begin.
+// In a cluster the place to go on is told by claims alone, each for the slots of its own node:
+// where the marker of a slot ends no command need begin.
 struct resume_facts {
 	const struct lane_found *found; // the markers in the target
 	unsigned n_found;

@@ -94,8 +94,7 @@ bool wait_is_over(struct cluster_lane *c, uint64_t since_ns, const char *why)
 		return false;
 	char text[TEXT_LEN];
 	shared_text_get(&l->waiting, text);
-	lane_fail(l, ERROR_DEADLINE, "%.180s, for longer than wait-timeout",
-		  text[0] ? text : why);
+	lane_fail(l, ERROR_DEADLINE, "%.180s, for longer than wait-timeout", text[0] ? text : why);
 	return true;
 }
 
@@ -145,6 +144,9 @@ static void owners_count(struct cluster_lane *c)
 			c->outlets[c->slots[s].outlet]->n_in_range++;
 	for (unsigned i = 0; i < c->n_outlets; i++) {
 		struct outlet *o = c->outlets[i];
+		// Its claim has gone with its slot.
+		if (o->claim_stands && c->slots[o->claim_slot].outlet != o->index)
+			o->claim_stands = o->claim_at_ns = 0;
 		o->needed |= o->n_in_range || (!c->lane->index && map_is_master(c, o));
 	}
 	uint8_t keyless = c->slots[SLOT_KEYLESS].outlet;
@@ -173,8 +175,8 @@ static void outlets_turn(struct cluster_lane *c, uint64_t *deadline_ns)
 	for (unsigned i = 0; i < c->n_outlets; i++) {
 		struct outlet *o = c->outlets[i];
 		outlet_retire(c, o);
-		if (o->needed && atomic_load_explicit(&l->verdict, memory_order_relaxed) ==
-					 LANE_FINE)
+		if (o->needed &&
+		    atomic_load_explicit(&l->verdict, memory_order_relaxed) == LANE_FINE)
 			outlet_turn(o, deadline_ns);
 	}
 }

@@ -34,7 +34,8 @@ uint8_t map_outlet(struct cluster_lane *c, uint16_t node)
 	const struct cluster_node *n = &c->map->nodes[node];
 	for (unsigned i = 0; i < c->n_outlets; i++) {
 		struct outlet *o = c->outlets[i];
-		if (n->id[0] ? strcmp(o->id, n->id) : strcmp(o->host, n->host) || o->port != n->port)
+		if (n->id[0] ? strcmp(o->id, n->id)
+			     : strcmp(o->host, n->host) || o->port != n->port)
 			continue;
 		if (n->host[0] && n->port) { // it may have moved house
 			snprintf(o->host, sizeof(o->host), "%s", n->host);
@@ -125,7 +126,8 @@ static bool map_compare(struct cluster_lane *c, const struct cluster_map *before
 			continue;
 		if (was != OUTLET_NONE && writes &&
 		    !was_migrated(c, before, c->outlets[was], c->outlets[now])) {
-			map_look(c, "slots of the target's node %s:%u are served by %s:%u, which "
+			map_look(c,
+				 "slots of the target's node %s:%u are served by %s:%u, which "
 				 "may hold less",
 				 c->outlets[was]->host, c->outlets[was]->port,
 				 c->outlets[now]->host, c->outlets[now]->port);

@@ -109,14 +109,18 @@ static void marker_found(struct cluster_lane *c, struct outlet *o, const struct 
 {
 	struct lane *l = c->lane;
 	if (u->kind == UNIT_READ_MARKER)
-		l->found[l->n_found++] = (struct lane_found){
-			.marker = m->marker, .first_slot = u->slot, .last_slot = u->slot,
-			.of_slot = true, .node = c->slots[u->slot].outlet};
+		l->found[l->n_found++] = (struct lane_found){.marker = m->marker,
+							     .first_slot = u->slot,
+							     .last_slot = u->slot,
+							     .of_slot = true,
+							     .node = c->slots[u->slot].outlet};
 	bool claims = m->low || u->kind == UNIT_READ_CLAIM;
 	if (!claims || u->flags & UNIT_ASKING || is_a_visitor(c, m, o))
 		return;
-	struct lane_found f = {.marker = m->marker, .first_slot = m->first_slot,
-			       .last_slot = m->last_slot, .node = o->index};
+	struct lane_found f = {.marker = m->marker,
+			       .first_slot = m->first_slot,
+			       .last_slot = m->last_slot,
+			       .node = o->index};
 	f.marker.offset = m->low;
 	claim_note(c, &f);
 }
@@ -340,7 +344,7 @@ void gate_take(struct cluster_lane *c, struct outlet *o, bool done)
 	o->every_at_ns = done ? 0 : c->lane->now.mono_ns + EVERY_AGAIN_NS;
 	if (done)
 		return;
-	o->claim_slot = (uint16_t)((o->claim_slot + 1) % SLOT_COUNT);
+	o->claim_slot = (uint16_t)((o->claim_slot + SLOT_COUNT - 1) % SLOT_COUNT);
 	wait_show(c, "the target's node %s:%u does not carry out what goes to every node: %s",
 		  o->host, o->port, o->refusal);
 	map_poke(c);

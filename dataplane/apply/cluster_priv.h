@@ -48,10 +48,10 @@ struct slot_wait {
 	uint32_t back_first, back_last; // came back, to go before them
 	uint64_t fence_seq;             // of the fenced transaction on its way
 	uint64_t retry_at_ns, since_ns; // 0: does not wait for time
-	uint32_t n_look;    // units of a transaction of which the marker has to tell
-	uint8_t why;        // enum slot_why: of what came back in this round
-	uint8_t mode;       // enum slot_mode
-	uint8_t to;         // outlet that MOVED or ASK named, OUTLET_NONE: not known
+	uint32_t n_look;                // units of a transaction of which the marker has to tell
+	uint8_t why;                    // enum slot_why: of what came back in this round
+	uint8_t mode;                   // enum slot_mode
+	uint8_t to;                     // outlet that MOVED or ASK named, OUTLET_NONE: not known
 	uint8_t n_tries;
 	uint8_t n_straight; // taken by the owner in a row, since it last said ASK
 	bool asked;         // it has said ASK
@@ -100,41 +100,41 @@ struct cluster_lane {
 	unsigned n_outlets;
 	struct slot slots[SLOTS_ALL];
 	struct slot_wait waits[SLOTS_ALL];
-	uint16_t paused[SLOTS_ALL];     // slots that wait for time
+	uint16_t paused[SLOTS_ALL]; // slots that wait for time
 	unsigned n_paused;
 	uint64_t next_retry_ns;
 	struct queued pool[UNITS_MAX];
 	uint32_t pool_free;
 	struct begun begun[LANE_BATCHES];
-	unsigned place;                 // in the queue: the batch that units are taken from
-	unsigned item;                  // the next one of it
-	bool in_batch;                  // it was begun
-	uint32_t n_units;               // without an answer
-	uint64_t n_bytes;               // of batches that were begun
+	unsigned place;   // in the queue: the batch that units are taken from
+	unsigned item;    // the next one of it
+	bool in_batch;    // it was begun
+	uint32_t n_units; // without an answer
+	uint64_t n_bytes; // of batches that were begun
 	uint64_t fence_seq;
-	bool wrote;                     // since the lane was opened
-	bool more;                      // to do at once
-	bool owners_changed;            // since they were counted
-	uint64_t map_since_ns;          // there has been no owner of some slot since
-	bool is_waiting;                // people were told
+	bool wrote;            // since the lane was opened
+	bool more;             // to do at once
+	bool owners_changed;   // since they were counted
+	uint64_t map_since_ns; // there has been no owner of some slot since
+	bool is_waiting;       // people were told
 
 	// Claims, cluster_marker.c.
-	struct marker low;              // of the last batch before which all are answered
-	uint64_t low_claim;             // counts its changes; 0: nothing is known yet
-	uint64_t low_seq;               // that batch
-	bool claim_all;                 // for all slots, at all masters
-	bool claim_now;                 // somebody waits for it
+	struct marker low;  // of the last batch before which all are answered
+	uint64_t low_claim; // counts its changes; 0: nothing is known yet
+	uint64_t low_seq;   // that batch
+	bool claim_all;     // for all slots, at all masters
+	bool claim_now;     // somebody waits for it
 
 	// What is done before the lane is ready, and gates.
 	enum open_stage open;
 	enum gate gate;
-	bool gate_clears;               // behind GATE_DRAIN
+	bool gate_clears; // behind GATE_DRAIN
 	struct unit gate_unit;
-	unsigned next_slot;             // of a walk over all slots
-	unsigned n_walk;                // units of it without an answer
-	bool walk_claim;                // the next one of the slot is its claim
+	unsigned next_slot; // of a walk over all slots
+	unsigned n_walk;    // units of it without an answer
+	bool walk_claim;    // the next one of the slot is its claim
 	unsigned n_strangers;
-	struct lane_found *claims;      // that were read; owned
+	struct lane_found *claims; // that were read; owned
 	unsigned n_claims, claims_max;
 };
 

@@ -130,8 +130,7 @@ static void own_answered(struct outlet *o, struct unit u, const struct reply *r)
 static bool is_second_time(const struct cluster_lane *c, const struct unit *u)
 {
 	const struct batch *b = unit_batch(c, u);
-	uint64_t until =
-		atomic_load_explicit(&c->lane->again_until, memory_order_relaxed);
+	uint64_t until = atomic_load_explicit(&c->lane->again_until, memory_order_relaxed);
 	bool stream = b->marker.phase == MARKER_STREAM;
 	return !(u->flags & UNIT_FENCED) &&
 	       (u->flags & UNIT_AGAIN || (stream && b->items[u->item].offset < until));
@@ -225,8 +224,10 @@ static void queueing_refused(struct outlet *o, struct span line)
 		return; // the first error tells
 	o->refused = true;
 	snprintf(o->refusal, sizeof(o->refusal), "%.*s", (int)line.len, line.p);
-	if (u->kind == UNIT_EVERY) {
-		if (refusal_of(line, &error) == REFUSAL_STOP)
+	if (u->kind == UNIT_EVERY) { // with its markers, which may be redirected
+		struct cluster_redirect r;
+		if (cluster_error_read(line, NULL, &r) == CLUSTER_OTHER &&
+		    refusal_of(line, &error) == REFUSAL_STOP)
 			lane_refused_for_good(c->lane, NULL, -1, error, line);
 		return;
 	}
@@ -366,8 +367,8 @@ static size_t replies_eat(struct outlet *o, struct span in)
 			stage_begin(o);
 		}
 		struct span rest = {in.p + at, in.len - at};
-		enum reply_verdict v = o->stage == ANSWER_EXEC ? reply_scan_line(rest, &r)
-							      : reply_scan(rest, &r);
+		enum reply_verdict v =
+			o->stage == ANSWER_EXEC ? reply_scan_line(rest, &r) : reply_scan(rest, &r);
 		if (v == REPLY_MORE)
 			return at;
 		if (v == REPLY_BAD) {
@@ -403,8 +404,7 @@ void outlet_replies(struct outlet *o)
 			return;
 		c->more = true;
 		if (n <= 0) {
-			outlet_back_off(o,
-					"the connection to the target's node %s:%u was lost: %s",
+			outlet_back_off(o, "the connection to the target's node %s:%u was lost: %s",
 					o->host, o->port,
 					n ? stream_why(o->stream, (int)-n) : "closed by it");
 			return;

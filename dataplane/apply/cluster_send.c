@@ -7,12 +7,12 @@
 #include "dataplane/apply/cluster_priv.h"
 #include "parsers/resp_write.h"
 
-#define COPY_MAX    2048 // longer pieces are sent from where they lie
-#define REFER_MAX   (1024 * 1024)
-#define COMMAND_MAX (SLOT_MARKER_SET_LEN * 2 + 256) // of ours, and what stands around others
-#define MULTI       "*1\r\n$5\r\nMULTI\r\n"
-#define EXEC        "*1\r\n$4\r\nEXEC\r\n"
-#define ASKING      "*1\r\n$6\r\nASKING\r\n"
+#define COPY_MAX          2048 // longer pieces are sent from where they lie
+#define REFER_MAX         (1024 * 1024)
+#define COMMAND_MAX       (SLOT_MARKER_SET_LEN * 2 + 256) // of ours, and what stands around others
+#define MULTI             "*1\r\n$5\r\nMULTI\r\n"
+#define EXEC              "*1\r\n$4\r\nEXEC\r\n"
+#define ASKING            "*1\r\n$6\r\nASKING\r\n"
 #define PUT_LIT(at, text) (memcpy(at, text, sizeof(text) - 1), sizeof(text) - 1)
 
 // ---- Batches to units
@@ -247,7 +247,7 @@ static size_t every_tail(struct outlet *o, const struct unit *u, char *at)
 		n += claim_compose(o, at, o->claim_slot);
 		o->n_every++;
 	}
-	if (b->marker.epoch && c->slots[epoch_slot(c)].outlet == o->index) {
+	if (b->marker.epoch && o->claim_slot == epoch_slot(c)) {
 		n += marker_epoch_set(at + n, c->lane->config->name, b->marker.epoch);
 		o->n_every++;
 	}

@@ -27,6 +27,7 @@ struct outlet *outlet_new(struct cluster_lane *c, uint8_t index, const struct cl
 	snprintf(o->id, sizeof(o->id), "%s", node->id[0] ? node->id : "-");
 	snprintf(o->host, sizeof(o->host), "%s", node->host);
 	o->port = node->port;
+	o->claim_slot = SLOT_COUNT - 1;
 	return o;
 }
 
@@ -105,8 +106,7 @@ static void outlet_connect(struct outlet *o)
 				rc == -EHOSTUNREACH ? "the name does not resolve" : strerror(-rc));
 		return;
 	}
-	o->hello_deadline_ns =
-		l->now.mono_ns + l->config->settings.connect_timeout * MS_NS;
+	o->hello_deadline_ns = l->now.mono_ns + l->config->settings.connect_timeout * MS_NS;
 	o->state = OUTLET_CONNECTING;
 }
 
@@ -216,8 +216,7 @@ static void hello_deadline_look(struct outlet *o, uint64_t *deadline_ns)
 	if (o->state == OUTLET_CHECK && now + CHECK_EVERY_NS < *deadline_ns)
 		*deadline_ns = now + CHECK_EVERY_NS;
 	if (waits && now >= o->hello_deadline_ns)
-		outlet_back_off(o,
-				"the target's node %s:%u does not answer within connect-timeout",
+		outlet_back_off(o, "the target's node %s:%u does not answer within connect-timeout",
 				o->host, o->port);
 	else if (waits && o->hello_deadline_ns < *deadline_ns)
 		*deadline_ns = o->hello_deadline_ns;

@@ -9,8 +9,9 @@
 //          on their way     not composed yet
 //
 // HELLO asks who the node is and closes the connection that we had there before, so that nothing of
-// it can still run. CHECK waits until the node that has the link's epoch has told that it is ours. Units are composed into text, or for large ones into references to where their
-// bytes lie, as fast as the connection takes them.
+// it can still run. CHECK waits until the node that has the link's epoch has told that it is ours.
+// Units are composed into text, or for large ones into references to where their bytes lie, as fast
+// as the connection takes them.
 #pragma once
 
 #include "dataplane/apply/inbox.h"
@@ -33,15 +34,15 @@ enum unit_kind {
 	UNIT_CLEAR,       // DEL marker, claim
 	UNIT_READ_MARKER, // GET, as the lane opens
 	UNIT_READ_CLAIM,
-	UNIT_LOOK,        // GET marker: was the transaction behind it carried out?
+	UNIT_LOOK, // GET marker: was the transaction behind it carried out?
 	UNIT_EPOCH_GET,
 	UNIT_EPOCH_DRAW,
 	// Ours, of a node.
-	UNIT_EVERY,       // the command at the gate
+	UNIT_EVERY, // the command at the gate
 	UNIT_CLAIM,
-	UNIT_CHECK,       // GET epoch: has a later life taken the target over?
-	UNIT_LIST,        // CLIENT LIST
-	UNIT_KILL,        // CLIENT KILL ID `number`
+	UNIT_CHECK, // GET epoch: has a later life taken the target over?
+	UNIT_LIST,  // CLIENT LIST
+	UNIT_KILL,  // CLIENT KILL ID `number`
 };
 
 enum unit_flags {
@@ -102,7 +103,7 @@ struct outlet {
 	// Answers.
 	enum answer_stage stage;
 	uint32_t n_seen, n_queued;
-	bool refused;                // the transaction at the head
+	bool refused; // the transaction at the head
 	char refusal[200];
 	struct inbox inbox;
 
@@ -110,45 +111,45 @@ struct outlet {
 	char text[OUTLET_TEXT_LEN];
 	size_t n_text;
 	struct iovec parts[OUTLET_PARTS];
-	unsigned part, n_parts;      // the first that is not wholly written, and all
-	bool refers;                 // one of them lies outside of text
-	enum stage_part at_part;     // of the unit that is composed: staged - 1
+	unsigned part, n_parts;  // the first that is not wholly written, and all
+	bool refers;             // one of them lies outside of text
+	enum stage_part at_part; // of the unit that is composed: staged - 1
 	bool composing;
-	size_t at_byte;              // of its bytes
+	size_t at_byte; // of its bytes
 	bool in_transaction;
-	const struct batch *seen;    // where its bytes were found last
+	const struct batch *seen; // where its bytes were found last
 	uint64_t seen_seq, seen_begin;
 	unsigned seen_segment;
 
 	// Handshake.
 	struct resp_replies *hello;
 	unsigned hello_step, n_hellos;
-	uint64_t check_from_ns;      // the epoch has to be looked at after this, 0: it was
+	uint64_t check_from_ns; // the epoch has to be looked at after this, 0: it was
 	uint64_t check_sent_ns, check_stands_ns; // by the one that has it
-	char run_id[OUTLET_RUN_ID];  // of the process at hand
-	char open_run_id[OUTLET_RUN_ID]; // of the one that we wrote to
+	char run_id[OUTLET_RUN_ID];              // of the process at hand
+	char open_run_id[OUTLET_RUN_ID];         // of the one that we wrote to
 	uint64_t client_id, old_client_id;
 	char old_run_id[OUTLET_RUN_ID]; // of the process that knew old_client_id
 	struct server_version version;
 	uint64_t n_keys;
-	unsigned n_strangers;        // connections of former lives, when we came
-	bool fenced;                 // they were closed
-	unsigned n_kills;            // on their way
+	unsigned n_strangers; // connections of former lives, when we came
+	bool fenced;          // they were closed
+	unsigned n_kills;     // on their way
 	uint64_t retry_at_ns, backoff_ns, since_ns, hello_deadline_ns;
 
 	// Claims.
-	uint16_t claim_slot;         // the last one that carried it
+	uint16_t claim_slot; // the last one that carried it
 	bool claim_flies;
 	uint64_t claim_sent, claim_stands; // see cluster_lane.low_claim
-	uint64_t claim_low;          // offset of the one that stands
+	uint64_t claim_low;                // offset of the one that stands
 	uint64_t claim_sent_low;
-	uint64_t claim_at_ns;        // when the last one went
-	uint64_t claim_after_ns;     // the next one not before, when it was refused
-	unsigned n_in_range;         // slots of the lane that the node owns
-	bool needed;                 // somebody has business there
-	uint32_t n_every;            // commands in the transaction of UNIT_EVERY
-	uint64_t every_at_ns;        // not before, when it was refused
-	bool every_done;             // it has carried out what stands at the gate
+	uint64_t claim_at_ns;    // when the last one went
+	uint64_t claim_after_ns; // the next one not before, when it was refused
+	unsigned n_in_range;     // slots of the lane that the node owns
+	bool needed;             // somebody has business there
+	uint32_t n_every;        // commands in the transaction of UNIT_EVERY
+	uint64_t every_at_ns;    // not before, when it was refused
+	bool every_done;         // it has carried out what stands at the gate
 	bool every_flies;
 };
 

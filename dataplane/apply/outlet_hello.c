@@ -77,8 +77,10 @@ static void info_take(struct outlet *o, const struct resp_value *v)
 	char mode[16] = "";
 	if (v->type != RESP_STRING ||
 	    !info_field(v->text, "run_id", o->run_id, sizeof(o->run_id))) {
-		lane_fail(l, ERROR_NOT_REDIS, "what answers at the target's node %s:%u is no Redis "
-			  "server", o->host, o->port);
+		lane_fail(l, ERROR_NOT_REDIS,
+			  "what answers at the target's node %s:%u is no Redis "
+			  "server",
+			  o->host, o->port);
 		return;
 	}
 	info_field(v->text, "redis_mode", mode, sizeof(mode));
@@ -154,8 +156,7 @@ static void list_take(struct outlet *o, const struct resp_value *v)
 	if (v->type == RESP_STRING) {
 		if (!o->client_id)
 			o->client_id = hello_own_id(v->text, name);
-		o->n_strangers =
-			hello_strangers(v->text, l->config->name, l->run, NULL, NULL);
+		o->n_strangers = hello_strangers(v->text, l->config->name, l->run, NULL, NULL);
 	}
 	old_kill(o);
 }
@@ -214,8 +215,7 @@ static void hello_lost(struct outlet *o, ssize_t n)
 {
 	bool silent = o->hello_step <= STEP_SETNAME && !o->cluster->lane->config->target.tls;
 	outlet_back_off(o, "the target's node %s:%u closed the connection in the handshake%s%s%s",
-			o->host, o->port, n ? ": " : "",
-			n ? stream_why(o->stream, (int)-n) : "",
+			o->host, o->port, n ? ": " : "", n ? stream_why(o->stream, (int)-n) : "",
 			silent ? "; " TLS_PORT_HINT : "");
 }
 

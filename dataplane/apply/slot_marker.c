@@ -100,8 +100,8 @@ int slot_marker_parse(struct slot_marker *s, struct span text)
 		       " %" SCNu64 " %" SCNu16 "-%" SCNu16 " %40s%n",
 		       &version, &m->epoch, m->site, m->replid, phase, &m->offset, &m->db, &m->run,
 		       &m->seq, &s->low, &s->first_slot, &s->last_slot, s->node, &used);
-	if (n != 13 || version != 2 || (size_t)used != text.len ||
-	    s->first_slot > s->last_slot || s->last_slot >= SLOT_COUNT)
+	if (n != 13 || version != 2 || (size_t)used != text.len || s->first_slot > s->last_slot ||
+	    s->last_slot >= SLOT_COUNT)
 		return -EINVAL;
 	for (unsigned i = 0; i < 2; i++) {
 		if (strcmp(phase, phase_words[i]))

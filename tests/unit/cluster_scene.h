@@ -31,12 +31,13 @@ struct scene {
 	struct stream_command commands[STREAM_MAX];
 	unsigned n_commands, next; // made up; given to the lane in this life
 	uint64_t seq;
-	bool used[LANE_BATCHES];   // handles that are away
-	bool begun;                // a stream began in the target
+	bool used[LANE_BATCHES]; // handles that are away
+	bool begun;              // a stream began in the target
 	uint64_t held[SLOT_COUNT];
 	uint64_t routed;
 	uint64_t run;
-	unsigned n_lives, n_looks;
+	unsigned n_lives, n_looks, n_full;
+	bool may_be_full;          // a life may find that only a full sync helps
 };
 
 static struct scene *scene_at_hand; // for the disk, which has no place for it
@@ -154,7 +155,8 @@ static inline struct stream_command *command_add(struct scene *s, uint8_t flags,
 	assert_true(s->n_commands < STREAM_MAX);
 	struct stream_command *c = &s->commands[s->n_commands];
 	resp_write(out, sizeof(out), n, words);
-	*c = (struct stream_command){.bytes = strdup(out), .flags = flags,
+	*c = (struct stream_command){.bytes = strdup(out),
+				     .flags = flags,
 				     .offset = 1000 + (uint64_t)s->n_commands * STEP};
 	c->slot = n > 1 ? key_slot(span_of(words[1])) : SLOT_EVERY;
 	s->n_commands++;
@@ -192,8 +194,10 @@ static inline bool give(struct scene *s, unsigned n)
 		return false;
 	struct batch *b = &s->lane->pool[handle];
 	batch_reset(b, ++s->seq, stream_end(s, s->next), true);
-	for (; n && s->next < s->n_commands; n--, s->next++) {
+	for (; s->next < s->n_commands; n -= n > 0, s->next++) {
 		struct stream_command *c = &s->commands[s->next];
+		if (!n && !(c->flags & ITEM_JOINED))
+			break;
 		if (c->slot < SLOT_COUNT && c->offset < s->held[c->slot])
 			continue;
 		batch_item_begin(b, c->offset, 0, ITEM_COMMAND);
@@ -232,7 +236,30 @@ static inline void settle(struct scene *s)
 	assert_true(false);
 }
 
+// The first marker of a stream, so that a life that ends early leaves something to go by.
+static inline void scene_stream_begins(struct scene *s)
+{
+	if (!s->n_commands)
+		COMMAND(s, 0, "SET", "__flyover:{scene}:epoch", "1");
+	assert_true(give(s, 1));
+	assert_true(give(s, 0));
+	for (int i = 0; i < 1000 && n_away(s); i++)
+		turns(s, 1);
+	assert_int_equal(n_away(s), 0);
+}
+
 // ---- Going on
+
+// Of an empty source: nothing is left in the target, and all of the stream comes.
+static inline void scene_full_sync(struct scene *s)
+{
+	world_clear(s->world);
+	memset(s->held, 0, sizeof(s->held));
+	atomic_store(&s->lane->again_until, 0);
+	s->next = 0;
+	s->n_full++;
+	scene_stream_begins(s);
+}
 
 // Where the markers say.
 static inline void scene_resume(struct scene *s)
@@ -245,6 +272,10 @@ static inline void scene_resume(struct scene *s)
 				     .chain = &chain,
 				     .target = "cluster"};
 	resume_find(&facts, s->held, &at);
+	if (at.kind != RESUME_AT && s->may_be_full) {
+		scene_full_sync(s);
+		return;
+	}
 	if (at.kind != RESUME_AT)
 		print_message("%s\n", at.text);
 	assert_int_equal(at.kind, RESUME_AT);
@@ -252,18 +283,6 @@ static inline void scene_resume(struct scene *s)
 	s->next = (unsigned)((at.offset - 1000) / STEP);
 	assert_true(!s->next || s->commands[s->next - 1].ends_batch);
 	atomic_store(&s->lane->again_until, stream_end(s, s->n_commands));
-}
-
-// The first marker of a stream, so that a life that ends early leaves something to go by.
-static inline void scene_stream_begins(struct scene *s)
-{
-	COMMAND(s, 0, "SET", "__flyover:{scene}:epoch", "1");
-	assert_true(give(s, 1));
-	assert_true(give(s, 0));
-	for (int i = 0; i < 1000 && n_away(s); i++)
-		turns(s, 1);
-	assert_int_equal(n_away(s), 0);
-	s->begun = true;
 }
 
 // We die, and another life goes on.
@@ -279,6 +298,8 @@ static inline void scene_crash(struct scene *s)
 // The lane wants its markers read again.
 static inline void scene_look(struct scene *s)
 {
+	if (atomic_load(&s->lane->verdict) != LANE_LOOK)
+		print_message("%s\n", s->lane->text);
 	assert_int_equal(atomic_load(&s->lane->verdict), LANE_LOOK);
 	s->n_looks++;
 	lane_wish(s->lane, true);

@@ -45,6 +45,14 @@ static void key_set(struct world_node *n, const char *name, const char *value)
 	k->value = copy; // NULL: it is not there, but its place stays
 }
 
+static void node_clear(struct world_node *node)
+{
+	for (unsigned i = 0; i < WORLD_KEYS; i++) {
+		free(node->keys[i].value);
+		node->keys[i].value = NULL;
+	}
+}
+
 const char *node_value(const struct world_node *n, const char *key)
 {
 	return key_find(n, key)->value;
@@ -96,7 +104,7 @@ static bool is(const struct words *w, const char *name)
 
 static bool has_key(const struct words *w)
 {
-	static const char *const without[] = {"CLIENT", "INFO",	   "MULTI",    "EXEC", "ASKING",
+	static const char *const without[] = {"CLIENT",  "INFO",     "MULTI",    "EXEC", "ASKING",
 					      "PUBLISH", "FLUSHALL", "FUNCTION", "PING"};
 	for (unsigned i = 0; i < sizeof(without) / sizeof(without[0]); i++)
 		if (is(w, without[i]))
@@ -198,10 +206,7 @@ static void apply(struct world_client *c, const struct words *w)
 		snprintf(world->published[world->n_published++ % 64], 16, "%s", w->at[2]);
 		say(c, ":0\r\n");
 	} else if (is(w, "FLUSHALL")) {
-		for (unsigned i = 0; i < WORLD_KEYS; i++) {
-			free(node->keys[i].value);
-			node->keys[i].value = NULL;
-		}
+		node_clear(node);
 		say(c, "+OK\r\n");
 	} else if (is(w, "BAD")) {
 		say(c, "-WRONGTYPE Operation against a key\r\n");
@@ -374,6 +379,12 @@ void world_map_tell(struct world *w)
 	w->map_version++;
 }
 
+void world_clear(struct world *w)
+{
+	for (unsigned i = 0; i < w->n_nodes; i++)
+		node_clear(&w->nodes[i]);
+}
+
 static void slot_set(struct world *w, unsigned slot, unsigned owner)
 {
 	cluster_owner_set(&w->map, (uint16_t)slot, (uint16_t)owner);
@@ -432,7 +443,8 @@ static int world_connect(struct stream_loop *base, const struct stream_peer *pee
 	for (unsigned i = 0; i < WORLD_CLIENTS && !c; i++)
 		c = w->clients[i].used ? NULL : &w->clients[i];
 	assert(c && node < w->n_nodes);
-	char *in = c->in ? c->in : malloc(WORLD_BUFFER), *to = c->out ? c->out : malloc(WORLD_BUFFER);
+	char *in = c->in ? c->in : malloc(WORLD_BUFFER),
+	     *to = c->out ? c->out : malloc(WORLD_BUFFER);
 	multi_end(c);
 	*c = (struct world_client){.world = w, .used = true, .node = node, .in = in, .out = to};
 	c->id = ++w->nodes[node].next_client;
@@ -502,7 +514,7 @@ static const struct stream_ops world_ops = {
 static bool map_copy(void *of, struct cluster_map *map, uint64_t *version)
 {
 	struct world *w = of;
-	if (*version == w->map_version || w->map_holds)
+	if (*version == w->map_version || (w->map_holds && *version))
 		return false;
 	*map = w->map;
 	*version = w->map_version;

@@ -21,12 +21,12 @@ struct world_node {
 	char id[CLUSTER_ID_LEN + 1];
 	char run_id[CLUSTER_ID_LEN + 1];
 	bool up;
-	bool knows_less;       // it answers as a replica would: MOVED
-	const char *refuses;   // error line for every write, NULL: none
+	bool knows_less;     // it answers as a replica would: MOVED
+	const char *refuses; // error line for every write, NULL: none
 	struct world_key keys[WORLD_KEYS];
 	unsigned n_keys;
 	uint64_t next_client;
-	uint16_t owner[SLOT_COUNT]; // as it knows
+	uint16_t owner[SLOT_COUNT];                // as it knows
 	uint16_t to[SLOT_COUNT], from[SLOT_COUNT]; // slots on their way, CLUSTER_NONE
 	unsigned n_moved, n_asked, n_commands;
 };
@@ -36,15 +36,15 @@ struct world_client {
 	struct stream stream; // first: it is what the lane holds
 	struct world *world;
 	bool used;
-	bool closed;          // by us: what was sent may still run
-	bool lost;            // reads say the end
+	bool closed; // by us: what was sent may still run
+	bool lost;   // reads say the end
 	unsigned node;
 	uint64_t id;
 	char name[160];
-	char *in, *out;       // of the node: to be carried out, and answers to be read
+	char *in, *out; // of the node: to be carried out, and answers to be read
 	size_t n_in, n_out;
 	bool in_multi, dirty, asking;
-	char **queued;        // bytes of commands
+	char **queued; // bytes of commands
 	unsigned n_queued;
 };
 
@@ -55,9 +55,9 @@ struct world {
 	unsigned n_nodes;
 	struct cluster_map map;
 	uint64_t map_version;
-	bool map_holds;       // no new version is told
+	bool map_holds; // no new version is told
 	unsigned n_pokes;
-	size_t write_max;     // bytes that one write takes, 0: all
+	size_t write_max; // bytes that one write takes, 0: all
 	unsigned n_published;
 	char published[64][16];
 	struct cluster_maps maps;
@@ -76,11 +76,14 @@ void world_run_all(struct world *w);
 // The connection goes. @param carried_out  what was sent runs all the same
 void world_lose(struct world *w, struct world_client *c, bool carried_out);
 
-void world_slot_give(struct world *w, unsigned slot, unsigned to);    // owner, at once, with keys
+void world_slot_give(struct world *w, unsigned slot, unsigned to); // owner, at once, with keys
 void world_move_begin(struct world *w, unsigned slot, unsigned to);
 unsigned world_move_keys(struct world *w, unsigned slot, unsigned most);
 void world_move_end(struct world *w, unsigned slot);
 unsigned world_owner(const struct world *w, unsigned slot);
+
+// Nothing is left of any key.
+void world_clear(struct world *w);
 
 // The value of a key at whoever has it, NULL: nobody.
 const char *world_value(const struct world *w, const char *key);
