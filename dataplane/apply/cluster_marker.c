@@ -90,8 +90,8 @@ bool claim_slot_find(struct outlet *o)
 		n = SLOT_COUNT;
 	}
 	// From above, since operators who move slots begin with the lowest ones of a node.
-	unsigned from = o->claim_slot >= first && o->claim_slot < first + n ? o->claim_slot - first
-									    : n - 1;
+	unsigned from =
+		o->claim_slot >= first && o->claim_slot < first + n ? o->claim_slot - first : n - 1;
 	for (unsigned i = 0; i < n; i++) {
 		unsigned s = first + (from + n - i) % n;
 		if (c->slots[s].outlet != o->index || c->waits[s].asked)
@@ -181,7 +181,8 @@ void claim_take(struct cluster_lane *c, struct outlet *o, const struct reply *r)
 		return;
 	}
 	if (answer == CLUSTER_MOVED || answer == CLUSTER_ASK || answer == CLUSTER_TRYAGAIN)
-		o->claim_slot = (uint16_t)((o->claim_slot + SLOT_COUNT - 1) % SLOT_COUNT); // another one
+		o->claim_slot =
+			(uint16_t)((o->claim_slot + SLOT_COUNT - 1) % SLOT_COUNT); // another one
 	else
 		wait_show(c, "the target's node %s:%u says: %.*s", o->host, o->port,
 			  (int)r->line.len, r->line.p);

@@ -6,8 +6,8 @@
 #include "tests/unit/cluster_scene.h"
 #include "tests/unit/random.h"
 
-#define ROUNDS   6
-#define COMMANDS 1500
+#define ROUNDS   2
+#define COMMANDS 700
 #define KEYS     60
 
 struct any {
@@ -140,7 +140,7 @@ static void something_happens(struct any *a)
 		n->refuses = n->refuses ? NULL : refusals[below(a, 3)];
 		break;
 	case 2:
-		if (below(a, 4))
+		if (below(a, 12))
 			break;
 		n->run_id[below(a, 8)] = (char)('a' + below(a, 6));
 		for (unsigned i = 0; i < WORLD_CLIENTS; i++)
@@ -151,7 +151,7 @@ static void something_happens(struct any *a)
 		w->write_max = below(a, 2) ? 0 : 400 + below(a, 200); // a greeting fits
 		break;
 	case 4:
-		if (below(a, 3))
+		if (below(a, 8))
 			break;
 		refusals_end(a);
 		scene_crash(a->s);
@@ -226,6 +226,7 @@ static void round_run(struct any *a)
 	       s->n_commands, s->n_lives, s->n_looks, s->n_full, a->n_moves,
 	       (unsigned long long)counter_get(&s->counters.redirects),
 	       (unsigned long long)counter_get(&s->counters.asks));
+	fflush(stdout);
 	for (unsigned i = 0; i < KEYS; i++)
 		free(a->expected[i]);
 	scene_free(s);

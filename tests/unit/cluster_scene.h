@@ -37,7 +37,7 @@ struct scene {
 	uint64_t routed;
 	uint64_t run;
 	unsigned n_lives, n_looks, n_full;
-	bool may_be_full;          // a life may find that only a full sync helps
+	bool may_be_full; // a life may find that only a full sync helps
 };
 
 static struct scene *scene_at_hand; // for the disk, which has no place for it
@@ -194,7 +194,7 @@ static inline bool give(struct scene *s, unsigned n)
 		return false;
 	struct batch *b = &s->lane->pool[handle];
 	batch_reset(b, ++s->seq, stream_end(s, s->next), true);
-	for (; s->next < s->n_commands; n -= n > 0, s->next++) {
+	for (; s->next<s->n_commands; n -= n> 0, s->next++) {
 		struct stream_command *c = &s->commands[s->next];
 		if (!n && !(c->flags & ITEM_JOINED))
 			break;

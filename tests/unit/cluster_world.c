@@ -221,19 +221,35 @@ static void apply(struct world_client *c, const struct words *w)
 	}
 }
 
-static bool words_split(char *bytes, size_t len, struct words *w)
+// A number of a header and what stands behind its line. @return NULL: not all of it is there
+static char *header_read(char *p, const char *end, unsigned long *n)
 {
-	struct resp_stream *reader = resp_stream_new(0);
-	struct resp_frame f;
-	bool whole = resp_stream_next(reader, (struct span){bytes, len}, &f) == RESP_OK;
-	w->n = whole ? f.argc : 0;
-	assert(w->n <= ARGS_MAX);
-	for (unsigned i = 0; i < w->n; i++) {
-		w->at[i] = bytes + f.argv[i].at;
-		w->at[i][f.argv[i].len] = 0; // where its CR was
+	char *line = p < end ? memchr(p, '\n', (size_t)(end - p)) : NULL;
+	if (line)
+		*n = strtoul(p + 1, NULL, 10);
+	return line ? line + 1 : NULL;
+}
+
+// Where the command at p ends, with its words when they are wanted. @return NULL: later
+static char *command_read(char *p, char *end, struct words *w)
+{
+	unsigned long n = 0, len = 0;
+	p = header_read(p, end, &n);
+	for (unsigned i = 0; p && i < n; i++) {
+		p = header_read(p, end, &len);
+		if (!p || (size_t)(end - p) < len + 2)
+			return NULL;
+		if (w) {
+			assert(n <= ARGS_MAX);
+			w->at[i] = p;
+			w->n = i + 1;
+		}
+		p += len;
+		if (w)
+			*p = 0; // where its CR was
+		p += 2;
 	}
-	resp_stream_free(reader);
-	return whole;
+	return p;
 }
 
 static void multi_end(struct world_client *c)
@@ -259,7 +275,7 @@ static void exec_do(struct world_client *c)
 	assert(c->n_queued < 1024);
 	for (unsigned i = 0; i < c->n_queued; i++) {
 		size_t len = strlen(c->queued[i]);
-		assert(words_split(c->queued[i], len, &w[i]));
+		assert(command_read(c->queued[i], c->queued[i] + len, &w[i]));
 		for (unsigned k = 1; has_key(&w[i]) && k < (is(&w[i], "DEL") ? w[i].n : 2u); k++)
 			keys[n++] = w[i].at[k];
 	}
@@ -296,7 +312,7 @@ static void command_take(struct world_client *c, char *bytes, size_t len)
 	const struct world_node *node = &c->world->nodes[c->node];
 	struct words w;
 	char *raw = strndup(bytes, len), *mine = strndup(bytes, len);
-	assert(words_split(mine, len, &w));
+	assert(command_read(mine, mine + len, &w));
 	bool asking = c->asking;
 	if (is(&w, "EXEC") && c->in_multi) {
 		exec_do(c);
@@ -327,21 +343,19 @@ static void command_take(struct world_client *c, char *bytes, size_t len)
 
 unsigned world_run(struct world *w, struct world_client *c, unsigned most)
 {
-	struct resp_stream *reader;
-	struct resp_frame f;
 	unsigned n = 0;
 	size_t at = 0;
 	if (!c->used || c->lost || !w->nodes[c->node].up || !c->n_in)
 		return 0;
-	reader = resp_stream_new(0);
-	while (n < most && c->used &&
-	       resp_stream_next(reader, (struct span){c->in + at, c->n_in - at}, &f) == RESP_OK) {
-		command_take(c, c->in + f.begin, (size_t)(f.end - f.begin));
-		at = (size_t)f.end;
+	while (n < most && c->used && c->n_in) {
+		char *p = c->in + at, *end = command_read(p, c->in + c->n_in, NULL);
+		if (!end)
+			break;
+		command_take(c, p, (size_t)(end - p));
+		at = (size_t)(end - c->in);
 		n++;
 	}
-	resp_stream_free(reader);
-	if (!c->used)
+	if (!c->used || !c->n_in)
 		return n;
 	memmove(c->in, c->in + at, c->n_in - at);
 	c->n_in -= at;
