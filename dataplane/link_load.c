@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "dataplane/group/group.h"
 #include "dataplane/link_priv.h"
 
 #define DEL_MARKER_LEN     (MARKER_KEY_LEN + 4 * BATCH_HEAD_LEN)
@@ -103,6 +104,8 @@ void link_snapshot_starts(struct link *link)
 {
 	struct checkpoint *c = &link->point;
 	link->refilling = false;
+	if (link->group)
+		group_slots(link->group, link, link->slots);
 	c->kept_len = 0;
 	chain_begin(&c->chain, link->source.replid, link->source.snapshot_offset);
 	link_loading_begins(link, sweep_is_due(link));
@@ -160,7 +163,7 @@ bool link_loading_turn(struct link *link)
 	int rc = 0;
 	if (!link->snapshot_read && !link->paused) {
 		rc = snapshot_turn(s, link->now.wall_ms);
-		place_flush(&link->place, s->position, 0, true, -1);
+		place_flush(&link->place, s->position, 0, true, 0);
 	}
 	if (rc < 0) {
 		link_fail(link, s->error, s->text);

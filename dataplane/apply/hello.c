@@ -63,13 +63,15 @@ unsigned hello_strangers(struct span list, const char *link, uint64_t run,
 	return found;
 }
 
-uint64_t hello_keys(struct span info, int32_t only_db)
+uint64_t hello_keys(struct span info, const struct link_config *config)
 {
 	uint64_t keys = 0;
 	char name[16], value[96];
+	struct db_map dbs;
+	link_databases(config, &dbs);
 	for (int db = 0; db < 64; db++) {
 		unsigned long long n;
-		if (only_db >= 0 && db != only_db)
+		if (!db_map_reaches(&dbs, db))
 			continue;
 		snprintf(name, sizeof(name), "db%d", db);
 		if (info_field(info, name, value, sizeof(value)) &&

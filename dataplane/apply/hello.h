@@ -25,5 +25,5 @@ uint64_t hello_own_id(struct span list, const char *name);
 unsigned hello_strangers(struct span list, const char *link, uint64_t run,
 			 void (*each)(void *of, uint64_t id), void *of);
 
-// Keys of a server by its INFO. @param only_db  -1: of all databases
-uint64_t hello_keys(struct span info, int32_t only_db);
+// Keys of a server, by its INFO, in the databases that the link fills.
+uint64_t hello_keys(struct span info, const struct link_config *config);

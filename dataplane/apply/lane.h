@@ -20,6 +20,7 @@
 #include "dataplane/apply/relief.h"
 #include "dataplane/core/core.h"
 #include "dataplane/core/ring.h"
+#include "dataplane/topology/whereabouts.h"
 #include "parsers/reply.h"
 #include "parsers/resp.h"
 #include "parsers/server_version.h"
@@ -120,6 +121,8 @@ struct lane {
 
 	// The lane's core only.
 	struct cluster_lane *cluster;    // the target is a cluster; NULL: one server
+	struct seek seek;                // where the target is; given by the owner before it runs
+	bool seeks;                      // that is being asked
 	struct stream *stream;
 	uint32_t queue[LANE_BATCHES];    // ring of handles: oldest unanswered first
 	unsigned head, n_queued, n_sent; // n_sent: begun to be sent; the last one perhaps in part

@@ -208,9 +208,9 @@ static void founds_take(struct lane *l, const struct resp_value *v, unsigned n)
 
 static void not_redis(struct lane *l)
 {
-	const struct endpoint *e = &l->config->target;
-	lane_fail(l, ERROR_NOT_REDIS, "what answers at the target %s%s:%u is no Redis server",
-		  e->host, e->path, e->port);
+	char place[TEXT_LEN];
+	lane_fail(l, ERROR_NOT_REDIS, "what answers at the target %s is no Redis server",
+		  seek_place(&l->seek, place));
 }
 
 static void info_take(struct lane *l, const struct resp_value *v)
@@ -221,7 +221,6 @@ static void info_take(struct lane *l, const struct resp_value *v)
 		not_redis(l);
 		return;
 	}
-	int32_t db = l->config->target.db;
 	server_version_read(info, &l->version);
 	atomic_store_explicit(&l->release, l->version.at | (uint32_t)l->version.valkey << 16,
 			      memory_order_relaxed);
@@ -234,7 +233,7 @@ static void info_take(struct lane *l, const struct resp_value *v)
 	atomic_store_explicit(&l->server, XXH3_64bits(run_id, strlen(run_id)),
 			      memory_order_relaxed);
 	if (!l->opened)
-		l->n_keys = hello_keys(info, db >= 0 ? db : l->config->source.db);
+		l->n_keys = hello_keys(info, l->config);
 }
 
 // ---- Replies
@@ -254,14 +253,14 @@ static void hello_error(struct lane *l, struct span line)
 
 static void hello_settle(struct lane *l)
 {
-	const struct endpoint *e = &l->config->target;
+	char place[TEXT_LEN];
+	seek_place(&l->seek, place);
 	if (l->is_cluster)
 		lane_fail(l, ERROR_CONFIG,
-			  "the target %s%s:%u is a cluster node, which redis:// does not write to",
-			  e->host, e->path, e->port);
+			  "the target %s is a cluster node, which redis:// does not write to",
+			  place);
 	else if (l->is_replica)
-		lane_back_off(l, ERROR_TARGET_READONLY, "the target %s%s:%u is a replica", e->host,
-			      e->path, e->port);
+		lane_back_off(l, ERROR_TARGET_READONLY, "the target %s is a replica", place);
 	else if (!l->index && !l->was_ready)
 		fence_look(l);
 	else if (!l->index && !l->opened)

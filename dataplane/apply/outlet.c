@@ -92,12 +92,8 @@ void outlet_back_off(struct outlet *o, const char *format, ...)
 static void outlet_connect(struct outlet *o)
 {
 	struct lane *l = o->cluster->lane;
-	struct stream_peer peer = endpoint_peer(&l->config->target);
-	peer.host = o->host;
-	peer.path = "";
-	peer.port = o->port;
-	if (!l->config->target.trust.server_name[0])
-		peer.tls_settings.name = o->host;
+	struct stream_peer peer =
+		endpoint_peer_at(&l->config->target, o->host, o->host, o->port);
 	int rc = stream_connect(l->core->loop, &peer, &o->stream);
 	if (rc) {
 		o->stream = NULL;

@@ -91,7 +91,7 @@ static void info_take(struct outlet *o, const struct resp_value *v)
 		return;
 	}
 	server_version_read(v->text, &o->version);
-	o->n_keys = hello_keys(v->text, -1);
+	o->n_keys = hello_keys(v->text, l->config);
 }
 
 // Another process may hold less than the one that we wrote to.
