@@ -90,6 +90,8 @@ static void waiting_publish(struct link *link)
 		waiting = giant->waiting;
 		deadline = giant->waiting_since_ms + link->config->settings.wait_timeout;
 	}
+	if (!*waiting)
+		waiting = link_cluster_waiting(link);
 	if (!*waiting && link->stage == LINK_SWEEPING)
 		waiting = link->sweep.error;
 	if (!*waiting && link->stage == LINK_ASKING)
