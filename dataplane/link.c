@@ -78,7 +78,8 @@ static int parts_init(struct link *link, struct core *const *lane_cores)
 	link->snapshot_cursor = log_cursor_add(&link->snapshot_log);
 	uint64_t run = random_run();
 	if (whereabouts_init(&link->source_where, link->core, link->index, "source",
-			     &config->source, set, set->prefer_replica) ||
+			     &config->source, set,
+			     set->prefer_replica == PREFER_REPLICA_YES) ||
 	    whereabouts_init(&link->target_where, link->core, link->index, "target",
 			     &config->target, set, false))
 		return -1;
