@@ -19,6 +19,7 @@
 #include "ctrl/check/client_cluster.h"
 #include "ctrl/check/client_wire.h"
 #include "ctrl/endpoint.h"
+#include "parsers/noperm.h"
 #include "parsers/psync.h"
 #include "parsers/tls_record.h"
 
@@ -121,6 +122,7 @@ int client_open(struct client *c, const struct endpoint *e, const char *who, str
 {
 	*c = (struct client){.fd = -1, .who = who};
 	endpoint_text(e, c->url);
+	snprintf(c->user, sizeof(c->user), "%s", e->user);
 	if (e->kind == URL_CLUSTER || e->kind == URL_SENTINEL)
 		return failure_set(f, ERROR_URL, "%s: this version cannot ask %s", who,
 				   e->kind == URL_CLUSTER ? "clusters" : "sentinels");
@@ -393,6 +395,8 @@ int client_refused(const struct client *c, const char *what, struct span error, 
 		if (error.len > strlen(rows[i].word) &&
 		    !strncmp(error.p, rows[i].word, strlen(rows[i].word)))
 			id = rows[i].id;
-	return failure_set(f, id, "%s %s refuses %s: %.*s", c->who, c->url, what,
-			   (int)(error.len < 200 ? error.len : 200), error.p);
+	char advice[200];
+	noperm_advice(error, c->user, advice, sizeof(advice));
+	return failure_set(f, id, "%s %s refuses %s: %.*s%s", c->who, c->url, what,
+			   (int)(error.len < 200 ? error.len : 200), error.p, advice);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ctrl/cli/verbs.h"
+#include "ctrl/rights.h"
 #include "ctrl/secret.h"
 
 static const char retry_notes[] =
@@ -114,7 +115,8 @@ static void help_print(FILE *out)
 	for (unsigned i = 0; i < N_VERBS; i++)
 		fprintf(out, "  flyover %-17s %-19s %s\n", verbs[i].word, verbs[i].args,
 			verbs[i].help);
-	fputs("  flyover help              VERB                print what a verb takes\n\n"
+	fputs("  flyover help              VERB                print what a verb takes\n"
+	      "  flyover help rights       [VERB]              print the ACL SETUSER lines for it\n\n"
 	      "A URL: redis://[user[:password]@]host[:port][/db], rediss:// for TLS, "
 	      "unix:///path,\n"
 	      "       redis+sentinel://host[:port][,host[:port]...]/master-name[/db]\n"
@@ -166,9 +168,23 @@ static int verb_unknown(int argc, char **argv, struct failure *f)
 	return failure_set(f, ERROR_USAGE, "there is no verb '%s'", argv[0]);
 }
 
+static int rights_help(int argc, char **argv, struct failure *f)
+{
+	char verb[64] = "";
+	size_t len = 0;
+	for (int i = 0; i < argc && len < sizeof(verb); i++)
+		len += (size_t)snprintf(verb + len, sizeof(verb) - len, "%s%s", i ? " " : "",
+					argv[i]);
+	if (!rights_print(verb))
+		return 0;
+	return failure_set(f, ERROR_USAGE, "`flyover %s` logs in nowhere, or is no verb", verb);
+}
+
 static int help_run(int argc, char **argv, struct failure *f)
 {
 	int n_words;
+	if (argc && !strcmp(argv[0], "rights"))
+		return rights_help(argc - 1, argv + 1, f);
 	if (argc == 0) {
 		help_print(stdout);
 		return 0;

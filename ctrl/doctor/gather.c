@@ -9,6 +9,7 @@
 
 #include "ctrl/clock.h"
 #include "ctrl/doctor/rights.h"
+#include "ctrl/rights.h"
 
 #define SCAN_COUNT "2000"
 
@@ -39,14 +40,15 @@ static int info_take(struct client *c, struct server_facts *s, int64_t before_us
 }
 
 static int side_open(struct client *c, const struct endpoint *e, const struct server_facts *s,
-		     const char *rights, struct failure *f)
+		     enum rights_user user, struct failure *f)
 {
+	char words[RIGHTS_LEN];
 	if (!client_open(c, e, s->who, f))
 		return 0;
 	size_t len = strlen(f->sentence);
 	if (f->id == ERROR_NOPERM)
 		snprintf(f->sentence + len, sizeof(f->sentence) - len,
-			 "; it wants `ACL SETUSER %.64s %s`", s->user, rights);
+			 ", and in all: %s", rights_text(user, false, words));
 	return -1;
 }
 
@@ -55,8 +57,8 @@ int gather_open(struct gather *g, const struct link_config *c, struct facts *k, 
 	memset(g, 0, sizeof(*g));
 	g->facts = k;
 	g->source.fd = g->target.fd = -1;
-	if (side_open(&g->source, &c->source, &k->source, SOURCE_RIGHTS, f) ||
-	    side_open(&g->target, &c->target, &k->target, TARGET_RIGHTS, f))
+	if (side_open(&g->source, &c->source, &k->source, RIGHTS_SYNC_SOURCE, f) ||
+	    side_open(&g->target, &c->target, &k->target, RIGHTS_SYNC_TARGET, f))
 		return -1;
 	int64_t before_us = wall_us();
 	client_ask(&g->source, "INFO all");

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "ctrl/rights.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+#define X(name, verb, who) name = 1u << RIGHTS_##name,
+	RIGHTS_USERS(X)
+#undef X
+	// Who has much in common.
+	LINK_SOURCES = SYNC_SOURCE | DOCTOR_SOURCE,
+	REPLICAS = LINK_SOURCES | DUMP_SOURCE | PROBE_SOURCE,
+	LINK_TARGETS = SYNC_TARGET | DOCTOR_TARGET | PROBE_TARGET,
+	LANES = LINK_TARGETS | RESTORE_TARGET,
+	REPLAYS = LANES | RETRY_TARGET, // what a stream, an AOF or a journal holds
+	SCANNED = SCAN_SOURCE | FOLLOW_SOURCE,
+	COPIED = SCANNED | REPAIR_SOURCE,
+	CHECKED = CHECK_SOURCE | CHECK_TARGET | REPAIR_SOURCE | REPAIR_TARGET,
+	READ = CHECKED | SCANNED | HARVEST_SOURCE,
+	WRITTEN = REPLAYS | SCAN_TARGET | REPAIR_TARGET,
+	SERVERS = ((1u << RIGHTS_USERS_COUNT) - 1) & ~SENTINELS,
+	CLUSTERS = SYNC_SOURCE | SYNC_TARGET | CHECKED,
+};
+
+#define MESSAGES "a message that clients of the source publish ends the link"
+#define STRANGERS "what a life that was killed has left in its connections may still be applied"
+#define PIECES "a value that is copied in pieces while it changes is told by its length alone"
+
+// In the order of the lines: a server goes through the words from left to right, and '-' takes away
+// what stands before it.
+// clang-format off
+static const struct right rights[] = {
+	{"~*", 0, READ | WRITTEN, 0},
+	{"~__flyover:probe:*", 0, PROBE_SOURCE, 0},
+	{"&*", 0, 0, LINK_TARGETS | RETRY_TARGET, MESSAGES},
+	{"&__keyevent@*__:*", 0, FOLLOW_SOURCE, 0},
+	{"&__flyover:probe:*", 0, PROBE_SOURCE, 0},
+
+	{"+@all", 0, PROBE_SOURCE, 0},
+	{"+@read", 0, READ | PROBE_TARGET, 0},
+	{"+@write", 0, WRITTEN, 0},
+	{"-@dangerous", 0, READ | WRITTEN | PROBE_SOURCE, 0},
+	{"RESTORE", 0, WRITTEN | PROBE_SOURCE, 0},
+	{"SORT", 0, REPLAYS | PROBE_SOURCE, 0},
+	{"SWAPDB", 0, REPLAYS, 0},
+	{"FLUSHALL", 0, REPLAYS, 0},
+	{"FLUSHDB", 0, REPLAYS, 0},
+
+	{"PING", 1, SERVERS & ~PROBE_SOURCE, 0},
+	{"INFO", 1, SERVERS & ~RETRY_TARGET, 0},
+	{"REPLCONF", 1, REPLICAS, 0},
+	{"PSYNC", 1, REPLICAS, 0},
+	{"SELECT", 2, READ | WRITTEN, 0},
+	{"MULTI", 1, WRITTEN, COPIED, PIECES},
+	{"EXEC", 1, WRITTEN, COPIED, PIECES},
+	{"WATCH", 0, 0, COPIED, PIECES},
+	{"UNWATCH", 0, 0, COPIED, PIECES},
+	{"GET", 2, LANES, 0},
+	{"MGET", 2, REPLAYS, 0},
+	{"SCAN", 2, LANES, 0},
+	{"PFCOUNT", 0, REPLAYS, 0},
+	{"PTTL", 2, 0, LANES, "keys held by a full sync that crashed may expire a day late"},
+	{"TIME", 1, 0, LANES, "the same"},
+	{"TIME", 0, 0, READ & ~CHECKED, "the source's clock is taken for ours"},
+	{"PUBLISH", 0, 0, LINK_TARGETS | RETRY_TARGET, MESSAGES},
+	{"SPUBLISH", 0, 0, LINK_TARGETS | RETRY_TARGET, MESSAGES},
+	{"FUNCTION LIST", 2, CHECKED, LANES | HARVEST_SOURCE,
+	 "functions that the source does not have stay in the target"},
+	{"FUNCTION DUMP", 0, 0, COPIED | HARVEST_SOURCE, "functions are copied one by one, or not"},
+	{"CLIENT SETNAME", 3, 0, LANES, STRANGERS},
+	{"CLIENT ID", 2, 0, LANES, STRANGERS},
+	{"CLIENT LIST", 2, 0, LANES, STRANGERS},
+	{"CLIENT KILL", 3, 0, LANES, STRANGERS},
+	{"PSUBSCRIBE", 0, FOLLOW_SOURCE, 0},
+	{"CONFIG GET", 0, 0, LINK_SOURCES | LINK_TARGETS,
+	 "the doctor and the pre-flight look at no settings"},
+	{"CONFIG GET", 0, 0, FOLLOW_SOURCE,
+	 "notify-keyspace-events is yours to set, and --trust-notifications to be said"},
+	{"CONFIG SET", 0, 0, FOLLOW_SOURCE, "the same"},
+	{"MODULE LIST", 0, 0, LINK_SOURCES | LINK_TARGETS, "modules are not compared"},
+	{"DISCARD", 1, 0, LINK_TARGETS, "the doctor does not find out whether EXEC is allowed"},
+	{"CLIENT NO-TOUCH", 0, 0, READ, "our reading counts as a use of the keys (LRU, LFU)",
+	 "from 7.2 on"},
+	{"EVAL", 0, 0, REPLAYS, "commands that it does not know, and that take a script, end the link",
+	 "to a target older than its source"},
+	{"CLUSTER NODES", 0, CLUSTERS, 0, .cluster = true},
+	{"CLUSTER SLOTS", 0, 0, CLUSTERS, "the names of nodes are those that they call themselves",
+	 .cluster = true},
+	{"ASKING", 0, CHECKED | SYNC_TARGET, 0, .cluster = true},
+};
+// clang-format on
+
+_Static_assert(RIGHTS_USERS_COUNT < 32, "a bit each");
+#define N_RIGHTS (sizeof(rights) / sizeof(rights[0]))
+
+const struct right *right_at(unsigned i)
+{
+	return i < N_RIGHTS ? &rights[i] : NULL;
+}
+
+static const struct rights_row users[] = {
+#define X(name, verb, who) {verb, who},
+	RIGHTS_USERS(X)
+#undef X
+};
+
+const struct rights_row *rights_row(enum rights_user user)
+{
+	return &users[user];
+}
+
+static bool is_command(const struct right *r)
+{
+	return isupper((uint8_t)r->word[0]);
+}
+
+size_t right_text(const struct right *r, char *out, size_t out_len)
+{
+	char word[64];
+	size_t n = 0;
+	if (is_command(r))
+		word[n++] = '+';
+	for (const char *p = r->word; *p && n < sizeof(word) - 1; p++)
+		word[n++] = *p == ' ' ? '|' : (char)(is_command(r) ? tolower((uint8_t)*p) : *p);
+	word[n] = 0;
+	const char *quote = strpbrk(word, "~*&|") ? "'" : "";
+	return (size_t)snprintf(out, out_len, "%s%s%s", quote, word, quote);
+}
+
+static bool has_user(const struct right *r, enum rights_user user)
+{
+	return (r->needed | r->useful) >> user & 1;
+}
+
+static bool in_line(const struct right *r, enum rights_user user, bool cluster)
+{
+	return has_user(r, user) && !r->when && (!r->cluster || cluster);
+}
+
+const char *rights_text(enum rights_user user, bool cluster, char *out)
+{
+	size_t at = 0;
+	out[0] = 0;
+	for (unsigned i = 0; i < N_RIGHTS; i++) {
+		if (!in_line(&rights[i], user, cluster) || at + 2 >= RIGHTS_LEN)
+			continue;
+		if (at)
+			out[at++] = ' ';
+		at += right_text(&rights[i], out + at, RIGHTS_LEN - at);
+	}
+	return out;
+}
+
+bool rights_know_cluster(enum rights_user user)
+{
+	return CLUSTERS >> user & 1;
+}
+
+// ---- Help -------------------------------------------------------------------------------------
+
+static bool of_verb(unsigned user, const char *verb)
+{
+	return !*verb || !strcmp(users[user].verb, verb) || (1u << user & SENTINELS);
+}
+
+static void line_print(unsigned user, bool cluster)
+{
+	char words[RIGHTS_LEN];
+	printf("%s%s:\n  ACL SETUSER flyover reset on '>PASSWORD' %s\n", users[user].who,
+	       cluster ? ", each node of a cluster" : "", rights_text(user, cluster, words));
+}
+
+// A word that is of no use to any of these users, or that the job cannot do without, has no note.
+static void note_print(const struct right *r, const char *verb)
+{
+	char text[64];
+	unsigned n = 0;
+	for (unsigned user = 0; user < RIGHTS_USERS_COUNT; user++) {
+		if (!(r->useful >> user & 1 || (r->when && has_user(r, user))) ||
+		    !of_verb(user, verb))
+			continue;
+		if (n++ == 0) {
+			right_text(r, text, sizeof(text));
+			printf("  %-22s", text);
+		}
+	}
+	if (n)
+		printf(" %s%s%s\n", r->when ? r->when : "", r->when ? "; without it " : "",
+		       r->without);
+}
+
+static bool has_notes(const char *verb)
+{
+	for (unsigned i = 0; i < N_RIGHTS; i++)
+		for (unsigned user = 0; user < RIGHTS_USERS_COUNT; user++)
+			if (of_verb(user, verb) && rights[i].useful >> user & 1)
+				return true;
+	return false;
+}
+
+static void verb_print(const char *verb)
+{
+	printf("flyover %s\n\n", verb);
+	for (unsigned user = 0; user < RIGHTS_USERS_COUNT; user++) {
+		if (!of_verb(user, verb))
+			continue;
+		line_print(user, false);
+		if (rights_know_cluster(user))
+			line_print(user, true);
+	}
+	if (has_notes(verb))
+		printf("\nWhat can be left out, and what is missed then:\n");
+	for (unsigned i = 0; i < N_RIGHTS; i++)
+		if (rights[i].without)
+			note_print(&rights[i], verb);
+	putchar('\n');
+}
+
+int rights_print(const char *verb)
+{
+	unsigned n = 0;
+	for (unsigned user = 0; user < RIGHTS_USERS_COUNT; user++)
+		n += !(1u << user & SENTINELS) && of_verb(user, verb);
+	if (!n)
+		return -1;
+	puts("Users with the rights that a verb needs, and no more: take a name and a password of\n"
+	     "your own. A server before 7.0 does not know +spublish, +function and the words with\n"
+	     "a '|', and one before 6.2 no '&*': leave them out there.\n");
+	const char *last = "";
+	for (unsigned user = 0; user < RIGHTS_USERS_COUNT; user++) {
+		if ((1u << user & SENTINELS) || !of_verb(user, verb) ||
+		    !strcmp(users[user].verb, last))
+			continue;
+		last = users[user].verb;
+		verb_print(last);
+	}
+	return 0;
+}
