@@ -152,6 +152,22 @@ static int endpoint_missing(const struct endpoint *e)
 	return !e->n_nodes && !e->path[0];
 }
 
+static int databases_check(const struct link_config *c, struct failure *f)
+{
+	const struct db_map *map = &c->settings.db_map;
+	if (map->n && (c->source.db >= 0 || c->target.db >= 0))
+		return failure_set(f, ERROR_CONFIG,
+				   "db-map and the database of a URL both say what is synced; "
+				   "give one of them");
+	for (uint32_t i = 0; c->target.kind == URL_CLUSTER && i < map->n; i++)
+		if (map->pairs[i].to)
+			return failure_set(f, ERROR_CONFIG,
+					   "db-map: a cluster has database 0 alone, so %u:%u "
+					   "cannot be",
+					   map->pairs[i].from, map->pairs[i].to);
+	return 0;
+}
+
 int link_config_check(const struct link_config *c, struct failure *f)
 {
 	if (!c->name[0])
@@ -160,7 +176,9 @@ int link_config_check(const struct link_config *c, struct failure *f)
 		return failure_set(f, ERROR_CONFIG, "the link %s has no source", c->name);
 	if (endpoint_missing(&c->target))
 		return failure_set(f, ERROR_CONFIG, "the link %s has no target", c->name);
-	return tls_rows_check(c, f) ? -1 : loop_check(c, f);
+	if (databases_check(c, f) || tls_rows_check(c, f))
+		return -1;
+	return loop_check(c, f);
 }
 
 int link_config_same(const struct link_config *a, const struct link_config *b)

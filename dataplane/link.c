@@ -89,9 +89,9 @@ static int parts_init(struct link *link, struct core *const *lane_cores)
 	probe_init(&link->probe, link->core, &config->source);
 	lifetimes_init(&link->lifetimes, link->core, &config->target);
 	sweep_init(&link->sweep, link->core, &config->target, link_counters(link));
-	link->sweep.only_db = config->target.db >= 0 ? config->target.db : config->source.db;
-	link->snapshot.only_db = config->source.db >= 0 ? config->source.db : config->target.db;
-	link->snapshot.to_db = config->target.db >= 0 ? config->target.db : config->source.db;
+	link_databases(config, &link->sweep.dbs_synced);
+	link_databases(config, &link->snapshot.dbs);
+	link->snapshot.is_cluster = config->target.kind == URL_CLUSTER;
 	snapshot_init(&link->snapshot, &link->snapshot_log, &link->place, link_counters(link),
 		      &link->sweep.keys, &link->route.holds, link->park);
 	if (link_point_open(link))
@@ -292,6 +292,17 @@ void link_streaming_begins(struct link *link)
 	probe_hurry(&link->probe);
 }
 
+static void split_tell(struct link *link)
+{
+	struct slots *slots = link->route.slots;
+	if (!slots || slots->told || !counter_get(&link_counters(link)->split_transactions))
+		return;
+	slots->told = true;
+	link_note(link, EVENT_WARN,
+		  "a transaction of the source touches several slots of the cluster: such are "
+		  "sent as one transaction for each slot (split_transactions counts them)");
+}
+
 static bool streaming_turn(struct link *link)
 {
 	int rc = link->paused ? 0 : route_turn(&link->route, link->now.wall_ms);
@@ -303,6 +314,7 @@ static bool streaming_turn(struct link *link)
 		link_fail(link, link->route.error, link->route.text);
 		return false;
 	}
+	split_tell(link);
 	route_flush(&link->route, false);
 	if (link->now.mono_ns >= link->touch_at_ns && !link->route.in_frame) {
 		place_touch(&link->place, link->route.routed, link->route.db);

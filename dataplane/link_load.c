@@ -158,7 +158,7 @@ bool link_loading_turn(struct link *link)
 	int rc = 0;
 	if (!link->snapshot_read && !link->paused) {
 		rc = snapshot_turn(s, link->now.wall_ms);
-		place_flush(&link->place, s->position, 0, true, -1);
+		place_flush(&link->place, s->position, 0, true, 0);
 	}
 	if (rc < 0) {
 		link_fail(link, s->error, s->text);

@@ -165,8 +165,9 @@ static void process_prepare(void)
 {
 	struct rlimit no_core = {0, 0};
 	signal(SIGPIPE, SIG_IGN);
-	// Ctrl-C on a terminal reaches the whole group; only flyoverd acts on it.
+	// Ctrl-C on a terminal, and its end, reach the whole group; only flyoverd acts on them.
 	signal(SIGINT, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
 	signal(SIGTERM, SIG_DFL);
 	setrlimit(RLIMIT_CORE, &no_core); // passwords stay out of core files
 }

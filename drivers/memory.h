@@ -37,6 +37,7 @@ struct memory_file {
 	int fd;
 	const char *base; // once sealed: the bytes, readable only
 	size_t len;
+	unsigned n_holders; // for those who share it: the last one ends it
 };
 
 // @param folder  on a real disk, for the memory to count as cache

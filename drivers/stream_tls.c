@@ -86,7 +86,10 @@ static ssize_t inner_write(void *arg, const void *p, size_t len)
 {
 	struct stream *inner = ((struct tls_stream *)arg)->inner;
 	struct iovec iov = {(void *)p, len};
-	return inner->flags & STREAM_WRITABLE ? stream_writev(inner, &iov, 1) : -EAGAIN;
+	ssize_t n = inner->flags & STREAM_WRITABLE ? stream_writev(inner, &iov, 1) : -EAGAIN;
+	if (n < 0 && n != -EAGAIN)
+		inner->flags |= STREAM_READABLE; // what the peer said before it closed
+	return n;
 }
 
 static const struct tls_wire inner_wire = {inner_read, inner_write};
@@ -121,7 +124,9 @@ static void stream_opens(struct tls_stream *s)
 	s->stage = STAGE_OPEN;
 	s->base.reason = NULL;
 	// The server's first bytes may have come with its last word of the handshake.
-	s->base.flags |= STREAM_OPEN | STREAM_READABLE | STREAM_WRITABLE;
+	s->base.flags |= STREAM_OPEN | STREAM_READABLE;
+	if (!tls_is_stuck(s->tls)) // with our own last word
+		s->base.flags |= STREAM_WRITABLE;
 }
 
 // An error of what was held back is told by the next call of the owner.

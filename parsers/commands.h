@@ -68,6 +68,8 @@ enum command_flag {
 	COMMAND_CONTAINER = 1 << 5,  // has subcommand rows; this row stands for any that has none
 	COMMAND_CONTROL = 1 << 6,    // wants an answer or an action from us: REPLCONF GETACK
 	COMMAND_BY_ARGS = 1 << 7,    // COMMAND_IDEMPOTENT holds for some arguments only
+	COMMAND_BY_KEY = 1 << 8,     // each key with its values may go by itself: DEL, MSET
+	COMMAND_GATHER = 1 << 9,     // what it writes depends on other keys: RENAME, SUNIONSTORE
 };
 
 // A row. Read-only, lives as long as the program.
@@ -157,6 +159,9 @@ int command_keys(
 //
 // @return the database, -ENOENT when the command names none, -EINVAL when it is no number
 int command_other_db(const struct command *c, const struct span *argv, int argc);
+
+// The word that names it. @return its index, 0 when there is none
+int command_other_db_at(const struct command *c, const struct span *argv, int argc);
 
 // How far this call of a command reaches: its row's scope, narrowed or widened by its arguments. A
 // COPY without DB stays in its database, a DEL of one key is SCOPE_KEY, a SORT whose BY or GET

@@ -156,19 +156,25 @@ int command_keys(
 	return run.n;
 }
 
-int command_other_db(const struct command *c, const struct span *argv, int argc)
+int command_other_db_at(const struct command *c, const struct span *argv, int argc)
 {
 	int at = 0;
 	if (c->scope != SCOPE_CROSS_DB)
-		return -ENOENT;
+		return 0;
 	if (c->class == CLASS_DERIVED && c->keyspec == KEYS_RANGE && c->last == 1)
 		at = 2; // MOVE key db
 	for (int i = 3; i < argc && !at; i++)
 		if (span_caseeq(argv[i], "DB"))
 			at = i + 1;
+	return at;
+}
+
+int command_other_db(const struct command *c, const struct span *argv, int argc)
+{
+	int at = command_other_db_at(c, argv, argc);
+	int64_t db;
 	if (!at)
 		return -ENOENT;
-	int64_t db;
 	if (at >= argc || !number_parse(argv[at], &db) || db < 0 || db > INT32_MAX)
 		return -EINVAL;
 	return (int)db;

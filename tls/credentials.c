@@ -127,3 +127,26 @@ SSL_CTX *tls_credentials(const struct tls_settings *set, char *why)
 	SSL_CTX_free(c);
 	return NULL;
 }
+
+int tls_look(const struct tls_settings *set, char *text)
+{
+	SSL_CTX *c = tls_credentials(set, text);
+	if (!c)
+		return -1;
+	const char *trust = !set->verify       ? "no verification"
+			    : !is_set(set->ca) ? "the system's CA certificates"
+					       : set->ca;
+	char until[TLS_TIME_LEN];
+	const X509 *cert = SSL_CTX_get0_certificate(c);
+	if (cert)
+		snprintf(text, TLS_TEXT_LEN, "%s, and our certificate %s, notAfter %s", trust,
+			 set->cert, tls_time_text(X509_get0_notAfter(cert), until));
+	else
+		snprintf(text, TLS_TEXT_LEN, "%s, and no certificate of ours", trust);
+	bool over = cert && X509_cmp_current_time(X509_get0_notAfter(cert)) < 0;
+	if (over)
+		snprintf(text, TLS_TEXT_LEN, "our certificate %s expired at %s (notAfter)",
+			 set->cert, until);
+	SSL_CTX_free(c);
+	return over ? -1 : 0;
+}

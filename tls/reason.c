@@ -13,7 +13,6 @@
 
 #define NAME_TEXT_LEN  64
 #define NAMES_TEXT_LEN 96
-#define TIME_TEXT_LEN  32
 
 __attribute__((format(printf, 2, 3))) static void tell(struct tls *t, const char *format, ...)
 {
@@ -44,12 +43,11 @@ static const char *name_text(const X509_NAME *name, char out[NAME_TEXT_LEN])
 	return out;
 }
 
-static const char *time_text(const ASN1_TIME *at, char out[TIME_TEXT_LEN])
+const char *tls_time_text(const ASN1_TIME *at, char out[TLS_TIME_LEN])
 {
 	struct tm tm;
-	if (!ASN1_TIME_to_tm(at, &tm) ||
-	    !strftime(out, TIME_TEXT_LEN, "%Y-%m-%d %H:%M:%S UTC", &tm))
-		snprintf(out, TIME_TEXT_LEN, "an unreadable time");
+	if (!ASN1_TIME_to_tm(at, &tm) || !strftime(out, TLS_TIME_LEN, "%Y-%m-%d %H:%M:%S UTC", &tm))
+		snprintf(out, TLS_TIME_LEN, "an unreadable time");
 	return out;
 }
 
@@ -100,10 +98,10 @@ static void names_put(const X509 *cert, char out[NAMES_TEXT_LEN])
 // Times of the certificate at hand, which is the server's or one above it.
 static void tell_time(struct tls *t, const X509 *cert, int depth, bool over)
 {
-	char name[NAME_TEXT_LEN], at[TIME_TEXT_LEN];
+	char name[NAME_TEXT_LEN], at[TLS_TIME_LEN];
 	const ASN1_TIME *end = over ? X509_get0_notAfter(cert) : X509_get0_notBefore(cert);
 	name_text(X509_get_subject_name(cert), name);
-	time_text(end, at);
+	tls_time_text(end, at);
 	if (over)
 		tell(t, "%s ('%s') expired at %s (notAfter); renew it",
 		     depth ? "the certificate of its CA" : "its certificate", name, at);
@@ -191,10 +189,10 @@ static void tell_refusal(struct tls *t)
 static void tell_ours(struct tls *t, const char *what)
 {
 	const X509 *cert = SSL_get_certificate(t->ssl);
-	char issuer[NAME_TEXT_LEN] = "?", at[TIME_TEXT_LEN] = "?";
+	char issuer[NAME_TEXT_LEN] = "?", at[TLS_TIME_LEN] = "?";
 	if (cert) {
 		name_text(X509_get_issuer_name(cert), issuer);
-		time_text(X509_get0_notAfter(cert), at);
+		tls_time_text(X509_get0_notAfter(cert), at);
 	}
 	tell(t, "it refuses our certificate (tls-cert): %s; its issuer is '%s', its notAfter %s",
 	     what, issuer, at);

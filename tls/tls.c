@@ -317,6 +317,11 @@ void tls_end(struct tls *t)
 	ERR_clear_error();
 }
 
+void tls_thread_end(void)
+{
+	OPENSSL_thread_stop();
+}
+
 void tls_describe(const struct tls *t, char *out, size_t len)
 {
 	snprintf(out, len, "%s %s", SSL_get_version(t->ssl), SSL_get_cipher_name(t->ssl));

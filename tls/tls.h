@@ -43,6 +43,12 @@ struct tls;
 struct tls *tls_new(const struct tls_settings *set, const struct tls_wire *wire, void *arg,
 		    char *why);
 
+// Read the files as tls_new() does, and forget them.
+//
+// @param text  out: what a session would use, or what is wrong; TLS_TEXT_LEN bytes
+// @return 0, or -1: a session would fail
+int tls_look(const struct tls_settings *set, char *text);
+
 // Keys leave the memory. NULL is fine.
 void tls_free(struct tls *t);
 
@@ -75,6 +81,9 @@ void tls_end(struct tls *t);
 //
 // @return NULL: nothing that strerror() does not say
 const char *tls_reason(const struct tls *t);
+
+// What OpenSSL keeps for the calling thread goes now: for one whose process may end before it has.
+void tls_thread_end(void);
 
 // Protocol and cipher, "TLSv1.3 TLS_AES_256_GCM_SHA384"; after the handshake.
 void tls_describe(const struct tls *t, char *out, size_t len);

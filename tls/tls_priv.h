@@ -37,6 +37,11 @@ struct tls {
 // @return NULL with why
 SSL_CTX *tls_credentials(const struct tls_settings *set, char *why);
 
+#define TLS_TIME_LEN 32
+
+// A time of a certificate, for sentences. @return out
+const char *tls_time_text(const ASN1_TIME *at, char out[TLS_TIME_LEN]);
+
 // Why the certificate at hand does not do. Called as OpenSSL's verification finds it.
 void tls_reason_verify(struct tls *t, X509_STORE_CTX *found);
 

@@ -146,7 +146,7 @@ json_t *job_request(const struct link_config *c, bool replace)
 	endpoint_add(o, &c->target, "target");
 	tls_add(o, c);
 	for (unsigned i = 0; i < n; i++) {
-		char text[32];
+		char text[SETTING_TEXT_LEN];
 		setting_text(&c->settings, &rows[i], text, sizeof(text));
 		json_object_set_new(o, rows[i].name, json_string(text));
 	}

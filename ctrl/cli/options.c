@@ -351,13 +351,13 @@ static void tls_help(const struct verb *v)
 static void setting_help(const struct setting_row *row)
 {
 	struct link_settings defaults;
-	char left[64], text[32];
+	char left[64], text[SETTING_TEXT_LEN];
 	size_t n = (size_t)snprintf(left, sizeof(left), "--%s", row->name);
 	for (size_t i = 2; i < n; i++)
 		left[i] = left[i] == '_' ? '-' : left[i];
 	settings_default(&defaults);
 	setting_text(&defaults, row, text, sizeof(text));
-	printf("  %-30s %s (%s)\n", left, row->help, text);
+	printf("  %-30s %s%s%s%s\n", left, row->help, *text ? " (" : "", text, *text ? ")" : "");
 }
 
 void options_help(const struct verb *v)

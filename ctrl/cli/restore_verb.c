@@ -79,6 +79,7 @@ static int request_read(struct restore *r, struct failure *f)
 	    job_read(o, name, NULL, o->args[1], c, f))
 		return -1;
 	memset(&c->source, 0, sizeof(c->source));
+	c->source.kind = URL_UNIX;
 	c->source.db = db;
 	return 0;
 }

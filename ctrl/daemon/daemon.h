@@ -31,7 +31,7 @@ struct daemon {
 	struct api api;
 	struct parked_desk *parked;
 	struct traces traces;
-	struct watch signals; // SIGINT, SIGTERM
+	struct watch signals; // SIGINT, SIGTERM, SIGHUP
 };
 
 // Drain all links, then leave. A second call, or now: leave at once and take the dataplane along.

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "ctrl/clock.h"
+#include "ctrl/daemon/credentials.h"
 #include "ctrl/daemon/daemon.h"
 
 #define PRIVATE_LOCK_WAIT_MS 5000
@@ -76,7 +77,11 @@ static void signal_ready(struct watch *w, uint32_t events)
 {
 	struct daemon *d = container_of(w, struct daemon, signals);
 	struct signalfd_siginfo info;
-	if (read(w->fd, &info, sizeof(info)) == sizeof(info))
+	if (read(w->fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (info.ssi_signo == SIGHUP)
+		credentials_look(d);
+	else
 		daemon_end(d, false);
 }
 
@@ -86,8 +91,9 @@ static int signals_watch(struct daemon *d)
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
 	signal(SIGPIPE, SIG_IGN);
-	signal(SIGHUP, SIG_IGN);
+	signal(SIGHUP, SIG_DFL); // one that is ignored is never read
 	if (sigprocmask(SIG_BLOCK, &set, NULL))
 		return -errno;
 	d->signals = (struct watch){.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK),

@@ -12,6 +12,7 @@
 
 #include "ctrl/doctor/gather.h"
 #include "ctrl/doctor/rows.h"
+#include "tls/tls.h"
 
 struct examination {
 	_Atomic unsigned holders; // the one who started it, and the thread
@@ -71,6 +72,7 @@ static void *examination_thread(void *arg)
 		gather_close(g);
 	free(g);
 	passwords_wipe(&e->config);
+	tls_thread_end();
 	stage_reach(e, rc ? EXAMINATION_FAILED : EXAMINATION_DONE);
 	let_go(e);
 	return NULL;

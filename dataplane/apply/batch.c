@@ -69,16 +69,21 @@ int batch_init(struct batch *b, size_t text_len, unsigned n_items)
 	return -ENOMEM;
 }
 
+void batch_file_drop(struct memory_file *file)
+{
+	if (!file || --file->n_holders)
+		return;
+	memory_file_fini(file);
+	free(file);
+}
+
 void batch_release(struct batch *b)
 {
 	chunks_drop(b, NULL);
 	b->n_segments = b->n_items = 0;
 	b->n_text = b->len = 0;
-	if (b->file) {
-		memory_file_fini(b->file);
-		free(b->file);
-		b->file = NULL;
-	}
+	batch_file_drop(b->file);
+	b->file = NULL;
 	shrink((void **)&b->items, &b->items_max, sizeof(*b->items));
 	shrink((void **)&b->segments, &b->segments_max, sizeof(*b->segments));
 	free(b->withheld);
@@ -88,9 +93,7 @@ void batch_release(struct batch *b)
 
 void batch_fini(struct batch *b)
 {
-	if (b->file)
-		memory_file_fini(b->file);
-	free(b->file);
+	batch_file_drop(b->file);
 	chunks_drop(b, NULL);
 	free(b->text);
 	free(b->items);

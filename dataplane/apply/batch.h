@@ -20,11 +20,14 @@ enum item_kind {
 };
 
 // Where an item goes in a cluster, when it is not the slot of its keys.
-#define SLOT_ANY   0xfffe // it has no key: any master takes it (PUBLISH)
+#define SLOT_ANY   0xfffe // it has no key: any master takes it (what stands for one withheld)
 #define SLOT_EVERY 0xffff // every master gets it (FLUSHALL, FUNCTION LOAD)
 
 // How an item goes to a cluster. A unit is an item and those behind it that are joined: all of one
-// slot, sent, redirected and answered as one.
+// slot, sent, redirected and answered as one. A slot is one of its lane. Batches begin and end
+// between the transactions of the source, which may have units in several slots and lanes; of the
+// units of one slot a later one has the same offset or a higher one (the pieces of a value have the
+// same, and so have the parts of what was split).
 enum item_flags {
 	ITEM_JOINED = 1, // belongs to the unit of the item before it
 	ITEM_ATOMIC = 2, // first of a unit that has to be a transaction
@@ -80,7 +83,7 @@ struct batch {
 	size_t n_text, text_max;
 	struct text_chunk *chunks; // more text, for what is larger than usual; newest first
 	size_t len; // bytes of all segments
-	struct memory_file *file; // segments lie in it, not in the log; owned, NULL: none
+	struct memory_file *file; // segments lie in it, not in the log; held, NULL: none
 	struct batch_withheld *withheld;
 	unsigned n_withheld, withheld_max;
 
@@ -105,6 +108,9 @@ void batch_reset(struct batch *b, uint64_t seq, uint64_t begin, bool framed);
 
 // It was answered, or given up: what it took more than others goes now, not when it is used again.
 void batch_release(struct batch *b);
+
+// A holder of a file lets go of it, on the core that routes. NULL: nothing to do.
+void batch_file_drop(struct memory_file *file);
 
 // Room for one more item with this much text of our own and this many segments.
 static inline bool batch_has_text(const struct batch *b, size_t text_len)
@@ -160,6 +166,21 @@ struct batch_mark {
 };
 struct batch_mark batch_mark(const struct batch *b);
 void batch_back(struct batch *b, const struct batch_mark *m);
+
+// Make one unit of the items from `from` on. @param first  enum item_flags of the first of them
+static inline void batch_unit(struct batch *b, unsigned from, uint16_t slot, uint8_t first)
+{
+	for (unsigned i = from; i < b->n_items; i++) {
+		b->items[i].slot = slot;
+		b->items[i].flags = i == from ? first : ITEM_JOINED;
+	}
+}
+
+// Put the items from `from` on into another order, before the batch is handed over. There is one.
+//
+// @param order  for each place which of them stands there, counted from `from`
+// @return 0, or -ENOMEM: the batch is of no use any more
+int batch_reorder(struct batch *b, unsigned from, const uint32_t *order);
 
 // Bytes of item i as they are sent.
 static inline size_t batch_item_len(const struct batch *b, unsigned i)

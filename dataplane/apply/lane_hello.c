@@ -240,14 +240,16 @@ static void founds_take(struct lane *l, const struct resp_value *v, unsigned n)
 
 // ---- INFO
 
-// @param only_db  -1: of all databases
-static uint64_t info_keys(struct span info, int32_t only_db)
+// Keys in the databases that the link fills.
+static uint64_t info_keys(const struct lane *l, struct span info)
 {
 	uint64_t keys = 0;
 	char name[16], value[96];
+	struct db_map dbs;
+	link_databases(l->config, &dbs);
 	for (int db = 0; db < 64; db++) {
 		unsigned long long n;
-		if (only_db >= 0 && db != only_db)
+		if (!db_map_reaches(&dbs, db))
 			continue;
 		snprintf(name, sizeof(name), "db%d", db);
 		if (info_field(info, name, value, sizeof(value)) &&
@@ -272,7 +274,6 @@ static void info_take(struct lane *l, const struct resp_value *v)
 		not_redis(l);
 		return;
 	}
-	int32_t db = l->config->target.db;
 	server_version_read(info, &l->version);
 	atomic_store_explicit(&l->release, l->version.at | (uint32_t)l->version.valkey << 16,
 			      memory_order_relaxed);
@@ -285,7 +286,7 @@ static void info_take(struct lane *l, const struct resp_value *v)
 	atomic_store_explicit(&l->server, XXH3_64bits(run_id, strlen(run_id)),
 			      memory_order_relaxed);
 	if (!l->opened)
-		l->n_keys = info_keys(info, db >= 0 ? db : l->config->source.db);
+		l->n_keys = info_keys(l, info);
 }
 
 // ---- Replies

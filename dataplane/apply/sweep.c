@@ -44,6 +44,7 @@ void sweep_fini(struct sweep *s)
 
 void sweep_begin(struct sweep *s)
 {
+	sweep_slots_begin(&s->slots);
 	s->running = true;
 	s->done = false;
 	s->retry_at_ns = 0;
@@ -117,9 +118,24 @@ static void scan_ask(struct sweep *s, const char *cursor)
 	out_words(s, 4, "SCAN", cursor, "COUNT", SCAN_COUNT);
 }
 
+// Once the server has answered all of it.
+static void walk_finish(struct sweep *s)
+{
+	s->finishing = true;
+	if (s->slots.topology)
+		out_words(s, 2, "CLUSTER", "NODES");
+	else
+		out_words(s, 1, "PING");
+}
+
+// Libraries are whole in any part of the slots: who sweeps some of them leaves libraries alone.
 static void db_begin(struct sweep *s)
 {
 	char number[16];
+	if (s->db == s->n_dbs && s->slots.wanted) {
+		walk_finish(s);
+		return;
+	}
 	if (s->db == s->n_dbs) {
 		s->listing = true;
 		out_words(s, 2, "FUNCTION", "LIST");
@@ -140,7 +156,7 @@ static void keyspace_take(struct sweep *s, struct span info)
 	     p + 2 < end && s->n_dbs < SWEEP_DBS_MAX;) {
 		struct span number = {p + 2, (size_t)(end - p) - 2};
 		int32_t db = p[0] == 'd' && p[1] == 'b' ? (int32_t)span_digits(number) : -1;
-		if (db >= 0 && (s->only_db < 0 || db == s->only_db))
+		if (db >= 0 && db_map_reaches(&s->dbs_synced, db))
 			s->dbs[s->n_dbs++] = db;
 		p = memchr(p, '\n', (size_t)(end - p));
 		if (!p++)
@@ -149,24 +165,43 @@ static void keyspace_take(struct sweep *s, struct span info)
 	db_begin(s);
 }
 
+static bool is_extra(const struct sweep *s, struct span key)
+{
+	return !keyset_has(&s->keys, s->dbs[s->db], key) && !marker_is_reserved(key) &&
+	       sweep_slots_want(&s->slots, key);
+}
+
+// One command for all of them; in a cluster one for each, which ASKING lets a node obey that takes
+// the slot in. A redirect then says that the key is not there any more.
+static void extras_delete(struct sweep *s, const struct resp_value *keys, unsigned n)
+{
+	unsigned n_extra = 0;
+	for (unsigned i = 0; i < n; i++)
+		n_extra += is_extra(s, keys[i].text);
+	if (n_extra && !s->slots.topology) {
+		out_head(s, n_extra + 1);
+		out_word(s, SPAN_LIT("DEL"));
+		s->n_skip++;
+	}
+	for (unsigned i = 0; i < n && n_extra; i++) {
+		if (!is_extra(s, keys[i].text))
+			continue;
+		if (s->slots.topology) {
+			out_words(s, 1, "ASKING");
+			out_head(s, 2);
+			out_word(s, SPAN_LIT("DEL"));
+			s->n_skip += 2;
+		}
+		out_word(s, keys[i].text);
+	}
+}
+
 // v: array of 2, cursor, array of n, keys
 static void scan_take(struct sweep *s, const struct resp_value *v, unsigned n)
 {
 	char cursor[24];
-	int32_t db = s->dbs[s->db];
-	unsigned n_gone = 0;
 	s->scanning = false;
-	for (unsigned i = 3; i < n; i++)
-		n_gone += !keyset_has(&s->keys, db, v[i].text) && !marker_is_reserved(v[i].text);
-	if (n_gone) {
-		out_head(s, n_gone + 1);
-		out_word(s, SPAN_LIT("DEL"));
-		s->n_skip++;
-		counter_add(&s->counters->extra_keys_deleted, n_gone);
-	}
-	for (unsigned i = 3; i < n && n_gone; i++)
-		if (!keyset_has(&s->keys, db, v[i].text) && !marker_is_reserved(v[i].text))
-			out_word(s, v[i].text);
+	extras_delete(s, v + 3, n - 3);
 	snprintf(cursor, sizeof(cursor), "%.*s", (int)v[1].text.len, v[1].text.p);
 	if (strcmp(cursor, "0")) {
 		scan_ask(s, cursor);
@@ -190,8 +225,32 @@ static void libraries_take(struct sweep *s, const struct resp_value *v, unsigned
 		out_word(s, v[i + 1].text);
 		s->n_skip++;
 	}
-	s->finishing = true; // once the server has answered all of it
-	out_words(s, 1, "PING");
+	walk_finish(s);
+}
+
+// A redirect in answer to DEL.
+static bool is_redirect(const struct sweep *s, struct span error)
+{
+	struct cluster_redirect r;
+	if (!s->slots.topology || !s->n_skip)
+		return false;
+	enum cluster_answer answer = cluster_error_read(error, NULL, &r);
+	return answer == CLUSTER_MOVED || answer == CLUSTER_ASK;
+}
+
+// Of a cluster, the next master at once.
+static void walk_over(struct sweep *s, const struct clock_reading *now, const struct resp_value *v)
+{
+	int rc = 1;
+	if (s->slots.topology)
+		rc = v->type == RESP_STRING ? sweep_slots_walked(&s->slots, v->text) : -1;
+	if (rc < 0) {
+		sweep_retry(s, now, "slots of the target cluster move");
+		return;
+	}
+	s->running = !rc;
+	s->done = rc;
+	sweep_drop(s);
 }
 
 static void reply_take(struct sweep *s, const struct clock_reading *now, const struct resp_value *v,
@@ -199,17 +258,17 @@ static void reply_take(struct sweep *s, const struct clock_reading *now, const s
 {
 	char why[TEXT_LEN];
 	bool may_refuse = s->listing && !s->n_skip; // servers before 7.0 have no functions
-	if (v->type == RESP_ERROR && !may_refuse) {
+	if (v->type == RESP_ERROR && !may_refuse && !is_redirect(s, v->text)) {
 		snprintf(why, sizeof(why), "the target says: %.*s", (int)v->text.len, v->text.p);
 		sweep_retry(s, now, why);
 	} else if (s->n_skip) {
 		s->n_skip--;
+		if (v->type == RESP_INTEGER) // of DEL
+			counter_add(&s->counters->extra_keys_deleted, (uint64_t)v->integer);
 	} else if (s->listing) {
 		libraries_take(s, v->type == RESP_ARRAY ? v : NULL, n);
 	} else if (s->finishing) {
-		s->running = false;
-		s->done = true;
-		sweep_drop(s);
+		walk_over(s, now, v);
 	} else if (!s->scanning && v->type == RESP_STRING) {
 		keyspace_take(s, v->text);
 	} else if (s->scanning && v->type == RESP_ARRAY && n >= 3 && v[1].type == RESP_STRING) {
@@ -258,6 +317,11 @@ static void sweep_write(struct sweep *s, const struct clock_reading *now)
 static void sweep_connect(struct sweep *s, const struct clock_reading *now)
 {
 	struct stream_peer peer = endpoint_peer(s->endpoint);
+	char why[TEXT_LEN];
+	if (s->slots.topology && !sweep_slots_next(&s->slots, &peer, why)) {
+		sweep_retry(s, now, why);
+		return;
+	}
 	s->replies = resp_replies_new();
 	if (!s->replies || stream_connect(s->core->loop, &peer, &s->stream))
 		sweep_retry(s, now, "cannot connect to the target");

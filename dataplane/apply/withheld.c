@@ -31,7 +31,7 @@ bool lane_park_withheld(struct lane *l, struct batch *b)
 			older_reason(&target, w->command, w->row, reason);
 		if (l->config->settings.on_error == ON_ERROR_STOP) {
 			lane_fail(l, ERROR_TARGET_REFUSES, "%s cannot be sent to the target: %s",
-				  w->command->name, reason);
+				  w->command ? w->command->name : "a command", reason);
 			return false;
 		}
 		int rc = withheld_park(l, b, w, span_of(reason));

@@ -57,6 +57,17 @@ void shared_text_get(const struct shared_text *t, char *out)
 	out[TEXT_LEN - 1] = 0;
 }
 
+void link_databases(const struct link_config *c, struct db_map *dbs)
+{
+	int32_t from = c->source.db >= 0 ? c->source.db : c->target.db;
+	int32_t to = c->target.db >= 0 ? c->target.db : c->source.db;
+	*dbs = c->settings.db_map;
+	if (c->target.kind == URL_CLUSTER)
+		to = 0; // it has no other
+	if (!dbs->n && from >= 0)
+		db_map_one(dbs, from, to);
+}
+
 // Push and pop are the same for both rings but for the type.
 #define RING_PUSH(ring, limit, record)                                                             \
 	do {                                                                                       \

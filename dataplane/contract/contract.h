@@ -89,6 +89,10 @@ struct link_config {
 	uint32_t of;              // of a member: number of its link + 1; else 0
 };
 
+// The databases that a link syncs and where they go: as db-map has it, else the one of a URL, which
+// is that of the other side too where that names none.
+void link_databases(const struct link_config *c, struct db_map *dbs);
+
 #define LINK_PHASES(X)                                                                             \
 	X(IDLE, "idle")                                                                            \
 	X(CONNECTING, "connecting")                                                                \

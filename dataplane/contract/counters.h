@@ -36,6 +36,8 @@
 	X(rewritten_commands, counter, "Commands sent in a form that is safe to send again")       \
 	X(unknown_commands, counter, "Commands that the table does not know, sent as they came")   \
 	X(barriers, counter, "Commands or transactions that touched several lanes")                \
+	X(split_transactions, counter,                                                             \
+	  "Transactions over several slots of a cluster, sent as one for each slot")               \
 	X(window_bytes, gauge, "Bytes of the log held in memory")                                  \
 	X(window_full, counter, "Times that window and disk were full and the source held back")   \
 	X(log_behind_bytes, gauge, "Bytes of the log that are on disk and not back in memory yet") \

@@ -26,12 +26,19 @@ static uint64_t *setting_field(struct link_settings *s, const struct setting_row
 	return (uint64_t *)((char *)s + row->field);
 }
 
+static struct db_map *setting_databases(struct link_settings *s, const struct setting_row *row)
+{
+	return (struct db_map *)((char *)s + row->field);
+}
+
 void settings_default(struct link_settings *s)
 {
 	unsigned n;
 	const struct setting_row *rows = setting_rows(&n);
+	memset(s, 0, sizeof(*s));
 	for (unsigned i = 0; i < n; i++)
-		*setting_field(s, &rows[i]) = rows[i].def;
+		if (rows[i].kind != SETTING_DATABASES)
+			*setting_field(s, &rows[i]) = rows[i].def;
 }
 
 // '-' and '_' are the same letter in a setting's name.
@@ -108,6 +115,8 @@ static int value_parse(const struct setting_row *row, const char *text, uint64_t
 		return word_parse("no|yes", text, v);
 	case SETTING_ENUM:
 		return word_parse(row->help, text, v);
+	case SETTING_DATABASES:
+		break;
 	}
 	return -EINVAL;
 }
@@ -123,6 +132,21 @@ static const char *kind_text(const struct setting_row *row)
 	return row->kind == SETTING_ENUM ? row->help : texts[row->kind];
 }
 
+static int databases_set(struct link_settings *s, const struct setting_row *row, const char *text,
+			 char *why, unsigned why_len)
+{
+	int rc = db_map_read(setting_databases(s, row), text);
+	if (rc == -EINVAL)
+		snprintf(why, why_len, "db-map: '%.80s' is not FROM:TO[,FROM:TO...], such as 3:0",
+			 text);
+	else if (rc)
+		snprintf(why, why_len,
+			 "db-map: '%.80s' has more than %d databases, one above %d, or one that "
+			 "stands twice on its side",
+			 text, DB_MAP_MAX, DB_NUMBER_MAX);
+	return rc;
+}
+
 int setting_set(struct link_settings *s, const char *name, const char *text, char *why,
 		unsigned why_len)
 {
@@ -136,6 +160,8 @@ int setting_set(struct link_settings *s, const char *name, const char *text, cha
 		return -ENOENT;
 	}
 	uint64_t v = 0;
+	if (row->kind == SETTING_DATABASES)
+		return databases_set(s, row, text, why, why_len);
 	int rc = value_parse(row, text, &v);
 	if (!rc && (v < row->min || v > row->max))
 		rc = -ERANGE;
@@ -152,6 +178,8 @@ int setting_set(struct link_settings *s, const char *name, const char *text, cha
 int setting_text(const struct link_settings *s, const struct setting_row *row, char *out,
 		 unsigned out_len)
 {
+	if (row->kind == SETTING_DATABASES)
+		return db_map_text(setting_databases((struct link_settings *)s, row), out, out_len);
 	uint64_t v = *setting_field((struct link_settings *)s, row);
 	if (row->kind == SETTING_BOOL)
 		return snprintf(out, out_len, "%s", v ? "yes" : "no");

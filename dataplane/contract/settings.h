@@ -4,10 +4,12 @@
 //
 // Kinds: U64 a number; BYTES a number with an optional KB, MB, GB; MS a number of milliseconds with
 // an optional ms, s, m, h; BOOL yes or no; ENUM one of the words in the help, separated by '|', the
-// value is the index of the word.
+// value is the index of the word; DATABASES a map of them, see db_map.h.
 #pragma once
 
 #include <stdint.h>
+
+#include "dataplane/contract/db_map.h"
 
 #define KB (1ull << 10)
 #define MB (1ull << 20)
@@ -52,7 +54,10 @@
 	  "longest wait for LOADING, NOMASTERLINK, a snapshot to begin")                           \
 	X(repl_timeout, MS, 60000, 1000, 3600000,                                                  \
 	  "silence of the source after which it is connected again")                               \
-	X(preflight, BOOL, 1, 0, 1, "look at both servers as the link begins, and warn")
+	X(preflight, BOOL, 1, 0, 1, "look at both servers as the link begins, and warn")           \
+	X(db_map, DATABASES, 0, 0, DB_NUMBER_MAX,                                                  \
+	  "FROM:TO[,FROM:TO...]: the databases that are synced and where they go; empty: all, "    \
+	  "each to its own")
 
 enum setting_log_sync { LOG_SYNC_NEVER, LOG_SYNC_INTERVAL, LOG_SYNC_ALWAYS };
 enum setting_ack { ACK_OBSERVER, ACK_APPLIED };
@@ -68,13 +73,28 @@ enum setting_net { NET_AUTO, NET_KERNEL, NET_DPDK };
 // sysctl.
 enum setting_congestion { CONGESTION_AUTO, CONGESTION_CUBIC, CONGESTION_BBR };
 
-#define X(name, kind, def, min, max, help) uint64_t name;
+#define SETTING_TYPE_U64       uint64_t
+#define SETTING_TYPE_BYTES     uint64_t
+#define SETTING_TYPE_MS        uint64_t
+#define SETTING_TYPE_BOOL      uint64_t
+#define SETTING_TYPE_ENUM      uint64_t
+#define SETTING_TYPE_DATABASES struct db_map
+#define X(name, kind, def, min, max, help) SETTING_TYPE_##kind name;
 struct link_settings {
 	LINK_SETTINGS(X)
 };
 #undef X
 
-enum setting_kind { SETTING_U64, SETTING_BYTES, SETTING_MS, SETTING_BOOL, SETTING_ENUM };
+enum setting_kind {
+	SETTING_U64,
+	SETTING_BYTES,
+	SETTING_MS,
+	SETTING_BOOL,
+	SETTING_ENUM,
+	SETTING_DATABASES,
+};
+
+#define SETTING_TEXT_LEN DB_MAP_TEXT_LEN // the longest value
 
 struct setting_row {
 	const char *name; // with '-'

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "dataplane/apply/batch.h"
 #include "parsers/commands.h"
 
 #define FORGET_EVERY (1u << 20)
@@ -21,8 +22,8 @@ int giant_begin(struct giant *g, uint64_t begin, bool transaction)
 		return rc;
 	}
 	g->state = GIANT_COLLECTING;
+	file->n_holders = 1;
 	g->file = file;
-	g->given = false;
 	g->transaction = transaction;
 	g->begin = g->end = begin;
 	g->n_commands = 0;
@@ -68,14 +69,19 @@ static int scan(struct giant *g, struct span in, size_t *n)
 	}
 }
 
+void giant_rewind(struct giant *g)
+{
+	g->forgotten = 0;
+	resp_skim_init(&g->skim);
+}
+
 static int whole(struct giant *g)
 {
 	int rc = memory_file_seal(g->file);
 	if (rc)
 		return rc;
 	g->state = GIANT_WHOLE;
-	g->forgotten = 0;
-	resp_skim_init(&g->skim);
+	giant_rewind(g);
 	return 1;
 }
 
@@ -135,12 +141,8 @@ const char *giant_next(struct giant *g, struct span *argv, struct resp_frame *f)
 
 void giant_drop(struct giant *g)
 {
-	if (g->file && !g->given) {
-		memory_file_fini(g->file);
-		free(g->file);
-	}
+	batch_file_drop(g->file);
 	g->file = NULL;
-	g->given = false;
 	g->state = GIANT_NONE;
 	g->waiting[0] = 0;
 	g->waiting_since_ms = 0;

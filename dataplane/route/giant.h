@@ -5,8 +5,8 @@
 //
 // Its bytes go to an unnamed file as they come, and the log lets go of them; only headers are
 // looked at. When it is whole the file is mapped, and its commands are taken out of there as others
-// are out of the log: the same arguments, the same batches. The batch owns the file until it is
-// answered.
+// are out of the log: the same arguments, the same batches. Each batch that has some of it
+// holds the file until it is answered.
 //
 // What it takes of our memory: pages of the mapping while they are looked at or sent, and a few
 // words a command of a transaction (GIANT_COMMANDS_MAX bounds that).
@@ -26,7 +26,6 @@ struct giant {
 	enum giant_state state;
 	const char *folder;       // of the file; borrowed
 	struct memory_file *file; // NULL in NONE
-	bool given;               // a batch owns the file
 	bool transaction;         // it ends with EXEC, else with its first command
 	uint64_t begin;           // offset of its first byte in the stream
 	uint64_t end;             // of the next byte to collect; once whole: after its last
@@ -56,5 +55,8 @@ int giant_collect(struct giant *g, struct span in, size_t *used);
 // @return its bytes, NULL when the disk does not give back what was written
 const char *giant_next(struct giant *g, struct span *argv, struct resp_frame *f);
 
-// It is over: forget it, with its file unless a batch owns that.
+// Begin again with its first command.
+void giant_rewind(struct giant *g);
+
+// It is over: forget it, with its file unless a batch holds that.
 void giant_drop(struct giant *g);

@@ -85,7 +85,12 @@ struct batch *place_open(struct place *p, unsigned lane, uint64_t offset, uint64
 
 void place_give_file(struct place *p, unsigned lane, struct memory_file *file)
 {
-	p->feeds[lane].open->file = file;
+	struct batch *b = p->feeds[lane].open;
+	if (b->file == file)
+		return;
+	assert(!b->file);
+	b->file = file;
+	file->n_holders++;
 	p->files_len += file->len;
 }
 
@@ -156,12 +161,12 @@ static bool feed_is_eager(const struct feed *f)
 	       atomic_load_explicit(&l->state, memory_order_relaxed) == LANE_READY;
 }
 
-void place_flush(struct place *p, uint64_t end, int32_t db, bool all, int except)
+void place_flush(struct place *p, uint64_t end, int32_t db, bool all, uint32_t except)
 {
 	for (unsigned i = 0; i < p->n_lanes; i++) {
 		struct feed *f = &p->feeds[i];
 		if (f->open && f->open->n_items && (all || feed_is_eager(f)) &&
-		    (int)i != except)
+		    !(except & 1u << i))
 			place_close(p, i, end, db);
 	}
 }

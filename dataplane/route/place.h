@@ -36,7 +36,7 @@ struct place {
 	struct feed feeds[LANES_MAX];
 	unsigned n_lanes;
 	uint8_t lane_of_slot[SLOT_COUNT];
-	uint64_t files_len;   // bytes of files that batches on their way hold
+	uint64_t files_len;   // bytes of files that batches hold; once for each of them
 	struct marker marker; // replid, phase, epoch and site of what is routed now
 };
 
@@ -67,7 +67,7 @@ unsigned place_collect(struct place *p);
 struct batch *place_open(struct place *p, unsigned lane, uint64_t offset, uint64_t received_ns,
 			 bool framed);
 
-// Let the open batch of a lane own the file that its commands lie in, until it is answered.
+// Let the open batch of a lane hold the file that its commands lie in, until it is answered.
 void place_give_file(struct place *p, unsigned lane, struct memory_file *file);
 
 // Hand the open batch of a lane over. @param end  offset after its last command
@@ -83,8 +83,8 @@ void place_join(struct place *p, unsigned lane, uint32_t mask, uint64_t begin, i
 // Hand over what is open, as far as it pays: a lane that has enough to do can have more added.
 //
 // @param all     even if it does not pay
-// @param except  a lane to leave alone, -1: none
-void place_flush(struct place *p, uint64_t end, int32_t db, bool all, int except);
+// @param except  lanes to leave alone
+void place_flush(struct place *p, uint64_t end, int32_t db, bool all, uint32_t except);
 
 // Let every lane that has been idle write a bare marker, so that none stays behind.
 void place_touch(struct place *p, uint64_t end, int32_t db);

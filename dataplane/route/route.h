@@ -17,6 +17,7 @@
 #include "dataplane/route/giant.h"
 #include "dataplane/route/hold.h"
 #include "dataplane/route/place.h"
+#include "dataplane/route/slots.h"
 #include "parsers/commands.h"
 #include "parsers/resp.h"
 #include "parsers/rewrite.h"
@@ -30,8 +31,8 @@ struct route {
 	struct resp_stream *reader;
 	uint64_t shown;          // the reader has seen the log up to here
 	int32_t db;              // selected in the stream
-	int32_t only_db,
-		to_db; // the database that is forwarded and where it goes; -1: all, the same
+	struct db_map dbs;       // databases that are forwarded, and where they go
+	struct slots *slots;     // of a cluster; NULL: the target is one server
 	struct older older;      // what the target takes
 	struct rewrite_target restores; // of payloads; rdb_version_max 0: not known
 	const char *resync;      // a command that only a full sync can follow; NULL: none
@@ -44,6 +45,7 @@ struct route {
 	struct span *argv, *argv_new; // room for argv_max, and a little more
 	unsigned argv_max;
 	bool argv_in_file;       // they lie in memory_file_map(), being so many
+	bool words_changed;      // argv is not what `bytes` say
 	struct giant giant;
 	bool pending;            // it found no free batch: try again before the next
 
@@ -51,11 +53,15 @@ struct route {
 	bool in_frame;
 	uint64_t frame_begin;
 	int32_t frame_db;        // selected at its beginning
-	int frame_lane;          // where it goes, -1: not known yet
+	int frame_lane;          // the first that got some of it, -1: not known yet
+	uint32_t frame_lanes;    // all those: more than one only for a cluster
 	uint32_t frame_mask;     // lanes that it touches
 	bool frame_global;       // it holds FLUSHALL or the like
 	uint64_t frame_commands, frame_filtered; // counted at EXEC
-	struct batch_mark frame_mark; // the batch before it
+	uint32_t frame_n[LANES_MAX]; // commands of it, by lane
+	struct batch_mark frame_marks[LANES_MAX]; // the batches before it
+	bool frame_apart;        // it cannot go as one, see route_transaction.c
+	uint64_t apart_until;    // MULTI and EXEC before it are passed over
 
 	struct holds holds;      // of the snapshot and of lags, until the stream has caught up
 	bool behind;             // nobody knows yet how far the source is ahead; set by the link

@@ -22,6 +22,7 @@ static void form_begin(struct form *f, const struct command *c, const struct spa
 	f->argc = argc;
 	f->rewritten = false;
 	f->why = NULL;
+	f->dbs = NULL;
 	f->words.degraded = false;
 	f->words.row = NULL;
 }
@@ -31,6 +32,24 @@ void form_of_words(struct form *f, const struct span *argv, int argc)
 	form_begin(f, command_find(argv[0], (struct span){"", 0}), argv, argc);
 	f->fate = FORM_WORDS;
 	older_form_of(&f->words, argv, argc);
+}
+
+void form_of_part(struct route *r, struct form *f, const struct command *c, const struct span *argv,
+		  int argc)
+{
+	form_begin(f, c, argv, argc);
+	f->fate = FORM_WORDS;
+	if (!older_asks(&r->older, c) ||
+	    older_apply(&r->older, c, argv, argc, &f->words) != OLDER_FORM)
+		older_form_of(&f->words, argv, argc);
+}
+
+void form_withheld(struct form *f, const struct command *c, const struct span *argv, int argc,
+		   const char *why)
+{
+	form_begin(f, c, argv, argc);
+	f->fate = FORM_WITHHELD;
+	f->why = why;
 }
 
 // Safe to run again, and with a footer that the target takes.
@@ -70,8 +89,10 @@ void form_find(struct route *r, const struct command *c, const struct rewrite_ru
 		result = older_apply(&r->older, f->command, f->argv, f->argc, &f->words);
 	switch (result) {
 	case OLDER_SAME:
-		if (f->rewritten)
+		if (f->rewritten || r->words_changed)
 			older_form_of(&f->words, f->argv, f->argc);
+		if (r->words_changed)
+			f->fate = FORM_WORDS;
 		break;
 	case OLDER_FORM:
 		f->fate = FORM_WORDS;
@@ -111,7 +132,7 @@ static size_t word_stands(const struct route *r, struct span word)
 
 size_t form_text_len(const struct route *r, const struct form *f)
 {
-	size_t need = FORM_TEXT_MAX;
+	size_t need = FORM_TEXT_MAX + (f->dbs ? f->dbs->n * 4 * BATCH_HEAD_LEN : 0);
 	for (int i = 0; f->fate == FORM_WORDS && i < f->words.n_runs; i++) {
 		const struct older_run *run = &f->words.runs[i];
 		for (int k = 0; k < run->n; k++)
@@ -165,10 +186,24 @@ static int withheld_add(struct route *r, struct batch *b, const struct form *f, 
 	return batch_withhold(b, &w);
 }
 
+// The same in several databases is one command still.
+static int databases_add(struct route *r, struct batch *b, const struct form *f)
+{
+	int rc = 0;
+	for (uint32_t i = 0; i < f->dbs->n && !rc; i++) {
+		enum item_kind kind = i ? ITEM_INTERNAL : ITEM_COMMAND;
+		rc = batch_item_begin(b, r->frame.begin, (int32_t)f->dbs->pairs[i].to, kind);
+		rc = rc ? rc : command_add(r, b, f, 0);
+	}
+	return rc;
+}
+
 int form_add(struct route *r, struct batch *b, const struct form *f, int32_t db)
 {
 	if (f->fate == FORM_WITHHELD)
 		return withheld_add(r, b, f, db);
+	if (f->dbs)
+		return databases_add(r, b, f);
 	int rc = 0;
 	for (int i = 0; i < f->words.n_commands && !rc; i++) {
 		enum item_kind kind = i == f->words.main ? ITEM_COMMAND : ITEM_INTERNAL;

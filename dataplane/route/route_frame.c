@@ -27,8 +27,7 @@ int route_bad(struct route *r, enum error_id error, const char *what, uint64_t o
 	return -1;
 }
 
-__attribute__((format(printf, 3, 4))) static int route_stop(struct route *r, enum error_id error,
-							    const char *format, ...)
+int route_stop(struct route *r, enum error_id error, const char *format, ...)
 {
 	va_list args;
 	va_start(args, format);
@@ -143,20 +142,6 @@ static int giant_error(struct route *r, int rc)
 			  g->folder, strerror(-rc));
 }
 
-// Take back what was routed of a transaction: all of it is read again, as a giant.
-static void frame_undo(struct route *r)
-{
-	r->in_frame = false;
-	r->db = r->frame_db;
-	holds_back(&r->holds);
-	if (r->frame_lane < 0)
-		return;
-	struct batch *b = r->place->feeds[r->frame_lane].open;
-	batch_back(b, &r->frame_mark);
-	if (b->n_items)
-		place_close(r->place, (unsigned)r->frame_lane, r->frame_begin, r->db);
-}
-
 // @return 0 it is being collected, or there is no place for it, -1 error
 static int giant_start(struct route *r)
 {
@@ -165,7 +150,7 @@ static int giant_start(struct route *r)
 	if (rc)
 		return giant_error(r, rc);
 	if (r->in_frame)
-		frame_undo(r);
+		route_frame_back(r, false); // all of it is read again
 	r->routed = begin;
 	route_read_from(r, begin);
 	return 0;

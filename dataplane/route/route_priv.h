@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What the files of route share: route.c (fates and lanes), route_frame.c (the next command),
-// route_form.c (how it is sent).
+// What the files of route share: route.c (fates), route_frame.c (the next command), route_form.c
+// (how it is sent), route_db.c (from which databases), route_place.c (by which lane),
+// route_transaction.c (MULTI .. EXEC), slots_place.c (to a cluster).
 #pragma once
 
 #include "dataplane/route/route.h"
@@ -24,6 +25,7 @@ struct form {
 	struct rewrite rewrite;  // filled when rewritten
 	struct older_form words; // `degraded` and `row` always, the rest for FORM_WORDS
 	const char *why; // FORM_WITHHELD for another reason than the target's release, or NULL
+	const struct db_map *dbs; // send it to each of these databases; NULL: to that at hand
 };
 
 // Text of a SELECT, and of the heads of what a command becomes.
@@ -35,6 +37,8 @@ struct form {
 
 // Say why route_turn() cannot go on. @return -1
 int route_bad(struct route *r, enum error_id error, const char *what, uint64_t offset);
+int route_stop(struct route *r, enum error_id error, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
 // Read on from an offset, which is a frame boundary.
 void route_read_from(struct route *r, uint64_t offset);
@@ -73,6 +77,14 @@ void form_find(struct route *r, const struct command *c, const struct rewrite_ru
 // Other words than those that came. @param argv  lives as long as the form
 void form_of_words(struct form *f, const struct span *argv, int argc);
 
+// Some of the words that form_find() left, for some of the keys.
+void form_of_part(struct route *r, struct form *f, const struct command *c, const struct span *argv,
+		  int argc);
+
+// Not sent: parked. @param c  NULL: unknown
+void form_withheld(struct form *f, const struct command *c, const struct span *argv, int argc,
+		   const char *why);
+
 // Text that form_add() takes of a batch.
 size_t form_text_len(const struct route *r, const struct form *f);
 
@@ -85,3 +97,81 @@ size_t form_of_ours(const struct route *r, const struct span *argv, int argc,
 
 // Add it by copy. @return 0, or -ENOMEM
 int form_of_ours_add(struct batch *b, const struct older_form *f, uint64_t offset, int32_t db);
+
+// route.c
+
+// The command at hand is not sent. @return 1
+int command_filter(struct route *r);
+
+// Only a full sync helps. @return -1
+int resync_want(struct route *r, const char *why);
+
+// Send the command at hand, in the form that the target takes. @return 1, 0 no free batch, -1 error
+int command_adapt(struct route *r, const struct command *c);
+
+// route_db.c
+
+// Where the database at hand goes.
+int32_t route_target_db(const struct route *r);
+
+// Some databases are forwarded, or the target has just one.
+//
+// @return 1 done, 0 no free batch, -1 error or resync, -2 forward it as usual
+int route_db_filter(struct route *r, const struct command *c);
+
+// route_place.c
+
+// Give the command at hand to its lane.
+//
+// @param c, argv, argc  what it does
+// @param f              how it is sent, NULL: as it came
+//
+// @return 1 done, 0 no free batch, -1 error
+int command_place(struct route *r, const struct command *c, const struct span *argv, int argc,
+		  const struct form *f);
+
+// The parts of it. The batch of a lane, with room for this text. @return NULL: the lane is full
+struct batch *route_batch(struct route *r, unsigned lane, size_t text_len);
+// Add the command at hand to the open batch of a lane. @return 0, or -1 error
+int route_add(struct route *r, unsigned lane, const struct form *f);
+// It has its fate with the open batch of a lane.
+void route_count(struct route *r, unsigned lane);
+// Join the lanes of the mask, hand the batch over when it is full or a barrier.
+void route_settle(struct route *r, unsigned lane, uint32_t mask, bool global, uint64_t begin,
+		  int32_t db_begin);
+
+bool route_batch_is_full(const struct route *r, const struct batch *b);
+bool route_touches_markers(const struct command *c);
+bool route_is_repeatable(const struct command *c, const struct span *argv, int argc);
+int route_no_memory(struct route *r);
+
+// route_transaction.c
+void frame_open(struct route *r);
+
+// EXEC. @return 1, or -1 error
+int frame_close(struct route *r);
+
+// A frame of which the end has not come holds up what stands before it in its batches: put that on
+// its way and read the frame again when there is more of it.
+void frame_wait(struct route *r);
+
+// A lane gets some of the transaction at hand, in its open batch.
+void route_frame_touch(struct route *r, unsigned lane);
+
+// Take it back as if it had not come. @param all  hand over batches that are empty then, too
+void route_frame_back(struct route *r, bool all);
+
+// It cannot go as one: wait for its end and read it again, command by command.
+void route_frame_apart(struct route *r);
+
+// slots_place.c
+
+// What no node of a cluster can run. @return as route_db_filter()
+int slots_forward(struct route *r, const struct command *c);
+
+// command_place() for a cluster.
+int slots_place(struct route *r, const struct command *c, const struct span *argv, int argc,
+		const struct form *f);
+
+// The transaction at hand is whole. @return 1, or -1 error
+int slots_frame_end(struct route *r);

@@ -18,10 +18,11 @@ void snapshot_init(struct snapshot *s, struct log *log, struct place *place,
 		   struct source_counters *counters, struct keyset *keys, struct holds *holds,
 		   struct park *park)
 {
-	int32_t only_db = s->only_db, to_db = s->to_db;
+	struct db_map dbs = s->dbs;
+	bool is_cluster = s->is_cluster;
 	memset(s, 0, sizeof(*s));
-	s->only_db = only_db;
-	s->to_db = to_db;
+	s->dbs = dbs;
+	s->is_cluster = is_cluster;
 	s->log = log;
 	s->place = place;
 	s->counters = counters;
@@ -129,6 +130,8 @@ static int function_put(struct snapshot *s, const struct rdb_event *ev)
 				ev->value};
 	if (!s->verbs.functions)
 		return function_park(s, words, library_name(ev->value));
+	s->slot = SLOT_EVERY;
+	s->fenced = false;
 	return snapshot_put(s, 0, true, words, 4, true);
 }
 
@@ -162,11 +165,18 @@ static bool needs_frames(const struct snapshot *s)
 	       s->reader.version > server_rdb_version(&s->target);
 }
 
-static void database_select(struct snapshot *s, int32_t db)
+static int database_select(struct snapshot *s, int32_t db)
 {
+	if (s->is_cluster && !s->dbs.n && db)
+		return snapshot_stop(s, ERROR_DATABASE,
+				     "the source has keys in database %d, and a cluster has "
+				     "database 0 alone",
+				     db);
 	s->framed = needs_frames(s);
-	s->skips_db = s->only_db >= 0 && db != s->only_db;
-	s->db = s->only_db < 0 ? db : s->to_db;
+	int32_t to = db_map_to(&s->dbs, db);
+	s->skips_db = to < 0;
+	s->db = to < 0 ? 0 : to;
+	return 1;
 }
 
 static int event_route(struct snapshot *s)
@@ -177,8 +187,7 @@ static int event_route(struct snapshot *s)
 	case RDB_RAW:
 		return snapshot_whole(s, ev);
 	case RDB_SELECTDB:
-		database_select(s, (int32_t)ev->db);
-		return 1;
+		return database_select(s, (int32_t)ev->db);
 	case RDB_RESIZEDB:
 		counter_add(&s->counters->snapshot_total_keys, ev->n_keys);
 		return 1;

@@ -16,6 +16,9 @@
 // All of it may be sent again but the pieces: those go in framed batches, whose marker tells how
 // far they came. Keys that have expired are counted and not made.
 //
+// To a cluster a value goes as a unit of the slot of its key, and each piece as a fenced one; the
+// temporary key lies in that slot, too. Functions go to all masters.
+//
 //   snapshot.c         turn, events that are no values
 //   snapshot_whole.c   a value that is here as a whole
 //   snapshot_piece.c   a value element by element; snapshot_stream.c: a stream
@@ -38,7 +41,8 @@ struct snapshot {
 	struct place *place;
 	struct source_counters *counters;
 	struct keyset *keys;      // collects the keys when it is open
-	int32_t only_db, to_db;   // as in struct route; set before snapshot_init()
+	struct db_map dbs;        // which are synced and where they go; set before snapshot_init()
+	bool is_cluster;          // the target; likewise
 	struct holds *holds;      // volatile keys that may not vanish yet
 	struct park *park;        // for what the target cannot hold
 	struct server_version target;
@@ -56,6 +60,9 @@ struct snapshot {
 	int64_t hold_at_ms;       // expiry that the key at hand is created with
 	bool pending;             // the event at hand found no free batch
 	size_t pending_len;       // bytes to release once it is done
+	uint16_t slot;            // for a cluster: of what is being put, or SLOT_EVERY
+	bool fenced;              // it must not run twice
+	unsigned unit_from;       // its first item in the batch at hand
 	int32_t db;               // of the keys in the target
 	bool skips_db;            // the database at hand is not forwarded
 	int32_t stream_db;        // selected in the stream as the snapshot was taken, -1: not said

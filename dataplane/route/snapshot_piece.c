@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "parsers/cluster.h"
+
 #define PIECE_LEN (32 * 1024)
 
 bool snapshot_piece_reserve(struct snapshot *s, size_t len)
@@ -159,6 +161,15 @@ static void unfit_check(struct snapshot *s, const struct rdb_event *ev)
 			       sizeof(s->unfit_reason));
 }
 
+static void temporary_name(struct snapshot *s)
+{
+	if (s->is_cluster)
+		snprintf(s->temporary, sizeof(s->temporary), MARKER_PREFIX "{%s}:big:%u",
+			 cluster_tag(s->slot), s->lane);
+	else
+		snprintf(s->temporary, sizeof(s->temporary), MARKER_PREFIX "big:%u", s->lane);
+}
+
 static int begin(struct snapshot *s, const struct rdb_event *ev)
 {
 	s->expired = snapshot_has_expired(s, ev->expire_at_ms);
@@ -167,7 +178,8 @@ static int begin(struct snapshot *s, const struct rdb_event *ev)
 	s->lane = place_lane_of(s->place, s->key);
 	s->piece_verb = verb_of(s, ev);
 	s->kind = ev->kind == RDB_STRING_BEGIN ? RDB_KIND_STRING : ev->value_kind;
-	snprintf(s->temporary, sizeof(s->temporary), MARKER_PREFIX "big:%u", s->lane);
+	snapshot_aim(s, s->key, true);
+	temporary_name(s);
 	s->n_pieces = 0;
 	s->n_piece_args = 0;
 	s->grows = s->degraded = s->has_entries = false;
@@ -190,6 +202,7 @@ static int begin(struct snapshot *s, const struct rdb_event *ev)
 static int small_end(struct snapshot *s)
 {
 	struct span del[2] = {SPAN_LIT("DEL"), s->key};
+	s->fenced = false;
 	struct batch *b = snapshot_batch(s, s->lane, true,
 					 s->n_pieces + 3 * s->key.len + 16 * BATCH_HEAD_LEN);
 	if (!b)

@@ -1,7 +1,26 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/route/snapshot_put.h"
 
+#include <stdarg.h>
 #include <stdio.h>
+
+int snapshot_stop(struct snapshot *s, enum error_id error, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	vsnprintf(s->text, sizeof(s->text), format, args);
+	va_end(args);
+	s->error = error;
+	return -1;
+}
+
+void snapshot_aim(struct snapshot *s, struct span key, bool fenced)
+{
+	if (!s->is_cluster)
+		return;
+	s->slot = key_slot(key);
+	s->fenced = fenced;
+}
 
 int snapshot_bad(struct snapshot *s, enum error_id error, const char *what)
 {
@@ -27,13 +46,17 @@ struct batch *snapshot_batch(struct snapshot *s, unsigned lane, bool framed, siz
 		snapshot_no_memory(s);
 		return NULL;
 	}
+	s->unit_from = b ? b->n_items : 0;
 	return b;
 }
 
 void snapshot_settle(struct snapshot *s, unsigned lane)
 {
-	const struct batch *b = s->place->feeds[lane].open;
+	struct batch *b = s->place->feeds[lane].open;
 	const struct link_settings *set = s->place->settings;
+	uint8_t flags = b->n_items - s->unit_from > 1 ? ITEM_ATOMIC : 0;
+	if (s->is_cluster)
+		batch_unit(b, s->unit_from, s->slot, s->fenced ? ITEM_FENCED : flags);
 	if (b->n_items >= set->batch_commands || b->len >= set->batch_bytes)
 		place_close(s->place, lane, s->position, 0);
 }

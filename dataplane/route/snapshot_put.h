@@ -24,7 +24,11 @@ static inline enum rdb_fit snapshot_fit(const struct snapshot *s, const struct r
 // @return NULL: the lane is full, or there is no memory (s->error is set)
 struct batch *snapshot_batch(struct snapshot *s, unsigned lane, bool framed, size_t text_len);
 
-// Hand the lane's batch over when it is full.
+// What is put from here on is about a key. @param fenced  it must not run twice
+void snapshot_aim(struct snapshot *s, struct span key, bool fenced);
+
+// What was added since snapshot_batch() belongs together. Hand the lane's batch over when it is
+// full.
 void snapshot_settle(struct snapshot *s, unsigned lane);
 
 // One command from its words.
@@ -94,5 +98,7 @@ int snapshot_remember(struct snapshot *s, int32_t db, struct span name);
 int snapshot_key_done(struct snapshot *s, struct span key);
 
 // @return -1
+int snapshot_stop(struct snapshot *s, enum error_id error, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 int snapshot_bad(struct snapshot *s, enum error_id error, const char *what);
 int snapshot_no_memory(struct snapshot *s);

@@ -185,6 +185,7 @@ int snapshot_whole(struct snapshot *s, const struct rdb_event *ev)
 	}
 	if (s->skips_db || marker_is_reserved(ev->key))
 		return 1;
+	snapshot_aim(s, ev->key, false);
 	int rc = value_put(s, ev);
 	return rc > 0 ? snapshot_key_done(s, ev->key) : rc;
 }

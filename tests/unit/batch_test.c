@@ -107,6 +107,57 @@ static void going_back_undoes_exactly(void **state)
 
 // ---- Marker
 
+// Items of words and of bytes referred to, in an order drawn at random: each keeps its own bytes.
+static void items_go_into_another_order(void **state)
+{
+	static char log[20000];
+	struct random r = random_seeded(__func__);
+	for (size_t i = 0; i < sizeof(log); i++)
+		log[i] = (char)('a' + i % 26);
+	for (int round = 0; round < 200; round++) {
+		struct batch b;
+		char want[64][2048], got[2048];
+		size_t len[64];
+		uint32_t order[64];
+		unsigned n = 1 + (unsigned)random_below(&r, 64), at = 0;
+		unsigned from = (unsigned)random_below(&r, n);
+		assert_int_equal(batch_init(&b, 1 << 18, 4), 0);
+		batch_reset(&b, 1, 0, true);
+		for (unsigned i = 0; i < n; i++) {
+			batch_item_begin(&b, i, 0, ITEM_COMMAND);
+			unsigned part = 1 + (unsigned)random_below(&r, 300);
+			if (random_below(&r, 2)) // often right behind the one before
+				batch_refer(&b, log + at, part);
+			else
+				batch_copy(&b, log + at, part);
+			if (random_below(&r, 3) == 0)
+				batch_refer(&b, log + 10000, part);
+			at += part;
+			at = at > 9000 ? 0 : at;
+			len[i] = batch_item_bytes(&b, i, want[i], sizeof(want[i]));
+		}
+		size_t whole = b.len;
+		for (unsigned i = 0; i < n - from; i++)
+			order[i] = i;
+		for (unsigned i = n - from; i > 1; i--) {
+			unsigned k = (unsigned)random_below(&r, i);
+			uint32_t swap = order[k];
+			order[k] = order[i - 1];
+			order[i - 1] = swap;
+		}
+		assert_int_equal(batch_reorder(&b, from, order), 0);
+		assert_int_equal(b.n_items, n);
+		assert_int_equal(b.len, whole);
+		for (unsigned i = 0; i < n; i++) {
+			unsigned was = i < from ? i : from + order[i - from];
+			assert_int_equal(b.items[i].offset, was);
+			assert_int_equal(batch_item_bytes(&b, i, got, sizeof(got)), len[was]);
+			assert_memory_equal(got, want[was], len[was]);
+		}
+		batch_fini(&b);
+	}
+}
+
 static void marker_says_what_it_was_told(void **state)
 {
 	char text[MARKER_TEXT_LEN], key[MARKER_KEY_LEN], set[MARKER_SET_LEN];
@@ -338,6 +389,7 @@ int main(void)
 		cmocka_unit_test(keyset_tells_short_names_of_databases_apart),
 		cmocka_unit_test(words_are_composed_and_referred_to),
 		cmocka_unit_test(going_back_undoes_exactly),
+		cmocka_unit_test(items_go_into_another_order),
 		cmocka_unit_test(marker_says_what_it_was_told),
 		cmocka_unit_test(longest_marker_fits),
 		cmocka_unit_test(what_is_no_marker_is_refused),

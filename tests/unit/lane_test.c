@@ -301,6 +301,7 @@ static void giant_is_sent_again_after_a_lost_connection(void **state)
 		char head[64];
 		open_lane(s);
 		assert_int_equal(memory_file_init(file, "/tmp"), 0);
+		file->n_holders = 1;
 		size_t n = (size_t)snprintf(head, sizeof(head),
 					    "*3\r\n$6\r\nAPPEND\r\n$2\r\nk1\r\n$%zu\r\n",
 					    sizeof(value));

@@ -131,7 +131,6 @@ static inline const char *snapshot_rig_run(struct snapshot_rig *s, const char *v
 	struct server_version v = rig_version(version);
 	struct snapshot *snap = &s->snapshot;
 	assert_int_equal(rdb_write_eof(&s->rdb), 0);
-	snap->only_db = snap->to_db = -1;
 	snapshot_init(snap, &s->rig->log, &s->rig->place, &s->rig->counters, &s->keys, &s->holds,
 		      &s->park);
 	assert_int_equal(snapshot_begin(snap, &s->rig->config.settings, &v), 0);
@@ -139,7 +138,7 @@ static inline const char *snapshot_rig_run(struct snapshot_rig *s, const char *v
 	for (unsigned turns = 0; s->rc >= 0 && !(snap->done && rig_is_idle(s->rig)); turns++) {
 		assert_true(turns < 100000);
 		s->rc = snapshot_turn(snap, 1700000000000);
-		place_flush(&s->rig->place, snap->position, 0, true, -1);
+		place_flush(&s->rig->place, snap->position, 0, true, 0);
 		rig_answer_all(s, at_once);
 	}
 	fflush(s->said_file);

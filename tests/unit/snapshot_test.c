@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // From the values of a snapshot to what targets of each version are sent.
+#include "parsers/cluster.h"
 #include "tests/unit/snapshot_rig.h"
 #include "tests/unit/stream_body.h"
 #include "tests/unit/test.h"
@@ -371,6 +372,106 @@ static void a_large_stream_is_said_in_the_words_of_the_target(void **state)
 	}
 }
 
+// ---- A cluster
+
+// What of a batch goes as which unit: a line an item, as slots_rig.h has it.
+static void units_say(FILE *f, const struct batch *b)
+{
+	for (unsigned i = 0; i < b->n_items; i++) {
+		const struct batch_item *item = &b->items[i];
+		bool joined = item->flags & ITEM_JOINED, fenced = item->flags & ITEM_FENCED;
+		fprintf(f, "%u%s", item->slot,
+			joined        ? "+"
+			: fenced      ? "!"
+			: item->flags ? "*"
+				      : "");
+		rig_item_say(f, b, i);
+	}
+}
+
+static void to_cluster(struct snapshot_rig *s, const char *version)
+{
+	const struct batch *b;
+	struct server_version v = rig_version(version);
+	s->snapshot.is_cluster = true;
+	assert_int_equal(rdb_write_eof(&s->rdb), 0);
+	snapshot_init(&s->snapshot, &s->rig->log, &s->rig->place, &s->rig->counters, &s->keys,
+		      &s->holds, &s->park);
+	assert_int_equal(snapshot_begin(&s->snapshot, &s->rig->config.settings, &v), 0);
+	assert_int_equal(rig_receive(s->rig, s->bytes, s->rdb.len), s->rdb.len);
+	for (s->rc = 1; s->rc >= 0 && !s->snapshot.done;) {
+		s->rc = snapshot_turn(&s->snapshot, 1700000000000);
+		place_flush(&s->rig->place, s->snapshot.position, 0, true, 0);
+		for (; (b = rig_ready(s->rig, 0)); rig_answer(s->rig, 0))
+			units_say(s->said_file, b);
+		place_collect(&s->rig->place);
+	}
+	fflush(s->said_file);
+}
+
+static void values_go_to_the_slot_of_their_key(void **state)
+{
+	char want[200];
+	unsigned string = key_slot(SPAN_LIT("string")), zset = key_slot(SPAN_LIT("zset"));
+	struct snapshot_rig *s = snapshot_rig_new("REDIS0010", 128);
+	string_write(s);
+	zset_write(s);
+	to_cluster(s, "redis 7.0.15");
+	snprintf(
+		want, sizeof(want),
+		"%u SET string value PXAT 4102444800000\n%u RESTORE zset 0 <5 v8> REPLACE ABSTTL\n",
+		string, zset);
+	assert_string_equal(s->said, want);
+	snapshot_rig_free(s);
+	s = snapshot_rig_new("REDIS0010", 128);
+	string_write(s);
+	zset_write(s);
+	to_cluster(s, "redis 4.0.14"); // in several words, which belong together
+	snprintf(want, sizeof(want),
+		 "%u* SET string value\n%u+ PEXPIREAT string 4102444800000\n"
+		 "%u RESTORE zset 0 <5 v8> REPLACE\n",
+		 string, string, zset);
+	assert_string_equal(s->said, want);
+	snapshot_rig_free(s);
+}
+
+static void pieces_lie_in_the_slot_of_their_key(void **state)
+{
+	struct snapshot_rig *s = snapshot_rig_new("REDIS0010", 128);
+	unsigned slot = key_slot(SPAN_LIT("large")), lines = 0;
+	char unit[16], name[80];
+	hash_write(s, "large", 6000);
+	to_cluster(s, "redis 7.0.15");
+	int n = snprintf(unit, sizeof(unit), "%u! ", slot);
+	snprintf(name, sizeof(name), "__flyover:{%s}:big:0", cluster_tag((uint16_t)slot));
+	for (const char *p = s->said; *p; p = strchr(p, '\n') + 1, lines++) {
+		assert_memory_equal(p, unit, n);
+		assert_true(strstr(p, name) < strchr(p, '\n'));
+	}
+	assert_in_range(lines, 4, 10);
+	assert_non_null(strstr(s->said, "RENAME __flyover:{"));
+	snapshot_rig_free(s);
+}
+
+static void other_databases_than_0_end_the_link(void **state)
+{
+	struct snapshot_rig *s = snapshot_rig_new("REDIS0010", 128);
+	rdb_write_selectdb(&s->rdb, 5);
+	string_write(s);
+	to_cluster(s, "redis 7.0.15");
+	assert_int_equal(s->rc, -1);
+	assert_int_equal(s->snapshot.error, ERROR_DATABASE);
+	assert_non_null(strstr(s->snapshot.text, "database 5"));
+	snapshot_rig_free(s);
+	s = snapshot_rig_new("REDIS0010", 128);
+	rdb_write_selectdb(&s->rdb, 5);
+	string_write(s);
+	db_map_one(&s->snapshot.dbs, 5, 0);
+	to_cluster(s, "redis 7.0.15");
+	assert_non_null(strstr(s->said, " SET string value"));
+	snapshot_rig_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -385,6 +486,9 @@ int main(void)
 		cmocka_unit_test(a_full_lane_neither_loses_nor_repeats),
 		cmocka_unit_test(a_large_value_grows_under_another_name),
 		cmocka_unit_test(a_large_stream_is_said_in_the_words_of_the_target),
+		cmocka_unit_test(values_go_to_the_slot_of_their_key),
+		cmocka_unit_test(pieces_lie_in_the_slot_of_their_key),
+		cmocka_unit_test(other_databases_than_0_end_the_link),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
