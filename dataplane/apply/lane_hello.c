@@ -13,6 +13,7 @@
 #include <xxhash.h>
 
 #include "parsers/info.h"
+#include "parsers/noperm.h"
 #include "parsers/resp_write.h"
 #include "parsers/tls_record.h"
 
@@ -295,9 +296,11 @@ static void hello_error(struct lane *l, struct span line)
 {
 	enum error_id error;
 	enum refusal refusal = refusal_of(line, &error);
+	char advice[TEXT_LEN];
 	int len = (int)line.len;
+	noperm_advice(line, l->config->target.user, advice, sizeof(advice));
 	if (refusal == REFUSAL_STOP)
-		lane_fail(l, error, "the target says: %.*s", len, line.p);
+		lane_fail(l, error, "the target says: %.*s%s", len, line.p, advice);
 	else if (refusal == REFUSAL_PARK)
 		lane_fail(l, ERROR_NOT_REDIS, "the target says: %.*s", len, line.p);
 	else
