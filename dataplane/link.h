@@ -27,6 +27,7 @@
 #include "dataplane/route/snapshot.h"
 #include "dataplane/source/probe.h"
 #include "dataplane/source/source.h"
+#include "dataplane/topology/whereabouts.h"
 #include "drivers/replace.h"
 
 enum link_stage {
@@ -55,6 +56,7 @@ struct link {
 	unsigned log_cursor, snapshot_cursor;
 	char log_text[LOG_TEXT_LEN];  // what log_init() said, not told yet
 	int log_rc;                   // why it failed, or 0
+	struct whereabouts source_where, target_where;
 	struct source source;
 	struct probe probe;
 	struct place place;
@@ -64,6 +66,7 @@ struct link {
 	struct park *park;            // own_park, or that of the group
 	struct park own_park;
 	struct group *group;          // that it is a member of; NULL: none
+	uint64_t slots[SWEEP_SLOT_WORDS]; // of a member, as its snapshot began
 	struct lane *lanes;
 	unsigned n_lanes;
 

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "dataplane/group/group.h"
 #include "dataplane/link_priv.h"
 
 #define DEL_MARKER_LEN     (MARKER_KEY_LEN + 4 * BATCH_HEAD_LEN)
@@ -101,6 +102,8 @@ void link_snapshot_starts(struct link *link)
 {
 	struct checkpoint *c = &link->point;
 	link->refilling = false;
+	if (link->group)
+		group_slots(link->group, link, link->slots);
 	c->kept_len = 0;
 	chain_begin(&c->chain, link->source.replid, link->source.snapshot_offset);
 	link_loading_begins(link, sweep_is_due(link));

@@ -133,7 +133,7 @@ static int line_read(struct cluster_map *map, struct span line, const struct clu
 	struct span master = part_take(&line, ' ');
 	if (node->flags & CLUSTER_MASTER) {
 		node->master = index;
-	} else if (master.len > 1) {
+	} else if (master.len && !span_eq(master, SPAN_LIT("-"))) {
 		struct cluster_node *other; // may add a node whose line comes later
 		rc = cluster_node_take(map, master, &other);
 		if (rc)

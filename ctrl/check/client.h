@@ -40,7 +40,8 @@ struct client {
 	const struct endpoint *seeds;   // of the cluster; borrowed
 };
 
-// Connect, log in and see whether a Redis answers.
+// Connect, log in and see whether a Redis answers. Of sentinels it is the master that they name
+// now.
 //
 // @param who  kept
 // @return     0, or -1: RESOLVE, CONNECT, TLS, AUTH, NOPERM, NOT_REDIS

@@ -9,7 +9,6 @@
 #include <time.h>
 
 #include "ctrl/clock.h"
-#include "parsers/cluster.h"
 
 #define RETRY_PAUSE_MS 50
 #define WALKS_MAX      8 // of slots that keep moving
@@ -182,11 +181,47 @@ int client_open_any(struct client *c, const struct endpoint *e, const char *who,
 	c->cluster->endpoint.kind = URL_STANDALONE;
 	c->cluster->endpoint.n_nodes = 1;
 	cluster_map_reset(&c->cluster->map);
-	if (map_refresh(c, e, f) || client_walk_begin(c, f) < 0) {
+	int rc = map_refresh(c, e, f);
+	if (!rc && !client_master_choose(c, 0))
+		rc = failure_set(f, ERROR_CONNECT, "%s %s has no master that can be reached", who,
+				 c->url);
+	if (rc)
 		client_close(c);
-		return -1;
+	return rc;
+}
+
+const struct cluster_map *client_map(const struct client *c)
+{
+	return &c->cluster->map;
+}
+
+// @return the master whose id is the next above `after`, NULL: none
+static const struct cluster_node *master_above(const struct cluster_map *map, const char *after)
+{
+	const struct cluster_node *found = NULL;
+	for (unsigned i = 0; i < map->n_nodes; i++) {
+		const struct cluster_node *node = &map->nodes[i];
+		bool good = (node->flags & CLUSTER_MASTER) && !(node->flags & CLUSTER_FAIL) &&
+			    node->host[0] && node->port;
+		if (good && strcmp(node->id, after) > 0 &&
+		    (!found || strcmp(node->id, found->id) < 0))
+			found = node;
 	}
-	return 0;
+	return found;
+}
+
+bool client_master_choose(struct client *c, unsigned i)
+{
+	struct client_cluster *k = c->cluster;
+	if (!k)
+		return i == 0;
+	const struct cluster_node *node = master_above(&k->map, "");
+	while (node && i--)
+		node = master_above(&k->map, node->id);
+	int at = node ? node_take(k, node->host, node->port) : -1;
+	if (at >= 0)
+		k->at_hand = (unsigned)at;
+	return at >= 0;
 }
 
 void client_cluster_close(struct client *c)

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "ctrl/check/client.h"
+#include "parsers/cluster.h"
 
 #define CLUSTER_RETRY_MS 30000 // longest wait for a slot to be served
 
@@ -28,6 +29,15 @@ static inline bool client_is_cluster(const struct client *c)
 // @return 1 with the next one at hand, 0 when all were, -1 with f
 int client_walk_begin(struct client *c, struct failure *f);
 int client_walk_next(struct client *c, struct failure *f);
+
+// What the cluster has told of itself.
+const struct cluster_map *client_map(const struct client *c);
+
+// Let commands without a key go to the i-th of the masters that can be reached, by id. A single
+// server is the only one.
+//
+// @return false: there are fewer
+bool client_master_choose(struct client *c, unsigned i);
 
 // Within ctrl/check/client.c.
 void client_cluster_put(struct client *c, unsigned argc, const struct span *argv);

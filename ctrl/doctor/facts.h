@@ -8,6 +8,7 @@
 
 #include "ctrl/doctor/verbs.h"
 #include "dataplane/contract/contract.h"
+#include "parsers/cluster.h"
 #include "parsers/resp.h"
 
 #define UNKNOWN     (-1)
@@ -61,14 +62,27 @@
 	X(output_limit, "client-output-buffer-limit")                                              \
 	X(diskless, "repl-diskless-sync")                                                          \
 	X(stop_writes, "stop-writes-on-bgsave-error")                                              \
-	X(save, "save")
+	X(save, "save")                                                                            \
+	X(full_coverage, "cluster-require-full-coverage")
 
 struct module {
 	char name[48];
 	int64_t version;
 };
 
-// One server. Numbers are UNKNOWN and texts "" when it did not say.
+// What a cluster says of itself.
+struct cluster_facts {
+	bool present;
+	unsigned n_masters, n_replicas;
+	unsigned n_uncovered, first_uncovered; // slots without an owner, or whose owner is failing
+	unsigned n_moving, moving_port;        // slots that go to or from one node
+	unsigned n_lonely;                     // masters with slots and without a replica
+	unsigned n_failing;
+	char failing[CLUSTER_HOST_LEN + 8];    // "host:port" of one of those
+};
+
+// One server. Numbers are UNKNOWN and texts "" when it did not say. Of a cluster: the master with
+// the lowest id, with the keys and the memory of all.
 struct server_facts {
 	const char *who; // "the source", "the target"
 	char cli[512];   // words that reach it: "redis-cli -h 10.0.0.1 -p 6379"
@@ -95,6 +109,8 @@ struct server_facts {
 	int64_t top_db;    // highest database with keys, UNKNOWN when there are none
 	bool field_expiry; // there are hashes whose fields expire
 	int64_t skew_ms;   // how far its clock is from ours, 0 when that lies within the round trip
+
+	struct cluster_facts cluster;
 
 	bool modules_known;
 	unsigned n_modules;
@@ -127,6 +143,12 @@ void facts_init(struct facts *k, const struct link_config *c);
 // @param before_us  our wall clock when it was asked, and
 // @param after_us   when it had answered
 void facts_info(struct server_facts *s, struct span info, int64_t before_us, int64_t after_us);
+
+// Take what a cluster says of itself.
+void facts_cluster(struct server_facts *s, const struct cluster_map *map);
+
+// Add what the next master of a cluster answered to INFO.
+void facts_add(struct server_facts *sum, const struct server_facts *one);
 
 // Take the rate of writes from a later look at the source.
 //

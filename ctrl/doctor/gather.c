@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "ctrl/check/client_cluster.h"
 #include "ctrl/clock.h"
 #include "ctrl/doctor/rights.h"
 #include "ctrl/rights.h"
@@ -43,7 +44,7 @@ static int side_open(struct client *c, const struct endpoint *e, const struct se
 		     enum rights_user user, struct failure *f)
 {
 	char words[RIGHTS_LEN];
-	if (!client_open(c, e, s->who, f))
+	if (!client_open_any(c, e, s->who, f))
 		return 0;
 	size_t len = strlen(f->sentence);
 	if (f->id == ERROR_NOPERM)
@@ -52,11 +53,34 @@ static int side_open(struct client *c, const struct endpoint *e, const struct se
 	return -1;
 }
 
-int gather_open(struct gather *g, const struct link_config *c, struct facts *k, struct failure *f)
+// What the other masters of a cluster answer counts too.
+static int masters_take(struct client *c, struct server_facts *s, struct failure *f)
+{
+	struct server_facts one = *s;
+	if (!client_is_cluster(c))
+		return 0;
+	facts_cluster(s, client_map(c));
+	for (unsigned i = 1; client_master_choose(c, i); i++) {
+		int64_t before_us = wall_us();
+		client_ask(c, "INFO all");
+		if (info_take(c, &one, before_us, f))
+			return -1;
+		facts_add(s, &one);
+	}
+	client_master_choose(c, 0);
+	return 0;
+}
+
+void gather_init(struct gather *g, struct facts *k)
 {
 	memset(g, 0, sizeof(*g));
 	g->facts = k;
 	g->source.fd = g->target.fd = -1;
+}
+
+int gather_open(struct gather *g, const struct link_config *c, struct failure *f)
+{
+	struct facts *k = g->facts;
 	if (side_open(&g->source, &c->source, &k->source, RIGHTS_SYNC_SOURCE, f) ||
 	    side_open(&g->target, &c->target, &k->target, RIGHTS_SYNC_TARGET, f))
 		return -1;
@@ -66,9 +90,11 @@ int gather_open(struct gather *g, const struct link_config *c, struct facts *k, 
 	client_flush(&g->source);
 	client_flush(&g->target);
 	g->sampled_ms = mono_ms();
-	if (info_take(&g->source, &k->source, before_us, f))
+	if (info_take(&g->source, &k->source, before_us, f) ||
+	    info_take(&g->target, &k->target, before_us, f) ||
+	    masters_take(&g->source, &k->source, f))
 		return -1;
-	return info_take(&g->target, &k->target, before_us, f);
+	return masters_take(&g->target, &k->target, f);
 }
 
 // ---- Settings, modules, markers ---------------------------------------------------------------

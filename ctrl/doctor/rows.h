@@ -48,3 +48,6 @@ row_judge row_source_role, row_source_rights, row_source_save, row_diskless_dela
 // rows_target.c
 row_judge row_target_role, row_target_rights, row_target_save, row_target_memory, row_eviction,
 	row_databases, row_target_keys, row_bulk_length, row_target_config, row_target_clients;
+
+// rows_cluster.c
+row_judge row_cluster, row_full_coverage;

@@ -70,11 +70,6 @@ void row_source_follows(const struct facts *k, struct findings *f)
 
 static void mode_judge(const struct server_facts *s, struct findings *f)
 {
-	if (!strcmp(s->mode, "cluster"))
-		finding_put(f, SEVERITY_ERROR, NULL,
-			    "%s is a node of a cluster, which is not supported yet: it has only a "
-			    "part of the keys",
-			    s->who);
 	if (!strcmp(s->mode, "sentinel"))
 		finding_put(f, SEVERITY_ERROR, NULL,
 			    "%s is a Sentinel, which is not supported yet: name the server itself",

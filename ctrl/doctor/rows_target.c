@@ -133,7 +133,12 @@ void row_eviction(const struct facts *k, struct findings *f)
 void row_databases(const struct facts *k, struct findings *f)
 {
 	const struct server_facts *s = &k->source, *t = &k->target;
-	if (t->databases == UNKNOWN)
+	if (t->cluster.present && s->db < 0 && s->top_db > 0)
+		finding_put(f, SEVERITY_ERROR, NULL,
+			    "the source has keys in database %lld, and a cluster has only database "
+			    "0: name in the URL of the source the database that is to be synced",
+			    (long long)s->top_db);
+	if (t->databases == UNKNOWN || t->cluster.present)
 		return;
 	int64_t top = t->db >= 0 ? t->db : s->top_db;
 	if (top >= t->databases)

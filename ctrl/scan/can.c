@@ -84,13 +84,21 @@ static int questions_ask(struct pair *p, enum side side, const struct question *
 
 static int source_ask(struct can *can, struct pair *p, struct failure *f)
 {
-	bool multi = false;
 	const struct question questions[] = {
 		{"CLIENT NO-TOUCH ON", NULL, NULL}, // 7.2: our reading keeps nothing warm
 		{"DUMP __flyover:probe", &can->dump, NULL},
 		{"MEMORY USAGE __flyover:probe", &can->memory_usage, NULL},
 		{"PEXPIRETIME __flyover:probe", &can->expire_time, NULL},
 		{"HPEXPIRETIME __flyover:probe FIELDS 1 x", &can->field_ttl_read, NULL},
+	};
+	return questions_ask(p, SOURCE, questions, sizeof(questions) / sizeof(questions[0]), f);
+}
+
+// Only who reads a value in pieces has to know whether it changed meanwhile.
+static int watch_ask(struct can *can, struct pair *p, struct failure *f)
+{
+	bool multi = false;
+	const struct question questions[] = {
 		{"WATCH __flyover:probe", &can->watch, NULL},
 		{"MULTI", &multi, NULL},
 		{"EXEC", NULL, NULL},
@@ -135,17 +143,19 @@ static int clock_read_source(struct can *can, struct pair *p, struct failure *f)
 int can_probe_source(struct can *c, struct pair *p, struct failure *f)
 {
 	*c = (struct can){0};
-	return server_read(c, p, SOURCE, f) || source_ask(c, p, f) || clock_read_source(c, p, f)
-		       ? -1
-		       : 0;
+	if (server_read(c, p, SOURCE, f) || source_ask(c, p, f))
+		return -1;
+	return c->expire_time ? 0 : clock_read_source(c, p, f); // PTTL counts by that clock
 }
 
 int can_probe(struct can *c, struct pair *p, struct failure *f)
 {
-	if (can_probe_source(c, p, f) || server_read(c, p, TARGET, f))
+	if (can_probe_source(c, p, f) || watch_ask(c, p, f) || server_read(c, p, TARGET, f))
 		return -1;
 	if (c->target_is_replica)
 		return failure_set(f, ERROR_TARGET_READONLY, "the target %s is a replica",
 				   p->client[TARGET].url);
-	return target_ask(c, p, f);
+	if (target_ask(c, p, f))
+		return -1;
+	return c->expire_time && !c->absolute_ttl ? clock_read_source(c, p, f) : 0;
 }

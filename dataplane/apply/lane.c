@@ -209,17 +209,26 @@ void lane_lost(struct lane *l, const char *why)
 
 static void lane_connect(struct lane *l)
 {
-	const struct endpoint *e = &l->config->target;
-	struct stream_peer peer = endpoint_peer(e);
-	int rc = stream_connect(l->core->loop, &peer, &l->stream);
+	int rc = seek_connect(&l->seek, l->core, l->now.mono_ns, &l->stream);
+	l->seeks = rc == -EAGAIN;
+	if (l->seeks)
+		return;
 	if (rc) {
-		lane_back_off(l, rc == -EHOSTUNREACH ? ERROR_RESOLVE : ERROR_CONNECT,
-			      "cannot connect to the target %s%s: %s", e->host, e->path,
-			      rc == -EHOSTUNREACH ? "the name does not resolve" : strerror(-rc));
+		lane_back_off(l, l->seek.error, "%s", l->seek.why);
 		return;
 	}
 	l->hello_deadline_ns = l->now.mono_ns + l->config->settings.connect_timeout * MS_NS;
 	atomic_store_explicit(&l->state, LANE_CONNECTING, memory_order_relaxed);
+}
+
+// The sentinels name another master: the former one takes writes that nobody will keep.
+static void lane_follow(struct lane *l)
+{
+	if (!seek_is_moved(&l->seek))
+		return;
+	if (l->stream)
+		lane_back_off(l, ERROR_CONNECT, "the sentinels name another server as the target");
+	l->retry_at_ns = l->now.mono_ns;
 }
 
 // Everything goes back unanswered; the home core knows what to do with it.
@@ -274,23 +283,28 @@ static void lane_take(struct lane *l)
 
 static void lane_connecting(struct lane *l)
 {
-	const struct endpoint *e = &l->config->target;
-	if (l->stream->flags & STREAM_FAILED)
-		lane_back_off(l, lane_stream_error(l), "cannot connect to the target %s%s:%u: %s",
-			      e->host, e->path, e->port, stream_why(l->stream, l->stream->error));
-	else if (l->stream->flags & STREAM_OPEN)
+	char place[TEXT_LEN];
+	if (l->stream->flags & STREAM_FAILED) {
+		seek_failed(&l->seek);
+		lane_back_off(l, lane_stream_error(l), "cannot connect to the target %s: %s",
+			      seek_place(&l->seek, place), stream_why(l->stream, l->stream->error));
+	} else if (l->stream->flags & STREAM_OPEN) {
 		lane_hello_begin(l);
+	}
 }
 
 static void lane_check_hello_deadline(struct lane *l)
 {
-	const struct endpoint *e = &l->config->target;
+	char place[TEXT_LEN];
 	uint32_t state = atomic_load_explicit(&l->state, memory_order_relaxed);
-	if (state != LANE_CLOSED && state != LANE_READY && l->now.mono_ns >= l->hello_deadline_ns)
-		lane_back_off(l, lane_stream_error(l),
-			      "the target %s%s:%u does not answer within connect-timeout%s%s",
-			      e->host, e->path, e->port, l->stream->reason ? ": " : "",
-			      l->stream->reason ? l->stream->reason : "");
+	if (state == LANE_CLOSED || state == LANE_READY || l->now.mono_ns < l->hello_deadline_ns)
+		return;
+	if (state == LANE_CONNECTING)
+		seek_failed(&l->seek);
+	lane_back_off(l, lane_stream_error(l),
+		      "the target %s does not answer within connect-timeout%s%s",
+		      seek_place(&l->seek, place), l->stream->reason ? ": " : "",
+		      l->stream->reason ? l->stream->reason : "");
 }
 
 static bool lane_step(struct lane *l)
@@ -325,10 +339,12 @@ bool lane_turn(void *lane, const struct clock_reading *now, uint64_t *deadline_n
 	l->now = *now;
 	lane_carry_out_wish(l);
 	lane_take(l);
+	if (lane_wanted_open(l))
+		lane_follow(l);
 	uint32_t before = atomic_load_explicit(&l->state, memory_order_relaxed);
 	bool more = lane_step(l);
 	uint32_t state = atomic_load_explicit(&l->state, memory_order_relaxed);
-	if (state == LANE_CLOSED && lane_wanted_open(l))
+	if (state == LANE_CLOSED && lane_wanted_open(l) && !l->seeks)
 		*deadline_ns = l->retry_at_ns;
 	else if (state != LANE_CLOSED && state != LANE_READY)
 		*deadline_ns = l->hello_deadline_ns;

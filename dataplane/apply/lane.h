@@ -19,6 +19,7 @@
 #include "dataplane/apply/relief.h"
 #include "dataplane/core/core.h"
 #include "dataplane/core/ring.h"
+#include "dataplane/topology/whereabouts.h"
 #include "parsers/reply.h"
 #include "parsers/resp.h"
 #include "parsers/server_version.h"
@@ -108,6 +109,8 @@ struct lane {
 	uint64_t n_keys;                 // keys in the target at the first READY of the wish
 
 	// The lane's core only.
+	struct seek seek;                // where the target is; given by the owner before it runs
+	bool seeks;                      // that is being asked
 	struct stream *stream;
 	uint32_t queue[LANE_BATCHES];    // ring of handles: oldest unanswered first
 	unsigned head, n_queued, n_sent; // n_sent: begun to be sent; the last one perhaps in part

@@ -262,9 +262,9 @@ static uint64_t info_keys(const struct lane *l, struct span info)
 
 static void not_redis(struct lane *l)
 {
-	const struct endpoint *e = &l->config->target;
-	lane_fail(l, ERROR_NOT_REDIS, "what answers at the target %s%s:%u is no Redis server",
-		  e->host, e->path, e->port);
+	char place[TEXT_LEN];
+	lane_fail(l, ERROR_NOT_REDIS, "what answers at the target %s is no Redis server",
+		  seek_place(&l->seek, place));
 }
 
 static void info_take(struct lane *l, const struct resp_value *v)
@@ -309,14 +309,14 @@ static void hello_error(struct lane *l, struct span line)
 
 static void hello_settle(struct lane *l)
 {
-	const struct endpoint *e = &l->config->target;
+	char place[TEXT_LEN];
+	seek_place(&l->seek, place);
 	if (l->is_cluster)
 		lane_fail(l, ERROR_CONFIG,
-			  "the target %s%s:%u is a cluster node, which redis:// does not write to",
-			  e->host, e->path, e->port);
+			  "the target %s is a cluster node, which redis:// does not write to",
+			  place);
 	else if (l->is_replica)
-		lane_back_off(l, ERROR_TARGET_READONLY, "the target %s%s:%u is a replica", e->host,
-			      e->path, e->port);
+		lane_back_off(l, ERROR_TARGET_READONLY, "the target %s is a replica", place);
 	else if (!l->index && !l->was_ready)
 		fence_look(l);
 	else if (!l->index && !l->opened)

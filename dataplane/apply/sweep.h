@@ -14,6 +14,7 @@
 #include "dataplane/apply/keyset.h"
 #include "dataplane/core/core.h"
 #include "dataplane/topology/cluster.h"
+#include "dataplane/topology/whereabouts.h"
 #include "parsers/resp.h"
 
 #define SWEEP_DBS_MAX    256
@@ -34,6 +35,7 @@ struct sweep_slots {
 struct sweep {
 	struct core *core;
 	const struct endpoint *endpoint;
+	struct seek seek;         // where it is
 	struct source_counters *counters;
 	struct db_map dbs_synced; // those of the target are walked; set by the owner
 	struct sweep_slots slots; // of a cluster; `wanted` also for a target that is none
@@ -55,7 +57,7 @@ struct sweep {
 	char error[TEXT_LEN]; // last trouble, "" none
 };
 
-void sweep_init(struct sweep *s, struct core *core, const struct endpoint *target,
+void sweep_init(struct sweep *s, struct core *core, struct whereabouts *target,
 		struct source_counters *counters);
 void sweep_fini(struct sweep *s);
 

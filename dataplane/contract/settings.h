@@ -54,6 +54,8 @@
 	  "longest wait for LOADING, NOMASTERLINK, a snapshot to begin")                           \
 	X(repl_timeout, MS, 60000, 1000, 3600000,                                                  \
 	  "silence of the source after which it is connected again")                               \
+	X(prefer_replica, BOOL, 0, 0, 1,                                                           \
+	  "of a source by redis+sentinel://: read from a replica that is well, not the master")    \
 	X(preflight, BOOL, 1, 0, 1, "look at both servers as the link begins, and warn")           \
 	X(db_map, DATABASES, 0, 0, DB_NUMBER_MAX,                                                  \
 	  "FROM:TO[,FROM:TO...]: the databases that are synced and where they go; empty: all, "    \

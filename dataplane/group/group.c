@@ -31,6 +31,21 @@ bool group_may_begin(struct group *g, bool *is_ours)
 	return true;
 }
 
+void group_slots(const struct group *g, const struct link *link, uint64_t slots[SLOT_COUNT / 64])
+{
+	const struct cluster_map *map = cluster_topology_map(g->topology);
+	memset(slots, 0, SLOT_COUNT / 8);
+	for (unsigned i = 0; i < g->n_members; i++) {
+		const struct member *m = g->members[i];
+		if (m->link != link)
+			continue;
+		for (unsigned slot = 0; slot < SLOT_COUNT; slot++)
+			if (map->owner[slot] != CLUSTER_NONE &&
+			    shard_is(&m->shard, map, map->owner[slot]))
+				slots[slot / 64] |= 1ull << slot % 64;
+	}
+}
+
 // ---- Ends
 
 static void members_stop(struct group *g)
@@ -181,6 +196,8 @@ static void member_locate(struct member *m, const struct cluster_map *map, uint1
 	memcpy(e->host, node->host, sizeof(e->host));
 	memcpy(e->nodes[0].host, node->host, sizeof(e->nodes[0].host));
 	e->port = e->nodes[0].port = node->port;
+	if (m->link)
+		whereabouts_locate(&m->link->source_where);
 }
 
 // What the map says now: new shards, new nodes, other masters.

@@ -31,10 +31,8 @@ struct member {
 	struct link_slot *slot; // there; its state stays when the link is gone
 	struct link *link;      // NULL: not begun yet, or gone
 	bool begun;
-	bool leaving;                // the shard has left the cluster: it drains, and is forgotten
-	bool unsaved;                // its nodes could not be written down
-	char host[CLUSTER_HOST_LEN]; // where its stream is read
-	uint16_t port;
+	bool leaving; // the shard has left the cluster: it drains, and is forgotten
+	bool unsaved; // its nodes could not be written down
 };
 
 struct group {
@@ -91,3 +89,7 @@ static inline bool group_is_over(const struct group *group)
 //
 // @param is_ours  its own answer, false: there were keys and none of our markers
 bool group_may_begin(struct group *group, bool *is_ours);
+
+// The slots that its shard owns now, by the map. @param slots  out, bit by slot
+void group_slots(const struct group *group, const struct link *member,
+		 uint64_t slots[SLOT_COUNT / 64]);

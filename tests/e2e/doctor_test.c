@@ -383,6 +383,58 @@ static void a_preflight_that_gets_no_answer_stops_nothing(struct world *w)
 	assert_string_equal(ask_text(t.target, "GET a"), "1");
 }
 
+static void clusters_are_examined_as_a_whole(struct world *w)
+{
+	struct cluster *a = cluster_start(w, "a", 3, 0, NULL);
+	struct cluster *b = cluster_start(w, "b", 2, 1, NULL);
+	char node[64];
+
+	cluster_fill(a, "key", 300, 10);
+	json_t *o = doctor(w, a->url, b->url);
+	assert_errors(o, 0);
+	assert_null(finding(o, "cluster"));
+	assert_null(finding(o, "target-keys"));
+	assert_found(o, "full-coverage", "info", "stops wholly");
+	json_decref(o);
+	o = doctor(w, a->url, a->url);
+	assert_found(o, "same-server", "error", "the same server");
+	json_decref(o);
+	snprintf(node, sizeof(node), "redis://%s:%d", here(), a->nodes.list[1]->port);
+	o = doctor(w, node, b->url);
+	assert_found(o, "cluster", "error", "the source is a node of a cluster");
+	assert_string_equal(word(finding(o, "cluster"), "mend"),
+			    text("redis+cluster://%s:%d", here(), a->nodes.list[1]->port));
+	json_decref(o);
+	// every master's keys count
+	o = doctor(w, b->url, a->url);
+	assert_found(o, "target-keys", "warning", "300 keys");
+	json_decref(o);
+	for (unsigned i = 0; i < 3; i++) // gossip does not take slots away
+		run(a->nodes.list[i], "CLUSTER DELSLOTS 5 6 7");
+	o = doctor(w, a->url, b->url);
+	assert_found(o, "cluster", "error", "3 slots without a master (the first is 5)");
+	json_decref(o);
+}
+
+static void a_cluster_has_one_database(struct world *w)
+{
+	struct cluster *c = cluster_start(w, "c", 2, 0, NULL);
+	struct server *alone = server_start(w, "alone", NULL);
+
+	run(alone, "SET a 1");
+	json_t *o = doctor(w, alone->url, c->url);
+	assert_errors(o, 0);
+	json_decref(o);
+	select_db(alone, 5);
+	run(alone, "SET a 1");
+	o = doctor(w, alone->url, c->url);
+	assert_found(o, "databases", "error", "the source has keys in database 5");
+	json_decref(o);
+	o = doctor(w, text("%s/0", alone->url), c->url);
+	assert_errors(o, 0);
+	json_decref(o);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc > 1)
@@ -404,6 +456,8 @@ int main(int argc, char **argv)
 		E2E_TEST(a_warning_by_the_rate_comes_later),
 		E2E_TEST(damage_that_is_seen_late_ends_the_link),
 		E2E_TEST(a_preflight_that_gets_no_answer_stops_nothing),
+		E2E_TEST(clusters_are_examined_as_a_whole),
+		E2E_TEST(a_cluster_has_one_database),
 	};
 
 	e2e_filter();

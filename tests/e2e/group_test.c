@@ -143,6 +143,24 @@ static void a_link_that_was_drained_goes_on_though_masters_changed(struct world 
 	assert_int_equal(full_syncs(&s), 3);
 }
 
+static void keys_that_are_gone_meanwhile_go_from_the_target(struct world *w)
+{
+	struct scene s = scene_start(w, "1");
+
+	wait_applied(&s, 300);
+	assert_int_equal(job_drain(s.job), 0);
+	for (unsigned i = 0; i < 3000; i += 3)
+		run(cluster_owner_of(s.source, text("key:%u", i)), "DEL key:%u", i);
+	// Without its markers only a full sync helps; one of its keys is no longer a key of the
+	// source.
+	run(s.target, "FLUSHALL");
+	run(s.target, "SET key:0 old");
+	job_begin(w, &s, "1");
+	job_wait_phase(s.job, "stream");
+	scene_end(&s);
+	assert_int_equal(full_syncs(&s), 6);
+}
+
 static void slots_without_a_master_are_named(struct world *w)
 {
 	struct scene s = {.source = cluster_start(w, "source", 2, 0,
@@ -169,6 +187,7 @@ int main(void)
 		E2E_TEST(a_shard_goes_on_at_its_new_master),
 		E2E_TEST(a_dataplane_that_is_killed_goes_on),
 		E2E_TEST(a_link_that_was_drained_goes_on_though_masters_changed),
+		E2E_TEST(keys_that_are_gone_meanwhile_go_from_the_target),
 		E2E_TEST(slots_without_a_master_are_named),
 	};
 	e2e_filter();

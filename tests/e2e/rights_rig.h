@@ -11,38 +11,55 @@ struct rights {
 	unsigned n;
 };
 
+// What `flyover help rights` says of a verb. @return freed by the caller
+static inline char *rights_help(struct world *w, const char *verb)
+{
+	static char *all;
+
+	if (!all) {
+		struct job *j = job_start(w, "help", "rights", NULL);
+		assert_int_equal(process_wait(j->process), 0);
+		all = process_stdout(j->process);
+	}
+	const char *begin = strstr(all, text("flyover %s\n\n", verb));
+	assert_non_null(begin);
+	const char *end = strstr(begin, "\n\nflyover ");
+	return strndup(begin, end ? (size_t)(end - begin) : strlen(begin));
+}
+
 // The line of a verb. @param who  "source", "target, with --repair"
 static inline struct rights rights_of(struct world *w, const char *verb, const char *who)
 {
-	struct job *j = job_start(w, "help", "rights", verb, NULL);
+	char *said = rights_help(w, verb), *next;
+	char *line = strstr(said, text("\n%s:\n  ACL SETUSER flyover reset on ", who));
 	struct rights r = {.n = 0};
 
-	assert_int_equal(process_wait(j->process), 0);
-	char *said = process_stdout(j->process);
-	char *line = strstr(said, text("\n%s:\n  ACL SETUSER flyover reset on '>PASSWORD' ", who));
 	assert_non_null(line);
-	line = strstr(line, "PASSWORD' ") + 10;
+	line = strstr(line, "'>PASSWORD' ") + strlen("'>PASSWORD' ");
 	line[strcspn(line, "\n")] = 0;
-	for (char *word = strtok(line, " "); word; word = strtok(NULL, " ")) {
+	for (char *word = strtok_r(line, " ", &next); word; word = strtok_r(NULL, " ", &next)) {
 		assert_true(r.n < RIGHTS_WORDS_MAX);
-		r.words[r.n++] = text("%.*s", (int)strcspn(word + (*word == '\''), "'"),
-				      word + (*word == '\''));
+		word += *word == '\'';
+		r.words[r.n++] = text("%.*s", (int)strcspn(word, "'"), word);
 	}
 	assert_true(r.n > 0);
 	free(said);
 	return r;
 }
 
+// As it stands in a line for a shell.
+static inline const char *rights_word(const char *word)
+{
+	return strpbrk(word, "~*&|") ? text("'%s'", word) : word;
+}
+
 // Whether the help says what is missed without the word.
 static inline bool rights_spares(struct world *w, const char *verb, const char *word)
 {
-	struct job *j = job_start(w, "help", "rights", verb, NULL);
-	const char *quote = strpbrk(word, "~*&|") ? "'" : "";
+	char *said = rights_help(w, verb);
+	const char *notes = strstr(said, "What can be left out");
+	bool spared = notes && strstr(notes, text(" %s ", rights_word(word)));
 
-	assert_int_equal(process_wait(j->process), 0);
-	char *said = process_stdout(j->process);
-	char *notes = strstr(said, "What can be left out");
-	bool spared = notes && strstr(notes, text("%s%s%s ", quote, word, quote));
 	free(said);
 	return spared;
 }

@@ -94,9 +94,8 @@ static void word_is_missed(struct bench *b, const struct task *t, struct server 
 	struct job *j = task_start(b, t);
 	int code = process_wait(j->process);
 	char *said = process_stderr(j->process), *out = process_stdout(j->process);
-	const char *quote = strpbrk(word, "~*&|") ? "'" : "";
 	const char *line = strstr(said, "ACL SETUSER flyover ");
-	bool named = line && strstr(line, text("%s%s%s", quote, word, quote));
+	bool named = line && strstr(line, rights_word(word));
 	print_message("  %s: %s of %s: %d %s| denied: %s| %.300s", t->verb, word, s->name, code,
 		      named ? "named " : "", rights_denied(s), said);
 	print_message("%s\n", *said ? "" : "");

@@ -46,6 +46,7 @@ static inline void side_fill(struct server_facts *s, const char *more)
 		{"repl-diskless-sync", "yes"},
 		{"stop-writes-on-bgsave-error", "yes"},
 		{"save", "3600 1"},
+		{"cluster-require-full-coverage", "yes"},
 	};
 	unsigned n;
 	const char *const *names = config_names(&n);

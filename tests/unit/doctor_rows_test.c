@@ -122,12 +122,88 @@ static void clusters_and_sentinels_are_named(void **state)
 {
 	struct facts *k = pair_new();
 	strcpy(k->source.mode, "cluster");
-	finds(k, "mode", SEVERITY_ERROR, "the source is a node of a cluster", NULL);
+	finds(k, "cluster", SEVERITY_ERROR, "the source is a node of a cluster",
+	      "redis+cluster://10.0.0.1:6379");
 	strcpy(k->source.mode, "standalone");
 	strcpy(k->target.mode, "sentinel");
 	finds(k, "mode", SEVERITY_ERROR, "the target is a Sentinel", NULL);
 	k->target.loading = 1;
 	finds(k, "loading", SEVERITY_WARNING, "the target is loading", NULL);
+	free(k);
+}
+
+// A cluster of two masters with a replica each, the slots halved.
+static struct cluster_map *map_new(void)
+{
+	struct cluster_map *map = calloc(1, sizeof(*map));
+	const struct cluster_asked asked = {"10.0.0.2", false};
+	const char *text = "a 10.0.0.2:6379@1 myself,master - 0 0 1 connected 0-8191\n"
+			   "b 10.0.0.3:6379@1 master - 0 0 2 connected 8192-16383\n"
+			   "c 10.0.0.4:6379@1 slave a 0 0 1 connected\n"
+			   "d 10.0.0.5:6379@1 slave b 0 0 2 connected\n";
+	cluster_map_reset(map);
+	assert_int_equal(cluster_nodes_read(map, span_of(text), &asked), 0);
+	return map;
+}
+
+static void a_cluster_in_trouble_is_described(void **state)
+{
+	struct facts *k = pair_new();
+	struct cluster_map *map = map_new();
+	strcpy(k->target.mode, "cluster");
+	k->source.top_db = 0;
+	facts_cluster(&k->target, map);
+	is_silent(k, "cluster");
+	is_silent(k, "mode");
+	is_silent(k, "databases");
+	finds(k, "full-coverage", SEVERITY_INFO, "stops wholly",
+	      "CONFIG SET cluster-require-full-coverage no");
+	k->source.top_db = 3;
+	finds(k, "databases", SEVERITY_ERROR, "the source has keys in database 3", NULL);
+	map->nodes[3].flags |= CLUSTER_PFAIL;
+	map->nodes[3].master = CLUSTER_NONE;
+	facts_cluster(&k->target, map);
+	struct findings *f = judge(k, "cluster");
+	assert_int_equal(f->n, 2);
+	assert_non_null(
+		strstr(f->list[0].sentence, "1 node that cannot be reached: 10.0.0.5:6379"));
+	assert_non_null(strstr(f->list[1].sentence, "1 of 2 masters"));
+	free(f);
+	map->nodes[1].flags |= CLUSTER_FAIL;
+	facts_cluster(&k->target, map);
+	f = judge(k, "cluster");
+	assert_non_null(
+		strstr(f->list[0].sentence, "8192 slots without a master (the first is 8192)"));
+	assert_int_equal(f->list[0].severity, SEVERITY_ERROR);
+	assert_string_equal(f->list[0].mend, "redis-cli --cluster check 10.0.0.2:6379");
+	free(f);
+	finds(k, "full-coverage", SEVERITY_WARNING, "stops wholly",
+	      "CONFIG SET cluster-require-full-coverage no");
+	free(map);
+	map = map_new();
+	map->migrating[7] = 1;
+	map->n_moving = 1;
+	facts_cluster(&k->target, map);
+	finds(k, "cluster", SEVERITY_WARNING,
+	      "1 slot of the target moves at its node with port 6379", NULL);
+	free(map);
+	free(k);
+}
+
+static void keys_and_memory_of_all_masters_count(void **state)
+{
+	struct facts *k = pair_new();
+	struct server_facts one = k->source;
+	facts_add(&k->source, &one);
+	assert_int_equal(k->source.keys, 150);
+	assert_int_equal(k->source.used_memory, 2000000);
+	assert_int_equal(k->source.maxmemory, 0);
+	k->source.maxmemory = 100;
+	one.maxmemory = 50;
+	one.used_memory = UNKNOWN;
+	facts_add(&k->source, &one);
+	assert_int_equal(k->source.maxmemory, 150);
+	assert_int_equal(k->source.used_memory, UNKNOWN);
 	free(k);
 }
 
@@ -440,6 +516,8 @@ int main(void)
 		cmocka_unit_test(native_replication_between_the_two_is_damage),
 		cmocka_unit_test(a_replica_without_its_master_lets_nobody_in),
 		cmocka_unit_test(clusters_and_sentinels_are_named),
+		cmocka_unit_test(a_cluster_in_trouble_is_described),
+		cmocka_unit_test(keys_and_memory_of_all_masters_count),
 		cmocka_unit_test(versions_that_do_not_fit_are_named),
 		cmocka_unit_test(features_that_the_target_lacks_are_named),
 		cmocka_unit_test(commands_that_the_target_lacks_are_named),
