@@ -20,12 +20,13 @@ enum {
 	CHECKED = CHECK_SOURCE | CHECK_TARGET | REPAIR_SOURCE | REPAIR_TARGET,
 	READ = CHECKED | SCANNED,
 	WRITTEN = REPLAYS | SCAN_TARGET | REPAIR_TARGET,
-	SERVERS = ((1u << RIGHTS_USERS_COUNT) - 1) & ~SENTINELS,
+	ALL = (1u << RIGHTS_USERS_COUNT) - 1,
 	CLUSTERS = SYNC_SOURCE | SYNC_TARGET | CHECKED,
 };
 
 #define MESSAGES "a message that clients of the source publish ends the link"
 #define STRANGERS "what a life that was killed has left in its connections may still be applied"
+#define LATE "a failover is known once a connection breaks, not before"
 #define PIECES "a value that is copied in pieces while it changes is told by its length alone"
 
 // In the order of the lines: a server goes through the words from left to right, and '-' takes away
@@ -37,6 +38,7 @@ static const struct right rights[] = {
 	{"&*", 0, 0, LINK_TARGETS | RETRY_TARGET, MESSAGES},
 	{"&__keyevent@*__:*", 0, FOLLOW_SOURCE, 0},
 	{"&__flyover:probe:*", 0, PROBE_SOURCE, 0},
+	{"&+switch-master", 0, 0, SENTINELS, LATE},
 
 	{"+@all", 0, PROBE_SOURCE, 0},
 	{"+@read", 0, READ | PROBE_TARGET, 0},
@@ -48,8 +50,8 @@ static const struct right rights[] = {
 	{"FLUSHALL", 0, REPLAYS, 0},
 	{"FLUSHDB", 0, REPLAYS, 0},
 
-	{"PING", 1, SERVERS & ~PROBE_SOURCE, 0},
-	{"INFO", 1, SERVERS & ~RETRY_TARGET, 0},
+	{"PING", 1, ALL & ~PROBE_SOURCE, 0},
+	{"INFO", 1, ALL & ~(RETRY_TARGET | SENTINELS), 0},
 	{"REPLCONF", 1, REPLICAS, 0},
 	{"PSYNC", 1, REPLICAS, 0},
 	{"SELECT", 2, READ | HARVEST_SOURCE | WRITTEN, 0},
@@ -91,10 +93,20 @@ static const struct right rights[] = {
 	 "from 7.2 on"},
 	{"EVAL", 0, 0, REPLAYS, "commands that it does not know, and that take a script, end the link",
 	 "to a target older than its source"},
-	{"CLUSTER NODES", 0, CLUSTERS, 0, .cluster = true},
+	{"CLUSTER NODES", 0, CLUSTERS, 0, .kind = RIGHTS_CLUSTER},
 	{"CLUSTER SLOTS", 0, 0, CLUSTERS, "the names of nodes are those that they call themselves",
-	 .cluster = true},
-	{"ASKING", 0, CHECKED | SYNC_TARGET, 0, .cluster = true},
+	 .kind = RIGHTS_CLUSTER},
+	{"CLUSTER INFO", 0, 0, SYNC_SOURCE | SYNC_TARGET, "the age of a map is not known",
+	 .kind = RIGHTS_CLUSTER},
+	{"ASKING", 0, CHECKED | SYNC_TARGET, 0, .kind = RIGHTS_CLUSTER},
+	{"ROLE", 0, 0, SYNC_SOURCE | SYNC_TARGET,
+	 "the sentinels are believed, and the server is not asked whether it is a master",
+	 .kind = RIGHTS_WATCHED},
+	{"SENTINEL GET-MASTER-ADDR-BY-NAME", 0, SENTINELS, 0},
+	{"SENTINEL MASTER", 0, SENTINELS, 0},
+	{"SENTINEL SENTINELS", 0, 0, SENTINELS, "those alone are asked that the URL names"},
+	{"SUBSCRIBE", 0, 0, SENTINELS, LATE},
+	{"SENTINEL SLAVES", 0, SENTINELS, 0, "no replica is found", "with --prefer-replica"},
 };
 // clang-format on
 
@@ -140,28 +152,23 @@ static bool has_user(const struct right *r, enum rights_user user)
 	return (r->needed | r->useful) >> user & 1;
 }
 
-static bool in_line(const struct right *r, enum rights_user user, bool cluster)
+static bool in_line(const struct right *r, enum rights_user user, enum rights_kind kind)
 {
-	return has_user(r, user) && !r->when && (!r->cluster || cluster);
+	return has_user(r, user) && !r->when && (!r->kind || r->kind == kind);
 }
 
-const char *rights_text(enum rights_user user, bool cluster, char *out)
+const char *rights_text(enum rights_user user, enum rights_kind kind, char *out)
 {
 	size_t at = 0;
 	out[0] = 0;
 	for (unsigned i = 0; i < N_RIGHTS; i++) {
-		if (!in_line(&rights[i], user, cluster) || at + 2 >= RIGHTS_LEN)
+		if (!in_line(&rights[i], user, kind) || at + 2 >= RIGHTS_LEN)
 			continue;
 		if (at)
 			out[at++] = ' ';
 		at += right_text(&rights[i], out + at, RIGHTS_LEN - at);
 	}
 	return out;
-}
-
-bool rights_know_cluster(enum rights_user user)
-{
-	return CLUSTERS >> user & 1;
 }
 
 // ---- Help -------------------------------------------------------------------------------------
@@ -171,56 +178,64 @@ static bool of_verb(unsigned user, const char *verb)
 	return !*verb || !strcmp(users[user].verb, verb) || (1u << user & SENTINELS);
 }
 
-static void line_print(unsigned user, bool cluster)
+// A kind of deployment that needs nothing of its own has no line.
+static void lines_print(unsigned user)
 {
-	char words[RIGHTS_LEN];
-	printf("%s%s:\n  ACL SETUSER flyover reset on '>PASSWORD' %s\n", users[user].who,
-	       cluster ? ", each node of a cluster" : "", rights_text(user, cluster, words));
+	static const char *const kinds[] = {"", ", each node of a cluster",
+					    ", each server that sentinels watch"};
+	char words[RIGHTS_LEN], plain[RIGHTS_LEN];
+	rights_text(user, RIGHTS_SINGLE, plain);
+	for (unsigned kind = RIGHTS_SINGLE; kind <= RIGHTS_WATCHED; kind++)
+		if (strcmp(rights_text(user, kind, words), plain) || kind == RIGHTS_SINGLE)
+			printf("%s%s:\n  ACL SETUSER flyover reset on '>PASSWORD' %s\n",
+			       users[user].who, kinds[kind], words);
 }
 
-// A word that is of no use to any of these users, or that the job cannot do without, has no note.
-static void note_print(const struct right *r, const char *verb)
+static bool has_note(const struct right *r, const char *verb)
 {
-	char text[64];
-	unsigned n = 0;
-	for (unsigned user = 0; user < RIGHTS_USERS_COUNT; user++) {
-		if (!(r->useful >> user & 1 || (r->when && has_user(r, user))) ||
-		    !of_verb(user, verb))
+	bool noted = false;
+	for (unsigned user = 0; user < RIGHTS_USERS_COUNT && r->without; user++)
+		noted |= of_verb(user, verb) && has_user(r, user) &&
+			 (r->useful >> user & 1 || r->when);
+	return noted;
+}
+
+static bool says_the_same(const struct right *a, const struct right *b)
+{
+	return !strcmp(a->without, b->without) && !strcmp(a->when ? a->when : "",
+							  b->when ? b->when : "");
+}
+
+// Words of which the same is to be said stand in one note.
+static void notes_print(const char *verb)
+{
+	bool told[N_RIGHTS] = {false};
+	char word[64];
+	for (unsigned i = 0; i < N_RIGHTS; i++) {
+		if (told[i] || !has_note(&rights[i], verb))
 			continue;
-		if (n++ == 0) {
-			right_text(r, text, sizeof(text));
-			printf("  %-22s", text);
+		for (unsigned k = i; k < N_RIGHTS; k++) {
+			if (!has_note(&rights[k], verb) || !says_the_same(&rights[i], &rights[k]))
+				continue;
+			told[k] = true;
+			right_text(&rights[k], word, sizeof(word));
+			printf("%s%s", k == i ? "  " : " ", word);
 		}
+		if (rights[i].when)
+			printf(" : %s; without it %s\n", rights[i].when, rights[i].without);
+		else
+			printf(" : %s\n", rights[i].without);
 	}
-	if (n)
-		printf(" %s%s%s\n", r->when ? r->when : "", r->when ? "; without it " : "",
-		       r->without);
-}
-
-static bool has_notes(const char *verb)
-{
-	for (unsigned i = 0; i < N_RIGHTS; i++)
-		for (unsigned user = 0; user < RIGHTS_USERS_COUNT; user++)
-			if (of_verb(user, verb) && rights[i].useful >> user & 1)
-				return true;
-	return false;
 }
 
 static void verb_print(const char *verb)
 {
 	printf("flyover %s\n\n", verb);
-	for (unsigned user = 0; user < RIGHTS_USERS_COUNT; user++) {
-		if (!of_verb(user, verb))
-			continue;
-		line_print(user, false);
-		if (rights_know_cluster(user))
-			line_print(user, true);
-	}
-	if (has_notes(verb))
-		printf("\nWhat can be left out, and what is missed then:\n");
-	for (unsigned i = 0; i < N_RIGHTS; i++)
-		if (rights[i].without)
-			note_print(&rights[i], verb);
+	for (unsigned user = 0; user < RIGHTS_USERS_COUNT; user++)
+		if (of_verb(user, verb))
+			lines_print(user);
+	puts("\nWhat may be left out, and what is missed then:");
+	notes_print(verb);
 	putchar('\n');
 }
 

@@ -42,8 +42,10 @@ struct right {
 	uint32_t useful;     // users who do less without it
 	const char *without; // what they do less; NULL: the job ends
 	const char *when;    // only then, so that no line has it; NULL: always
-	bool cluster;        // only when that side is a cluster
+	unsigned kind;       // enum rights_kind: only of such a deployment; 0: of any
 };
+
+enum rights_kind { RIGHTS_SINGLE, RIGHTS_CLUSTER, RIGHTS_WATCHED };
 
 // @return NULL past the last
 const struct right *right_at(unsigned i);
@@ -63,12 +65,10 @@ size_t right_text(const struct right *r, char *out, size_t out_len);
 
 // All words of a user, in the order in which they have to be said.
 //
-// @param out  RIGHTS_LEN bytes
-// @return     out
-const char *rights_text(enum rights_user user, bool cluster, char *out);
-
-// Whether a user's deployment can be a cluster with this verb.
-bool rights_know_cluster(enum rights_user user);
+// @param kind  of the deployment: one server, a cluster, or servers that sentinels watch
+// @param out   RIGHTS_LEN bytes
+// @return      out
+const char *rights_text(enum rights_user user, enum rights_kind kind, char *out);
 
 // Print what the verb's users need. @param verb  "": of every verb
 //

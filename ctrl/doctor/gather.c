@@ -49,7 +49,7 @@ static int side_open(struct client *c, const struct endpoint *e, const struct se
 	size_t len = strlen(f->sentence);
 	if (f->id == ERROR_NOPERM)
 		snprintf(f->sentence + len, sizeof(f->sentence) - len,
-			 ", and in all: %s", rights_text(user, false, words));
+			 ", and in all: %s", rights_text(user, RIGHTS_SINGLE, words));
 	return -1;
 }
 

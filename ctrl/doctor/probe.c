@@ -179,7 +179,7 @@ static void advice_tell(const struct probe *p)
 	if (f->id == ERROR_NOPERM && !strncmp(f->sentence, "the source ", 11))
 		snprintf(f->sentence + len, sizeof(f->sentence) - len,
 			 "; a probe wants `ACL SETUSER %.64s %s`", p->facts.source.user,
-			 rights_text(RIGHTS_PROBE_SOURCE, false, words));
+			 rights_text(RIGHTS_PROBE_SOURCE, RIGHTS_SINGLE, words));
 }
 
 int probe_run(const struct link_config *c, const struct probe_options *o, struct probe_report *r,

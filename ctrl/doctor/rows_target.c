@@ -45,7 +45,7 @@ static void denied_judge(const struct facts *k, struct findings *f)
 		return;
 	bool used = any_is_used(k, &denied);
 	if (verb_set_has(&denied, verb_find("MULTI"))) // the rest could not be asked for
-		rights_text(RIGHTS_SYNC_TARGET, false, words + 1);
+		rights_text(RIGHTS_SYNC_TARGET, RIGHTS_SINGLE, words + 1);
 	finding_put(f, used ? SEVERITY_ERROR : SEVERITY_WARNING,
 		    mend_cli(&m, t, "ACL SETUSER %s%s", t->user, words),
 		    "the user %s of the target may not: %s%s", t->user, names,

@@ -57,7 +57,7 @@ static inline const char *rights_word(const char *word)
 static inline bool rights_spares(struct world *w, const char *verb, const char *word)
 {
 	char *said = rights_help(w, verb);
-	const char *notes = strstr(said, "What can be left out");
+	const char *notes = strstr(said, "What may be left out");
 	bool spared = notes && strstr(notes, text(" %s ", rights_word(word)));
 
 	free(said);

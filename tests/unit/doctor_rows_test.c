@@ -358,7 +358,7 @@ static void many_missing_rights_are_given_as_a_category(void **state)
 	free(f);
 	verb_set_add(&k->target.denied, verb_find("MULTI"));
 	finds(k, "target-rights", SEVERITY_ERROR, "MULTI",
-	      rights_text(RIGHTS_SYNC_TARGET, false, (char[RIGHTS_LEN]){0}));
+	      rights_text(RIGHTS_SYNC_TARGET, RIGHTS_SINGLE, (char[RIGHTS_LEN]){0}));
 	free(k);
 }
 
