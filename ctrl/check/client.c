@@ -20,6 +20,7 @@
 #include "ctrl/check/client_wire.h"
 #include "ctrl/check/sentinel.h"
 #include "ctrl/endpoint.h"
+#include "parsers/auth_error.h"
 #include "parsers/noperm.h"
 #include "parsers/psync.h"
 #include "parsers/tls_record.h"
@@ -114,7 +115,9 @@ static int login(struct client *c, const struct endpoint *e, struct failure *f)
 		if (v->type != RESP_ERROR)
 			continue;
 		c->passes = psync_error_passes(v->text);
-		return client_refused(c, left == 2 ? "AUTH" : "PING", v->text, f);
+		char says[AUTH_ERROR_LEN];
+		return client_refused(c, left == 2 ? "AUTH" : "PING",
+				      span_of(auth_error_text(v->text, e->password, says)), f);
 	}
 	return 0;
 }

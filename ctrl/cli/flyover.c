@@ -161,11 +161,14 @@ static int failure_print(const struct failure *f)
 
 static int verb_unknown(int argc, char **argv, struct failure *f)
 {
+	char shown[WORD_SHOWN_LEN];
 	if (argc > 2 && !strcmp(argv[0], "link") && !strcmp(argv[1], "parked"))
-		return failure_set(f, ERROR_USAGE, "there is no verb 'link parked %s'", argv[2]);
+		return failure_set(f, ERROR_USAGE, "there is no verb 'link parked %s'",
+				   secret_hide(argv[2], shown));
 	if (argc > 1 && !strcmp(argv[0], "link"))
-		return failure_set(f, ERROR_USAGE, "there is no verb 'link %s'", argv[1]);
-	return failure_set(f, ERROR_USAGE, "there is no verb '%s'", argv[0]);
+		return failure_set(f, ERROR_USAGE, "there is no verb 'link %s'",
+				   secret_hide(argv[1], shown));
+	return failure_set(f, ERROR_USAGE, "there is no verb '%s'", secret_hide(argv[0], shown));
 }
 
 static int rights_help(int argc, char **argv, struct failure *f)
@@ -241,6 +244,7 @@ int main(int argc, char **argv)
 	if (!words)
 		return 1;
 	secret_forbid_core();
+	secret_wipe_json();
 	if (argc < 2) {
 		help_print(stderr);
 		return error_row(ERROR_USAGE)->exit_code;

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <xxhash.h>
 
+#include "parsers/auth_error.h"
 #include "parsers/info.h"
 #include "parsers/noperm.h"
 #include "parsers/resp_write.h"
@@ -296,15 +297,18 @@ static void hello_error(struct lane *l, struct span line)
 {
 	enum error_id error;
 	enum refusal refusal = refusal_of(line, &error);
-	char advice[TEXT_LEN];
-	int len = (int)line.len;
-	noperm_advice(line, l->config->target.user, advice, sizeof(advice));
-	if (refusal == REFUSAL_STOP)
-		lane_fail(l, error, "the target says: %.*s%s", len, line.p, advice);
+	const struct endpoint *e = &l->config->target;
+	char advice[TEXT_LEN], says[AUTH_ERROR_LEN];
+	auth_error_text(line, e->password, says);
+	noperm_advice(line, e->user, advice, sizeof(advice));
+	bool waits = error == ERROR_AUTH && l->was_ready &&
+		     endpoint_password_may_change(e, l->config->settings.fail_fast);
+	if (refusal == REFUSAL_STOP && !waits)
+		lane_fail(l, error, "the target says: %s%s", says, advice);
 	else if (refusal == REFUSAL_PARK)
-		lane_fail(l, ERROR_NOT_REDIS, "the target says: %.*s", len, line.p);
+		lane_fail(l, ERROR_NOT_REDIS, "the target says: %s", says);
 	else
-		lane_back_off(l, error, "the target says: %.*s", len, line.p);
+		lane_back_off(l, error, "the target says: %s", says);
 }
 
 static void hello_settle(struct lane *l)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "dataplane/apply/marker.h"
+#include "parsers/auth_error.h"
 #include "parsers/noperm.h"
 
 #define RETRY_NS   500000000ull
@@ -258,11 +259,11 @@ static void walk_over(struct sweep *s, const struct clock_reading *now, const st
 // A right that is missing does not come by waiting.
 static void sweep_refused(struct sweep *s, const struct clock_reading *now, struct span error)
 {
-	char why[TEXT_LEN], advice[130];
+	char why[TEXT_LEN], says[AUTH_ERROR_LEN], advice[130];
 	s->denied = noperm_is(error);
 	noperm_advice(error, s->endpoint->user, advice, sizeof(advice));
-	snprintf(why, sizeof(why), "the target says: %.*s%s",
-		 error.len < 85 ? (int)error.len : 85, error.p, advice);
+	snprintf(why, sizeof(why), "the target says: %.85s%s",
+		 auth_error_text(error, s->endpoint->password, says), advice);
 	sweep_retry(s, now, why);
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "dataplane/topology/asker.h"
+#include "parsers/auth_error.h"
 #include "parsers/info.h"
 
 #define EVERY_NS     2000000000ull // asked again though nothing seems wrong
@@ -265,15 +266,14 @@ static void refusal_take(struct cluster_topology *t, const struct clock_reading 
 			 struct span error)
 {
 	struct cluster_redirect redirect;
-	char why[TEXT_LEN];
+	char why[AUTH_ERROR_LEN];
 	if (cluster_error_read(error, NULL, &redirect) == CLUSTER_UNSUPPORTED)
 		t->error = ERROR_URL;
 	else if (t->question == ASK_AUTH || (error.len >= 6 && !memcmp(error.p, "NOAUTH", 6)))
 		t->error = ERROR_AUTH;
 	else if (error.len >= 6 && !memcmp(error.p, "NOPERM", 6))
 		t->error = ERROR_NOPERM;
-	snprintf(why, sizeof(why), "%.*s", error.len < 100 ? (int)error.len : 100, error.p);
-	ask_failed(t, now, why);
+	ask_failed(t, now, auth_error_text(error, t->endpoint->password, why));
 }
 
 // What only makes the map better may be refused: INFO, and SLOTS where NODES has told enough.
