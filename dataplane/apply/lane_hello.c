@@ -293,10 +293,15 @@ static void info_take(struct lane *l, const struct resp_value *v)
 
 // ---- Replies
 
-static void hello_error(struct lane *l, struct span line)
+// @param step  that was refused. A login that is not understood is one that was not let in
+static void hello_error(struct lane *l, unsigned step, struct span line)
 {
 	enum error_id error;
 	enum refusal refusal = refusal_of(line, &error);
+	if (step == STEP_AUTH && (refusal == REFUSAL_STOP || refusal == REFUSAL_PARK)) {
+		refusal = REFUSAL_STOP;
+		error = ERROR_AUTH;
+	}
 	const struct endpoint *e = &l->config->target;
 	char advice[TEXT_LEN], says[AUTH_ERROR_LEN];
 	auth_error_text(line, e->password, says);
@@ -428,7 +433,7 @@ static void hello_step(struct lane *l, const struct resp_value *v, unsigned n)
 {
 	unsigned step = l->hello_step++;
 	if (v->type == RESP_ERROR && !may_fail(step)) {
-		hello_error(l, v->text);
+		hello_error(l, step, v->text);
 		return;
 	}
 	switch (step) {

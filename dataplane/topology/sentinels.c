@@ -156,7 +156,7 @@ static void says(const struct sentinels *s, const struct resp_value *v, char *ou
 	struct span text = v->type == RESP_ERROR ? v->text : (struct span){"", 0};
 	auth_error_text(text, s->endpoint->password, once);
 	auth_error_text(span_of(once), s->endpoint->sentinel.password, twice);
-	snprintf(out, len, "it says: %s", twice);
+	snprintf(out, len, "it says: %.100s", twice);
 }
 
 static void address_take(struct sentinels *s, struct sentinel *t, const struct resp_value *v,
