@@ -19,13 +19,15 @@ enum {
 	COPIED = SCANNED | REPAIR_SOURCE,
 	CHECKED = CHECK_SOURCE | CHECK_TARGET | REPAIR_SOURCE | REPAIR_TARGET,
 	READ = CHECKED | SCANNED,
-	WRITTEN = REPLAYS | SCAN_TARGET | REPAIR_TARGET,
+	COPY_TARGETS = SCAN_TARGET | REPAIR_TARGET,
+	WRITTEN = REPLAYS | COPY_TARGETS,
 	ALL = (1u << RIGHTS_USERS_COUNT) - 1,
 	CLUSTERS = SYNC_SOURCE | SYNC_TARGET | CHECKED,
 };
 
 #define MESSAGES "a message that clients of the source publish ends the link"
 #define STRANGERS "what a life that was killed has left in its connections may still be applied"
+#define GAP "a value that is rebuilt is missing for a moment"
 #define LATE "a failover is known once a connection breaks, not before"
 #define PIECES "a value that is copied in pieces while it changes is told by its length alone"
 
@@ -44,21 +46,25 @@ static const struct right rights[] = {
 	{"+@read", 0, READ | PROBE_TARGET, 0},
 	{"+@write", 0, WRITTEN, 0},
 	{"-@dangerous", 0, READ | WRITTEN | PROBE_SOURCE, 0},
-	{"RESTORE", 0, WRITTEN | PROBE_SOURCE, 0},
+	{"RESTORE", 0, REPLAYS | PROBE_SOURCE, COPY_TARGETS,
+	 "values are rebuilt by their commands, which takes longer"},
 	{"SORT", 0, REPLAYS | PROBE_SOURCE, 0},
 	{"SWAPDB", 0, REPLAYS, 0},
 	{"FLUSHALL", 0, REPLAYS, 0},
 	{"FLUSHDB", 0, REPLAYS, 0},
 
-	{"PING", 1, ALL & ~PROBE_SOURCE, 0},
-	{"INFO", 1, ALL & ~(RETRY_TARGET | SENTINELS), 0},
+	{"PING", 1, ALL & ~(PROBE_SOURCE | SYNC_SOURCE), SYNC_SOURCE, "there is no pre-flight"},
+	{"INFO", 1, ALL & ~(RETRY_TARGET | SENTINELS | SYNC_SOURCE | DUMP_SOURCE),
+	 SYNC_SOURCE | DUMP_SOURCE, "the version and the lag of the source are not known"},
 	{"REPLCONF", 1, REPLICAS, 0},
 	{"PSYNC", 1, REPLICAS, 0},
 	{"SELECT", 2, READ | HARVEST_SOURCE | WRITTEN, 0},
-	{"MULTI", 1, WRITTEN, COPIED, PIECES},
-	{"EXEC", 1, WRITTEN, COPIED, PIECES},
+	{"MULTI", 1, REPLAYS, COPIED, PIECES},
+	{"EXEC", 1, REPLAYS, COPIED, PIECES},
 	{"WATCH", 0, 0, COPIED, PIECES},
 	{"UNWATCH", 0, 0, COPIED, PIECES},
+	{"MULTI", 0, 0, COPY_TARGETS, GAP},
+	{"EXEC", 0, 0, COPY_TARGETS, GAP},
 	{"GET", 2, LANES, 0},
 	{"MGET", 2, REPLAYS, 0},
 	{"SCAN", 2, LANES | HARVEST_SOURCE, 0},
@@ -74,9 +80,9 @@ static const struct right rights[] = {
 	 "the source's clock is taken for ours", "from a server before 7.0, or to one before 5.0"},
 	{"PUBLISH", 0, 0, LINK_TARGETS | RETRY_TARGET, MESSAGES},
 	{"SPUBLISH", 0, 0, LINK_TARGETS | RETRY_TARGET, MESSAGES},
-	{"FUNCTION LIST", 2, CHECKED, LANES | HARVEST_SOURCE,
+	{"FUNCTION LIST", 2, CHECKED, LANES,
 	 "functions that the source does not have stay in the target"},
-	{"FUNCTION DUMP", 0, 0, COPIED | HARVEST_SOURCE, "functions are copied one by one, or not"},
+	{"FUNCTION DUMP", 0, 0, COPIED | HARVEST_SOURCE, "functions are not copied"},
 	{"CLIENT SETNAME", 3, 0, LANES, STRANGERS},
 	{"CLIENT ID", 2, 0, LANES, STRANGERS},
 	{"CLIENT LIST", 2, 0, LANES, STRANGERS},

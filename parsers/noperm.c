@@ -5,16 +5,22 @@
 #include <stdio.h>
 #include <string.h>
 
-bool noperm_is(struct span error)
+static bool begins(struct span text, const char *word)
 {
-	if (error.len && error.p[0] == '-')
-		error = (struct span){error.p + 1, error.len - 1};
-	return error.len >= 6 && !memcmp(error.p, "NOPERM", 6);
+	return text.len >= strlen(word) && !memcmp(text.p, word, strlen(word));
 }
 
 static bool holds(struct span text, const char *word)
 {
 	return memmem(text.p, text.len, word, strlen(word)) != NULL;
+}
+
+bool noperm_is(struct span error)
+{
+	if (error.len && error.p[0] == '-')
+		error = (struct span){error.p + 1, error.len - 1};
+	return begins(error, "NOPERM") ||
+	       (begins(error, "EXECABORT") && holds(error, "because of: NOPERM"));
 }
 
 // The name in "run the 'client|kill' command"; a server that tells its own words in it, or a client

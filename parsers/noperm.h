@@ -10,6 +10,8 @@
 
 #define NOPERM_WORD_LEN 64
 
+// Also what EXEC answers who may not EXEC: "EXECABORT ... because of: NOPERM ...".
+//
 // @param error  the reply's line, with or without its '-'
 bool noperm_is(struct span error);
 

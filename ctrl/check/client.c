@@ -411,6 +411,7 @@ int client_refused(const struct client *c, const char *what, struct span error, 
 		    !strncmp(error.p, rows[i].word, strlen(rows[i].word)))
 			id = rows[i].id;
 	char advice[200];
+	id = noperm_is(error) ? ERROR_NOPERM : id;
 	noperm_advice(error, c->user, advice, sizeof(advice));
 	return failure_set(f, id, "%s %s refuses %s: %.*s%s", c->who, c->url, what,
 			   (int)(error.len < 200 ? error.len : 200), error.p, advice);

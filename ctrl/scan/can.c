@@ -97,30 +97,35 @@ static int source_ask(struct can *can, struct pair *p, struct failure *f)
 // Only who reads a value in pieces has to know whether it changed meanwhile.
 static int watch_ask(struct can *can, struct pair *p, struct failure *f)
 {
-	bool multi = false;
+	bool multi = false, exec = false, unwatch = false;
 	const struct question questions[] = {
 		{"WATCH __flyover:probe", &can->watch, NULL},
+		{"UNWATCH", &unwatch, NULL},
 		{"MULTI", &multi, NULL},
-		{"EXEC", NULL, NULL},
+		{"EXEC", &exec, NULL},
 	};
 	if (questions_ask(p, SOURCE, questions, sizeof(questions) / sizeof(questions[0]), f))
 		return -1;
-	can->watch = can->watch && multi;
+	can->watch = can->watch && unwatch && multi && exec;
 	return 0;
 }
 
 static int target_ask(struct can *can, struct pair *p, struct failure *f)
 {
+	bool exec = false;
 	const struct question questions[] = {
 		{"RESTORE __flyover:probe 0 x REPLACE", &can->restore, "payload"},
 		{"RESTORE __flyover:probe 1 x REPLACE ABSTTL", &can->absolute_ttl, "payload"},
 		{"MULTI", &can->multi, NULL},
-		{"EXEC", NULL, NULL},
+		{"EXEC", &exec, NULL},
 		{"XSETID __flyover:probe 1-1 ENTRIESADDED 1 MAXDELETEDID 0-0", &can->stream_facts,
 		 "no such key"},
 		{"HPEXPIREAT __flyover:probe 1 FIELDS 1 x", &can->field_ttl_write, NULL},
 	};
-	return questions_ask(p, TARGET, questions, sizeof(questions) / sizeof(questions[0]), f);
+	if (questions_ask(p, TARGET, questions, sizeof(questions) / sizeof(questions[0]), f))
+		return -1;
+	can->multi = can->multi && exec;
+	return 0;
 }
 
 static int clock_read_source(struct can *can, struct pair *p, struct failure *f)

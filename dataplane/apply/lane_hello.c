@@ -429,10 +429,17 @@ static bool may_fail(unsigned step)
 	       step == STEP_KILL;
 }
 
+// Behind the replies of CLIENT KILL comes that of MGET, without which nothing goes on.
+static bool denies_markers(unsigned step, struct span error)
+{
+	char word[NOPERM_WORD_LEN];
+	return step == STEP_FENCE && noperm_word(error, word) && !strcmp(word, "+mget");
+}
+
 static void hello_step(struct lane *l, const struct resp_value *v, unsigned n)
 {
 	unsigned step = l->hello_step++;
-	if (v->type == RESP_ERROR && !may_fail(step)) {
+	if (v->type == RESP_ERROR && (!may_fail(step) || denies_markers(step, v->text))) {
 		hello_error(l, step, v->text);
 		return;
 	}
