@@ -78,7 +78,8 @@ static int parts_init(struct link *link, struct core *const *lane_cores)
 	link->snapshot_cursor = log_cursor_add(&link->snapshot_log);
 	uint64_t run = random_run();
 	if (whereabouts_init(&link->source_where, link->core, link->index, "source",
-			     &config->source, set, set->prefer_replica) ||
+			     &config->source, set,
+			     set->prefer_replica == PREFER_REPLICA_YES) ||
 	    whereabouts_init(&link->target_where, link->core, link->index, "target",
 			     &config->target, set, false))
 		return -1;
@@ -104,7 +105,9 @@ static int parts_init(struct link *link, struct core *const *lane_cores)
 		      &link->sweep.keys, &link->route.holds, link->park);
 	if (link_point_open(link))
 		return -1;
-	return route_init(&link->route, &link->log, &link->place, link_counters(link), config);
+	if (route_init(&link->route, &link->log, &link->place, link_counters(link), config))
+		return -1;
+	return link_cluster_init(link);
 }
 
 struct link *link_new(struct core *core, uint32_t index, struct link_slot *slot,
@@ -147,6 +150,7 @@ void link_free(struct link *link)
 	lifetimes_fini(&link->lifetimes);
 	snapshot_fini(&link->snapshot);
 	route_fini(&link->route);
+	link_cluster_fini(link);
 	for (unsigned i = 0; i < link->n_lanes; i++)
 		lane_fini(&link->lanes[i]);
 	whereabouts_fini(&link->source_where);
@@ -577,6 +581,7 @@ bool link_turn(void *task, const struct clock_reading *now, uint64_t *deadline_n
 		link->source_where.need_offset = link->source.replid[0] ? link->log.tail : 0;
 		whereabouts_turn(&link->source_where, now, deadline_ns);
 		whereabouts_turn(&link->target_where, now, deadline_ns);
+		link_cluster_turn(link, deadline_ns);
 		more = source_turn(&link->source, now,
 				   counter_get(&link_counters(link)->frontier_offset), deadline_ns);
 		probe_turn(&link->probe, now, deadline_ns);

@@ -57,6 +57,8 @@ struct link {
 	char log_text[LOG_TEXT_LEN];  // what log_init() said, not told yet
 	int log_rc;                   // why it failed, or 0
 	struct whereabouts source_where, target_where;
+	struct cluster_topology *target_map; // of a target that is a cluster, else NULL
+	struct gather gather;                // likewise
 	struct source source;
 	struct probe probe;
 	struct place place;

@@ -230,6 +230,8 @@ void link_join(struct link *link, bool resumes)
 	bool stays = resumes && link->source_stays;
 	link->source_stays = false;
 	link->stage = LINK_JOINING;
+	if (link->group && !stays)
+		group_choose_node(link->group, link, !resumes);
 	if (!stays)
 		source_open(&link->source, !resumes);
 	if (resumes)

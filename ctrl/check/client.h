@@ -12,7 +12,7 @@
 #include "ctrl/failure.h"
 #include "dataplane/contract/contract.h"
 #include "parsers/resp.h"
-#include "tls/tls.h"
+#include "drivers/tls/tls.h"
 
 #define CLIENT_CONNECT_MS 5000
 #define CLIENT_SILENCE_MS 60000 // longest wait for the next bytes of a reply

@@ -13,7 +13,7 @@
 #include "ctrl/check/sentinel.h"
 #include "ctrl/doctor/gather.h"
 #include "ctrl/doctor/rows.h"
-#include "tls/tls.h"
+#include "drivers/tls/tls.h"
 
 struct examination {
 	_Atomic unsigned holders; // the one who started it, and the thread

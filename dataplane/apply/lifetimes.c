@@ -308,8 +308,7 @@ static bool node_find(struct lifetimes *l, struct stream_peer *peer)
 		return false;
 	memcpy(l->host, node->host, sizeof(l->host));
 	l->port = node->port;
-	peer->host = l->host;
-	peer->port = l->port;
+	*peer = endpoint_peer_at(l->endpoint, l->host, l->host, l->port);
 	return true;
 }
 

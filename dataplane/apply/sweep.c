@@ -336,7 +336,7 @@ static void sweep_connect(struct sweep *s, const struct clock_reading *now)
 		if (rc == -EAGAIN)
 			return;
 		trouble = rc ? s->seek.why : NULL;
-	} else if (!sweep_slots_next(&s->slots, &peer, why)) {
+	} else if (!sweep_slots_next(&s->slots, s->endpoint, &peer, why)) {
 		trouble = why;
 	} else if (stream_connect(s->core->loop, &peer, &s->stream)) {
 		trouble = "cannot connect to the target";

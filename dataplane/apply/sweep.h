@@ -73,7 +73,8 @@ bool sweep_turn(struct sweep *s, const struct clock_reading *now, uint64_t *dead
 void sweep_slots_begin(struct sweep_slots *s);
 
 // Who is walked next. @return false: nobody can be, now; why is filled
-bool sweep_slots_next(struct sweep_slots *s, struct stream_peer *peer, char *why);
+bool sweep_slots_next(struct sweep_slots *s, const struct endpoint *endpoint,
+		      struct stream_peer *peer, char *why);
 
 // A walk is over.
 //

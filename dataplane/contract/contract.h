@@ -152,6 +152,8 @@ struct link_state {
 	struct shared_text replid;        // 40 hex digits of the stream
 	struct shared_text source_version; // "redis 7.0.15"; "" unknown
 	struct shared_text target_version;
+	struct shared_text source_at; // where the sentinels' master is, "" when none are asked
+	struct shared_text target_at;
 	struct shared_text io;            // "epoll", "io_uring", "epoll (io_uring: EPERM)"
 	struct shared_text disk;          // of the log: "io_uring, O_DIRECT", "not used yet", "off"
 	struct source_counters counters;

@@ -36,6 +36,8 @@
 	X(rewritten_commands, counter, "Commands sent in a form that is safe to send again")       \
 	X(unknown_commands, counter, "Commands that the table does not know, sent as they came")   \
 	X(barriers, counter, "Commands or transactions that touched several lanes")                \
+	X(gathered_commands, counter,                                                              \
+	  "Commands whose keys were brought together from several slots of a cluster")             \
 	X(split_transactions, counter,                                                             \
 	  "Transactions over several slots of a cluster, sent as one for each slot")               \
 	X(window_bytes, gauge, "Bytes of the log held in memory")                                  \

@@ -373,6 +373,15 @@ int whereabouts_init(struct whereabouts *w, struct core *core, uint32_t link, co
 	return w->sentinels ? 0 : -ENOMEM;
 }
 
+const char *whereabouts_told(const struct whereabouts *w, char *out)
+{
+	out[0] = 0;
+	if (w->sentinels && w->now.version)
+		snprintf(out, TEXT_LEN, strchr(w->now.name, ':') ? "[%.200s]:%u" : "%.200s:%u",
+			 w->now.name, w->now.port);
+	return out;
+}
+
 void whereabouts_fini(struct whereabouts *w)
 {
 	sentinels_free(w->sentinels);

@@ -89,6 +89,10 @@ void whereabouts_locate(struct whereabouts *w);
 void whereabouts_turn(struct whereabouts *w, const struct clock_reading *now,
 		      uint64_t *deadline_ns);
 
+// Where the sentinels say that the master is, "" before they have, and where none are asked. For
+// the owner. @param out  TEXT_LEN bytes
+const char *whereabouts_told(const struct whereabouts *w, char *out);
+
 // ---- For whoever connects, on any core
 
 // What one of them keeps from attempt to attempt.

@@ -40,6 +40,11 @@ static long long snapshots_of(const struct job *j)
 	return json_integer_value(json_object_get(counters, "snapshots"));
 }
 
+static const char *place_told(const struct job *j, const char *side)
+{
+	return json_string_value(json_object_get(json_object_get(j->last, "at"), side));
+}
+
 static void connection_renew(struct server *t)
 {
 	if (t->redis)
@@ -60,6 +65,8 @@ static void scene_end(struct scene *c)
 	job_wait_applied(c->job, source);
 	assert_same_data(source, target);
 	assert_int_equal(job_drain(c->job), 0);
+	assert_string_equal(place_told(c->job, "source"), text("127.0.0.1:%d", source->port));
+	assert_string_equal(place_told(c->job, "target"), text("127.0.0.1:%d", target->port));
 	assert_int_equal(job_number(c->job, "parked"), 0);
 	assert_same_data(source, target);
 }

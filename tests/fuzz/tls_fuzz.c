@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "tests/fuzz/fuzz.h"
-#include "tls/tls.h"
+#include "drivers/tls/tls.h"
 
 struct stranger {
 	const uint8_t *p;
