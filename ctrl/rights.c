@@ -25,11 +25,13 @@ enum {
 	CLUSTERS = SYNC_SOURCE | SYNC_TARGET | CHECKED,
 };
 
-#define MESSAGES "a message that clients of the source publish ends the link"
+#define MESSAGES  "a message that clients of the source publish ends the link"
 #define STRANGERS "what a life that was killed has left in its connections may still be applied"
-#define GAP "a value that is rebuilt is missing for a moment"
-#define LATE "a failover is known once a connection breaks, not before"
-#define PIECES "a value that is copied in pieces while it changes is told by its length alone"
+#define HELD      "keys held by a full sync that crashed may expire a day late"
+#define NOTIFIED  "notify-keyspace-events is yours to set, and --trust-notifications to say"
+#define GAP       "a value that is rebuilt is missing for a moment"
+#define LATE      "a failover is known once a connection breaks, not before"
+#define PIECES    "a value that is copied in pieces while it changes is told by its length alone"
 
 // In the order of the lines: a server goes through the words from left to right, and '-' takes away
 // what stands before it.
@@ -74,8 +76,8 @@ static const struct right rights[] = {
 	 "from a server before 7.0, instead of +pexpiretime"},
 	{"MEMORY USAGE", 0, 0, HARVEST_SOURCE, "big values are asked for as if they were small"},
 	{"PFCOUNT", 0, REPLAYS, 0},
-	{"PTTL", 2, 0, LANES, "keys held by a full sync that crashed may expire a day late"},
-	{"TIME", 1, 0, LANES, "the same"},
+	{"PTTL", 2, 0, LANES, HELD},
+	{"TIME", 1, 0, LANES, HELD},
 	{"TIME", 0, 0, SCANNED | REPAIR_SOURCE | HARVEST_SOURCE,
 	 "the source's clock is taken for ours", "from a server before 7.0, or to one before 5.0"},
 	{"PUBLISH", 0, 0, LINK_TARGETS | RETRY_TARGET, MESSAGES},
@@ -90,14 +92,15 @@ static const struct right rights[] = {
 	{"PSUBSCRIBE", 0, FOLLOW_SOURCE, 0},
 	{"CONFIG GET", 0, 0, LINK_SOURCES | LINK_TARGETS | PROBE_SOURCE,
 	 "the doctor and the pre-flight look at no settings"},
-	{"CONFIG GET", 0, 0, FOLLOW_SOURCE,
-	 "notify-keyspace-events is yours to set, and --trust-notifications to be said"},
-	{"CONFIG SET", 0, 0, FOLLOW_SOURCE, "the same"},
-	{"MODULE LIST", 0, 0, LINK_SOURCES | LINK_TARGETS | PROBE_SOURCE, "modules are not compared"},
+	{"CONFIG GET", 0, 0, FOLLOW_SOURCE, NOTIFIED},
+	{"CONFIG SET", 0, 0, FOLLOW_SOURCE, NOTIFIED},
+	{"MODULE LIST", 0, 0, LINK_SOURCES | LINK_TARGETS | PROBE_SOURCE,
+	 "modules are not compared"},
 	{"DISCARD", 1, 0, LINK_TARGETS, "the doctor does not find out whether EXEC is allowed"},
-	{"CLIENT NO-TOUCH", 0, 0, SCANNED | HARVEST_SOURCE, "our reading counts as a use of the keys (LRU, LFU)",
-	 "from 7.2 on"},
-	{"EVAL", 0, 0, REPLAYS, "commands that it does not know, and that take a script, end the link",
+	{"CLIENT NO-TOUCH", 0, 0, SCANNED | HARVEST_SOURCE,
+	 "our reading counts as a use of the keys (LRU, LFU)", "from 7.2 on"},
+	{"EVAL", 0, 0, REPLAYS,
+	 "commands that it does not know, and that take a script, end the link",
 	 "to a target older than its source"},
 	{"CLUSTER NODES", 0, CLUSTERS, 0, .kind = RIGHTS_CLUSTER},
 	{"CLUSTER SLOTS", 0, 0, CLUSTERS, "the names of nodes are those that they call themselves",
@@ -208,8 +211,8 @@ static bool has_note(const struct right *r, const char *verb)
 
 static bool says_the_same(const struct right *a, const struct right *b)
 {
-	return !strcmp(a->without, b->without) && !strcmp(a->when ? a->when : "",
-							  b->when ? b->when : "");
+	return !strcmp(a->without, b->without) &&
+	       !strcmp(a->when ? a->when : "", b->when ? b->when : "");
 }
 
 // Words of which the same is to be said stand in one note.

@@ -32,7 +32,7 @@ enum rights_user {
 #define X(name, verb, who) RIGHTS_##name,
 	RIGHTS_USERS(X)
 #undef X
-	RIGHTS_USERS_COUNT
+		RIGHTS_USERS_COUNT
 };
 
 struct right {

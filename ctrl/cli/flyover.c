@@ -116,7 +116,8 @@ static void help_print(FILE *out)
 		fprintf(out, "  flyover %-17s %-19s %s\n", verbs[i].word, verbs[i].args,
 			verbs[i].help);
 	fputs("  flyover help              VERB                print what a verb takes\n"
-	      "  flyover help rights       [VERB]              print the ACL SETUSER lines for it\n\n"
+	      "  flyover help rights       [VERB]              print the ACL SETUSER lines for "
+	      "it\n\n"
 	      "A URL: redis://[user[:password]@]host[:port][/db], rediss:// for TLS, "
 	      "unix:///path,\n"
 	      "       redis+sentinel://host[:port][,host[:port]...]/master-name[/db]\n"

@@ -56,8 +56,8 @@ static void password_read(struct daemon *d, const struct place *p, bool told)
 		return;
 	*p->stamp = stamp;
 	if (secret_read_file(p->path, fresh, sizeof(fresh), &f)) {
-		log_put(&d->log, EVENT_ERROR, p->link,
-			"the password of the %s stays as it was: %s", p->side, f.sentence);
+		log_put(&d->log, EVENT_ERROR, p->link, "the password of the %s stays as it was: %s",
+			p->side, f.sentence);
 		return;
 	}
 	bool same = !strcmp(fresh, p->password);
@@ -65,8 +65,8 @@ static void password_read(struct daemon *d, const struct place *p, bool told)
 	explicit_bzero(fresh, sizeof(fresh));
 	if (!same)
 		log_put(&d->log, EVENT_INFO, p->link,
-			"the password of the %s has changed in %s: new connections use it",
-			p->side, p->path);
+			"the password of the %s has changed in %s: new connections use it", p->side,
+			p->path);
 	else if (told)
 		log_put(&d->log, EVENT_INFO, p->link, "the password of the %s is as it was",
 			p->side);

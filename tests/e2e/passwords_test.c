@@ -25,12 +25,12 @@ static void password_put(const char *file, const char *password)
 // A user `flyover` on either side.
 static struct bench bench_start(struct world *w)
 {
-	struct bench b = {.world = w,
-			  .source = server_start(w, "source", NULL),
-			  .target = server_start(w, "target", NULL),
-			  .files = {text("%s/source.password", w->dir),
-				    text("%s/target.password", w->dir)},
-			  .socket = text("%s/api", w->dir)};
+	struct bench b = {
+		.world = w,
+		.source = server_start(w, "source", NULL),
+		.target = server_start(w, "target", NULL),
+		.files = {text("%s/source.password", w->dir), text("%s/target.password", w->dir)},
+		.socket = text("%s/api", w->dir)};
 
 	run(b.source, "ACL SETUSER flyover on >first ~* &* +@all");
 	run(b.target, "ACL SETUSER flyover on >first ~* &* +@all");
@@ -159,10 +159,10 @@ static void a_file_that_changes_first_is_used_by_the_next_connection(struct worl
 static struct job *sync_again(struct bench *b, const char *password, const char *option,
 			      const char *value)
 {
-	struct job *j = job_start(b->world, "sync", url_of(b->source, "first"),
-				  url_of(b->target, password), "--json", "--interval", "50ms",
-				  "--state-dir", text("%s/state", b->world->dir), option, value,
-				  NULL);
+	struct job *j =
+		job_start(b->world, "sync", url_of(b->source, "first"), url_of(b->target, password),
+			  "--json", "--interval", "50ms", "--state-dir",
+			  text("%s/state", b->world->dir), option, value, NULL);
 	job_wait_phase(j, "stream");
 	return j;
 }

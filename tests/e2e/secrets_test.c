@@ -95,8 +95,8 @@ static void a_running_job_shows_none(struct world *w)
 				     "FLYOVER_SOURCE_SENTINEL_PASSWORD=" MARK "-a",
 				     "FLYOVER_TARGET_SENTINEL_PASSWORD=" MARK "-b", NULL};
 	const char *state = text("%s/state", w->dir);
-	const char *arguments[] = {"sync",   marked_url(source), target->url, "--json",
-				   "-v",     "--state-dir",      state,       NULL};
+	const char *arguments[] = {"sync", marked_url(source), target->url, "--json",
+				   "-v",   "--state-dir",      state,       NULL};
 
 	dataset_load(source);
 	struct job *j = job_start_argv(w, "flyover", arguments, environment);
@@ -236,8 +236,8 @@ static void wrong_words_are_not_repeated(struct world *w)
 	      text("%s/state", w->dir));
 	FAILS(w, 4, "check", text("redis://:" MARK "-wrong@127.0.0.1:%d", s->port), s->url);
 	FAILS(w, 4, "status", "--socket", socket);
-	struct job *j =
-		job_start_argv(w, "flyoverd", (const char *const[]){"--config", config, NULL}, NULL);
+	struct job *j = job_start_argv(w, "flyoverd",
+				       (const char *const[]){"--config", config, NULL}, NULL);
 	assert_int_equal(process_wait(j->process), 3);
 	assert_nothing_kept(w);
 }
