@@ -58,8 +58,8 @@ static const struct right rights[] = {
 	{"PING", 1, ALL & ~(PROBE_SOURCE | SYNC_SOURCE), SYNC_SOURCE, "there is no pre-flight"},
 	{"INFO", 1, ALL & ~(RETRY_TARGET | SENTINELS | SYNC_SOURCE | DUMP_SOURCE),
 	 SYNC_SOURCE | DUMP_SOURCE, "the version and the lag of the source are not known"},
-	{"REPLCONF", 1, REPLICAS, 0},
 	{"PSYNC", 1, REPLICAS, 0},
+	{"REPLCONF", 1, REPLICAS, 0},
 	{"SELECT", 2, READ | HARVEST_SOURCE | WRITTEN, 0},
 	{"MULTI", 1, REPLAYS, COPIED, PIECES},
 	{"EXEC", 1, REPLAYS, COPIED, PIECES},
@@ -108,6 +108,7 @@ static const struct right rights[] = {
 	{"CLUSTER INFO", 0, 0, SYNC_SOURCE | SYNC_TARGET, "the age of a map is not known",
 	 .kind = RIGHTS_CLUSTER},
 	{"ASKING", 0, CHECKED | SYNC_TARGET, 0, .kind = RIGHTS_CLUSTER},
+	{"DUMP", 0, SYNC_TARGET, 0, .kind = RIGHTS_CLUSTER}, // commands over slots
 	{"ROLE", 0, 0, SYNC_SOURCE | SYNC_TARGET,
 	 "the sentinels are believed, and the server is not asked whether it is a master",
 	 .kind = RIGHTS_WATCHED},

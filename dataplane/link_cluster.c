@@ -1,7 +1,30 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What a link has more when its target is a cluster: the map of its nodes, and who reads the keys
 // of commands over several slots.
+#include "dataplane/apply/cluster_lane.h"
 #include "dataplane/link_priv.h"
+
+static bool map_copy(void *topology, struct cluster_map *map, uint64_t *version)
+{
+	return cluster_topology_copy(topology, map, version);
+}
+
+static void map_poke(void *topology)
+{
+	cluster_topology_poke(topology);
+}
+
+static int lanes_init(struct link *link)
+{
+	struct cluster_maps maps = {.of = link->target_map, .copy = map_copy, .poke = map_poke};
+	for (unsigned i = 0; i < link->n_lanes; i++) {
+		struct lane *l = &link->lanes[i];
+		l->cluster = cluster_lane_new(l, &maps);
+		if (!l->cluster)
+			return -1;
+	}
+	return 0;
+}
 
 int link_cluster_init(struct link *link)
 {
@@ -14,7 +37,7 @@ int link_cluster_init(struct link *link)
 	gather_init(&link->gather, link->core, config, link->target_map);
 	link->route.gather = &link->gather;
 	link->sweep.slots.topology = link->target_map;
-	return 0;
+	return lanes_init(link);
 }
 
 void link_cluster_fini(struct link *link)

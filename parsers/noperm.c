@@ -57,6 +57,16 @@ size_t noperm_word(struct span error, char *out)
 	return (size_t)n;
 }
 
+bool noperm_short(struct span error, const char *user, char *out, size_t out_len)
+{
+	char word[NOPERM_WORD_LEN];
+	if (!noperm_is(error) || !noperm_word(error, word))
+		return false;
+	snprintf(out, out_len, "NOPERM: it wants `ACL SETUSER %.64s %s`",
+		 user[0] ? user : "default", word);
+	return true;
+}
+
 void noperm_advice(struct span error, const char *user, char *out, size_t out_len)
 {
 	char word[NOPERM_WORD_LEN];

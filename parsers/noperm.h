@@ -21,6 +21,11 @@ bool noperm_is(struct span error);
 // @return its length
 size_t noperm_word(struct span error, char *out);
 
+// The same where there is little room: "NOPERM: it wants `ACL SETUSER ann +get`".
+//
+// @return false: the error is another, or does not say what is missing; out is as it was
+bool noperm_short(struct span error, const char *user, char *out, size_t out_len);
+
 // The command that mends it, to follow the error in a sentence: "; it wants `ACL SETUSER ann
 // +get`". Nothing when the error is none of NOPERM, or does not say what is missing.
 //

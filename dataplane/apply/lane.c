@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dataplane/apply/cluster_lane.h"
 #include "parsers/slot.h"
 
 #define BACKOFF_FIRST_NS 50000000ull
@@ -57,10 +58,14 @@ void lane_fini(struct lane *l)
 	lane_drop(l);
 	for (unsigned i = 0; l->pool && i < LANE_BATCHES; i++)
 		batch_fini(&l->pool[i]);
+	cluster_lane_free(l->cluster);
 	free(l->pool);
 	free(l->found);
+	free(l->found_owner);
+	l->cluster = NULL;
 	l->pool = NULL;
 	l->found = NULL;
+	l->found_owner = NULL;
 	ring_fini(&l->to_lane);
 	ring_fini(&l->from_lane);
 }
@@ -101,15 +106,14 @@ struct server_version lane_release(const struct lane *l)
 
 void lane_drop(struct lane *l)
 {
+	if (l->cluster)
+		cluster_lane_drop(l->cluster);
 	if (l->stream)
 		stream_close(l->stream);
 	l->stream = NULL;
 	resp_replies_free(l->hello);
 	l->hello = NULL;
-	free(l->big_reply);
-	l->big_reply = NULL;
-	l->big_reply_len = l->big_reply_max = 0;
-	l->n_replies = 0;
+	inbox_reset(&l->inbox);
 	relief_reset(l);
 	if (l->client_id)
 		l->old_client_id = l->client_id;
@@ -244,6 +248,8 @@ static void lane_give_back(struct lane *l)
 	l->framed_done_seq = l->plain_done_seq = 0;
 	l->refused = l->opened = false;
 	relief_reset(l);
+	if (l->cluster)
+		cluster_lane_forget(l->cluster);
 	// Nobody will send again now what its marker claims too early.
 	if (l->torn_seq)
 		atomic_store_explicit(&l->spoilt, 1, memory_order_release);
@@ -307,6 +313,12 @@ static void lane_check_hello_deadline(struct lane *l)
 		      l->stream->reason ? l->stream->reason : "");
 }
 
+// @return more to do at once
+static bool cluster_step(struct lane *l, uint64_t *deadline_ns)
+{
+	return lane_wanted_open(l) && cluster_lane_turn(l->cluster, deadline_ns);
+}
+
 static bool lane_step(struct lane *l)
 {
 	bool more = false;
@@ -339,6 +351,8 @@ bool lane_turn(void *lane, const struct clock_reading *now, uint64_t *deadline_n
 	l->now = *now;
 	lane_carry_out_wish(l);
 	lane_take(l);
+	if (l->cluster)
+		return cluster_step(l, deadline_ns);
 	if (lane_wanted_open(l))
 		lane_follow(l);
 	uint32_t before = atomic_load_explicit(&l->state, memory_order_relaxed);

@@ -66,7 +66,9 @@
 	  "Batches that the marker showed to be applied already; refusals in them are not known")  \
 	X(target_disconnects, counter, "Connections to the target that were lost")                 \
 	X(retries, counter, "Refusals waited out: LOADING, BUSY, READONLY, OOM")                   \
-	X(dependency_waits, counter, "Times that a batch waited for another lane")
+	X(dependency_waits, counter, "Times that a batch waited for another lane")                 \
+	X(redirects, counter, "Commands that a cluster's node sent on for good: MOVED")            \
+	X(asks, counter, "Commands of a slot on its way between two nodes: ASK, TRYAGAIN")
 
 // What goes over the device of our own TCP, and what is dropped there. Written by the core of the
 // queue.

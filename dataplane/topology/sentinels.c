@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "parsers/auth_error.h"
+#include "parsers/noperm.h"
 
 #define MAJORITY_WAIT_NS 500000000ull // for a majority, once one has answered
 #define LISTEN_RETRY_NS  2000000000ull
@@ -156,7 +157,8 @@ static void says(const struct sentinels *s, const struct resp_value *v, char *ou
 	struct span text = v->type == RESP_ERROR ? v->text : (struct span){"", 0};
 	auth_error_text(text, s->endpoint->password, once);
 	auth_error_text(span_of(once), s->endpoint->sentinel.password, twice);
-	snprintf(out, len, "it says: %.100s", twice);
+	noperm_short(text, s->endpoint->sentinel.user, twice, sizeof(twice));
+	snprintf(out, len, "it says: %.105s", twice);
 }
 
 static void address_take(struct sentinels *s, struct sentinel *t, const struct resp_value *v,
@@ -371,7 +373,7 @@ static enum sentinels_verdict fail(struct sentinels *s)
 		s->error = ERROR_AUTH;
 	else if (strstr(speaker->why, "NOPERM"))
 		s->error = ERROR_NOPERM;
-	snprintf(s->why, sizeof(s->why), "no sentinel of %.40s answers; %.80s:%u: %.70s",
+	snprintf(s->why, sizeof(s->why), "no sentinel of %.30s answers; %.60s:%u: %.115s",
 		 s->endpoint->master, speaker->at.host, speaker->at.port,
 		 speaker->why[0] ? speaker->why : "no answer in time");
 	return SENTINELS_FAILED;

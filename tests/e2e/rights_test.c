@@ -121,14 +121,15 @@ static void word_is_missed(struct bench *b, const struct task *t, struct server 
 	rights_set(b, t, word, of);
 	struct job *j = task_start(b, t, t->verb);
 	int code = process_wait(j->process);
-	char *said = process_stderr(j->process);
-	bool named = names(said, word) || (of_link && doctor_names(b, t, word));
+	char *said = process_stderr(j->process), *out = process_stdout(j->process);
+	bool named = names(said, word) || names(out, word) || (of_link && doctor_names(b, t, word));
 	if (code ? !named : !spared && !(of_link && named))
 		fail_msg("%s without %s at %s: exit code %d, '%s'", t->verb, word, of->name, code,
 			 said);
 	if (!code && !*rights_denied(of))
 		fail_msg("%s does not use %s at %s", t->verb, word, of->name);
 	free(said);
+	free(out);
 }
 
 static void each_word_is_missed(struct bench *b, const struct task *t)
@@ -427,6 +428,37 @@ static void a_cluster_needs_no_more(struct world *w)
 	assert_string_equal(rights_denied(target), "");
 }
 
+// With commands over slots, whose keys are gathered.
+static void a_cluster_that_is_written_needs_no_more(struct world *w)
+{
+	struct server *source = server_start(w, "source", NULL);
+	struct cluster *c = cluster_start(w, "c", 3, 0, NULL);
+	struct rights r = rights_of(w, "sync", "target, each node of a cluster");
+	const char *url = text("redis+cluster://flyover:pw@%s", strstr(c->url, "://") + 3);
+
+	rights_grant_all(&c->nodes, &r, NULL);
+	r = rights_of(w, "sync", "source");
+	rights_grant(source, &r, NULL);
+	dataset_load_strings(source, "key", 300, 40);
+	struct job *j = job_start(w, "sync", rights_url(source), url, "--json", "--interval",
+				  "50ms", "--state-dir", text("%s/state", w->dir), NULL);
+	job_wait_phase(j, "stream");
+	run(source, "MSET a 1 b 2 c 3 d 4");
+	run(source, "INCR a");
+	run(source, "RENAME b e");
+	run(source, "SADD one x y");
+	run(source, "SADD two y z");
+	run(source, "SUNIONSTORE three one two");
+	run(source, "PUBLISH news today");
+	run(source, "FUNCTION LOAD %s", function_library);
+	job_wait_applied(j, source);
+	if (job_drain(j))
+		fail_msg("%s", process_stderr(j->process));
+	assert_string_equal(denied_anywhere(&c->nodes), "");
+	struct servers one = just(source), masters = cluster_masters(c);
+	assert_same_data_of(&one, &masters, false);
+}
+
 static struct job *watched_sync(struct world *w, const struct sentinels *s,
 				const struct ensemble *source, const struct ensemble *target)
 {
@@ -492,6 +524,7 @@ int main(int argc, char **argv)
 		E2E_TEST(a_restore_needs_no_more),
 		E2E_TEST(a_retry_of_what_was_parked_needs_no_more),
 		E2E_TEST(a_cluster_needs_no_more),
+		E2E_TEST(a_cluster_that_is_written_needs_no_more),
 		E2E_TEST(sentinels_need_no_more),
 	};
 	e2e_filter();
