@@ -90,5 +90,7 @@ int functions_repair(struct check *c, bool *same)
 	struct functions_told told;
 	if (functions_copy(&c->pair, &told, c->failure))
 		return -1;
+	if (told.refused[0] && !c->result->refused[0])
+		snprintf(c->result->refused, sizeof(c->result->refused), "%s", told.refused);
 	return functions_compare(&c->compare, same);
 }

@@ -43,8 +43,8 @@ static const char dump_notes[] =
 	"a /db in the URL, --db, --match or --type it holds the keys that fit, and no place in\n"
 	"the source's stream. Where the source refuses PSYNC, or with --by-scan, SCAN and DUMP\n"
 	"are used, and the file is of no one moment. It is checked on its way, and nothing is\n"
-	"left of one that was not finished. Rights: +ping +info +replconf +psync, or else +ping\n"
-	"+info +select +scan +dump +pexpiretime +memory|usage +function|dump.\n";
+	"left of one that was not finished. `flyover help rights dump` prints what either way "
+	"needs.\n";
 
 static const struct verb verbs[] = {
 	{"sync", "SOURCE TARGET",

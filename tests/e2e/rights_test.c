@@ -449,6 +449,8 @@ static void a_cluster_that_is_written_needs_no_more(struct world *w)
 	run(source, "SADD one x y");
 	run(source, "SADD two y z");
 	run(source, "SUNIONSTORE three one two");
+	run(source, "RPUSH list 1 2 3");
+	run(source, "LMOVE list other LEFT RIGHT");
 	run(source, "PUBLISH news today");
 	run(source, "FUNCTION LOAD %s", function_library);
 	job_wait_applied(j, source);
