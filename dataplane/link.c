@@ -348,6 +348,9 @@ static bool catch_up_find(struct link *link)
 		atomic_store(&state->catch_up_offset,
 			     answered ? link->probe.offset : link->log.tail);
 		link->catch_up_known = true;
+		// What the source had then is all that a former life can have sent.
+		if (atomic_load(&link->lanes[0].again_until) == UINT64_MAX)
+			link_cluster_again(link, state->catch_up_offset);
 	}
 	return link->catch_up_known;
 }

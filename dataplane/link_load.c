@@ -145,6 +145,7 @@ void link_stream_starts(struct link *link)
 	route_reset(&link->route, link->source.snapshot_offset, db);
 	link->n_loaded++;
 	link->n_snapshots_lost = 0;
+	link_cluster_again(link, 0);
 	link_streaming_begins(link);
 	snapshot_note(link);
 }

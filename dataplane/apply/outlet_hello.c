@@ -31,7 +31,7 @@ enum step {
 	STEP_KILL,
 };
 
-#define ASK_EVERY_NS 1000000000ull
+#define ASK_EVERY_NS 100000000ull
 
 #define PUT(...) (n += RESP_WRITE(out + n, sizeof(out) - n, __VA_ARGS__))
 
@@ -292,9 +292,8 @@ void outlet_check_take(struct outlet *o, char type, struct span text)
 	struct lane *l = o->cluster->lane;
 	char number[24];
 	snprintf(number, sizeof(number), "%.*s", (int)text.len, text.p);
-	if (type == '-') { // it has moved
+	if (type == '-') { // it has moved: the map will tell where to ask
 		map_poke(o->cluster);
-		o->check_sent_ns = 0;
 		return;
 	}
 	o->check_stands_ns = o->check_sent_ns;
