@@ -50,7 +50,9 @@ static int groups_copy(struct check *c, struct copier *copier)
 	}
 	group.open = 0;
 	copy_group_free(&group);
-	snprintf(c->result->refused, sizeof(c->result->refused), "%s", copier->why_refused);
+	if (copier->why_refused[0])
+		snprintf(c->result->refused, sizeof(c->result->refused), "%s",
+			 copier->why_refused);
 	return rc;
 }
 

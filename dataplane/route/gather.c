@@ -252,7 +252,7 @@ static void redirected(struct gather *g, const struct clock_reading *now, bool a
 static void error_take(struct gather *g, const struct clock_reading *now, struct span error)
 {
 	const struct cluster_asked asked = {g->host, false};
-	const struct endpoint *e = g->topology->endpoint;
+	const struct endpoint *e = &g->config->target;
 	char line[AUTH_ERROR_LEN];
 	enum error_id id;
 	auth_error_text(error, e->password, line);
