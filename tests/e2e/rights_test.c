@@ -92,7 +92,7 @@ static bool names(const char *said, const char *word)
 	const char *shown = rights_word(word);
 
 	if (line && !strncmp(word, "+@", 2))
-		return strstr(line, " +");
+		return strstr(line, " +") || strstr(line, " '+");
 	while (at && (at = strstr(at, shown)) && !strchr(" `;\n", at[strlen(shown)]))
 		at++;
 	// Without this one, an older one is asked for.
