@@ -528,6 +528,8 @@ static bool stage_turn(struct link *link, uint64_t *deadline_ns)
 	case LINK_SWEEPING:
 		if (sweep_turn(&link->sweep, &link->now, deadline_ns) && link_holds_saved(link))
 			link_stream_starts(link);
+		else if (link->sweep.denied)
+			link_fail(link, ERROR_NOPERM, link->sweep.error);
 		return link->stage != LINK_SWEEPING;
 	case LINK_STREAMING:
 		return streaming_turn(link);

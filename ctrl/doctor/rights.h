@@ -6,12 +6,6 @@
 #include "ctrl/check/client.h"
 #include "ctrl/doctor/facts.h"
 
-// What a user needs on either side, as words for ACL SETUSER, fit for a shell.
-#define SOURCE_RIGHTS "+ping +psync +replconf +info"
-#define TARGET_RIGHTS                                                                              \
-	"'~*' '&*' +@write +@transaction +info +get +mget '+client|setname' '+client|id' "         \
-	"'+client|list' '+client|kill' +select +ping +publish +spublish +function +scan +pfcount"
-
 // Fill the source's rights: PSYNC and REPLCONF. The connection may be of no use afterwards.
 //
 // @return 0, or -1 when the connection failed

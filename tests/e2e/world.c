@@ -225,6 +225,8 @@ void world_run(void **state)
 		skip();
 	}
 	w->test(w);
+	for (struct server *s = server_has_user() ? w->servers : NULL; s; s = s->next)
+		server_user_judge(s);
 	w->passed = true;
 	if (sanitizer_reports(w))
 		fail_msg("a sanitizer found something, see above");
