@@ -49,7 +49,7 @@ static const struct right rights[] = {
 	{"+@write", 0, WRITTEN, 0},
 	{"-@dangerous", 0, READ | WRITTEN | PROBE_SOURCE, 0},
 	{"RESTORE", 0, REPLAYS | PROBE_SOURCE, COPY_TARGETS,
-	 "values are rebuilt by their commands, which takes longer"},
+	 "values are rebuilt by their commands, consumer groups not exactly"},
 	{"SORT", 0, REPLAYS | PROBE_SOURCE, 0},
 	{"SWAPDB", 0, REPLAYS, 0},
 	{"FLUSHALL", 0, REPLAYS, 0},

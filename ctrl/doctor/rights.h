@@ -13,7 +13,7 @@ int rights_source(struct client *c, struct server_facts *s);
 
 // Fill the target's rights: every command that a link or the stream sends is put into a MULTI that
 // cannot be executed and is then discarded; a server judges rights before it queues. The connection
-// may be left inside that MULTI: close it.
+// may be left inside that MULTI: close it. Of a cluster nothing is asked, and nothing known.
 //
 // @return 0, or -1 when the connection failed
 int rights_target(struct client *c, struct server_facts *s);
