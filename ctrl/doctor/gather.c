@@ -164,10 +164,6 @@ int gather_ask(struct gather *g, struct failure *f)
 		return -1;
 	if (rights_source(&g->source, &k->source))
 		return side_failed(&g->source, f);
-	// Each command to a cluster goes where its keys are: a transaction that is never executed, to
-	// look for rights in, cannot be begun there. A link names the right that it misses.
-	if (client_is_cluster(&g->target))
-		return 0;
 	return rights_target(&g->target, &k->target) ? side_failed(&g->target, f) : 0;
 }
 
