@@ -413,6 +413,7 @@ static bool draining_turn(struct link *link)
 		link->final_markers = true;
 		return true;
 	}
+	frontier_publish(link); // what the last markers have made known
 	link_close(link, PHASE_DONE);
 	return true;
 }
