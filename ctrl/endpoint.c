@@ -72,3 +72,14 @@ int endpoint_same(const struct endpoint *a, const struct endpoint *b)
 	       !strcmp(a->master, b->master) && !strcmp(a->sentinel.user, b->sentinel.user) &&
 	       !memcmp(&a->trust, &b->trust, sizeof(a->trust));
 }
+
+void endpoint_at(struct endpoint *e, const struct url_node *at)
+{
+	const struct url_node node = *at; // it may be one of its own
+	e->kind = URL_STANDALONE;
+	e->n_nodes = 1;
+	e->nodes[0] = node;
+	memcpy(e->host, node.host, sizeof(e->host));
+	e->port = node.port;
+	e->master[0] = 0;
+}

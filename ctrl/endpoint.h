@@ -21,3 +21,6 @@ int endpoint_meet(const struct endpoint *a, const struct endpoint *b);
 
 // Whether two say the same, but for passwords.
 int endpoint_same(const struct endpoint *a, const struct endpoint *b);
+
+// Make it one server: of kind URL_STANDALONE, with the rest as it is.
+void endpoint_at(struct endpoint *e, const struct url_node *at);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "parsers/url.h"
@@ -45,6 +46,11 @@ int secret_take_env(const char *name, char *out, size_t out_len, struct failure 
 	explicit_bzero(text, len);
 	unsetenv(name);
 	return 1;
+}
+
+void secret_forbid_core(void)
+{
+	setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
 }
 
 void secret_hide_args(int argc, char **argv)

@@ -22,5 +22,8 @@ int secret_read_file(const char *path, char *out, size_t out_len, struct failure
 // @return 1 taken, 0 not set, -1: CONFIG, too long
 int secret_take_env(const char *name, char *out, size_t out_len, struct failure *f);
 
+// No core file of this process: passwords and keys stay out of it.
+void secret_forbid_core(void);
+
 // Overwrite the passwords of all URLs in argv by '*', where `ps` reads them.
 void secret_hide_args(int argc, char **argv);

@@ -8,7 +8,7 @@
 
 #include "ctrl/failure.h"
 #include "dataplane/contract/contract.h"
-#include "tls/tls.h"
+#include "drivers/tls/tls.h"
 
 struct tls_row {
 	const char *name; // "source-tls-ca"

@@ -30,10 +30,6 @@ static const char *what_is_missing(const struct jobs *jobs, const struct link_co
 	if (config->settings.net == NET_DPDK && !jobs->net)
 		return "net: dpdk needs a device, and this dataplane was started without one; set "
 		       "nic and addr, and start flyoverd again";
-	if (config->source.kind == URL_SENTINEL || config->target.kind == URL_SENTINEL)
-		return "this version does not ask sentinels; name the master by redis://";
-	if (config->target.kind == URL_CLUSTER)
-		return "this version does not write to clusters; name one server by redis://";
 	return NULL;
 }
 

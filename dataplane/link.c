@@ -77,18 +77,26 @@ static int parts_init(struct link *link, struct core *const *lane_cores)
 	link->log_cursor = log_cursor_add(&link->log);
 	link->snapshot_cursor = log_cursor_add(&link->snapshot_log);
 	uint64_t run = random_run();
-	for (unsigned i = 0; i < link->n_lanes; i++)
+	if (whereabouts_init(&link->source_where, link->core, link->index, "source",
+			     &config->source, set,
+			     set->prefer_replica == PREFER_REPLICA_YES) ||
+	    whereabouts_init(&link->target_where, link->core, link->index, "target",
+			     &config->target, set, false))
+		return -1;
+	for (unsigned i = 0; i < link->n_lanes; i++) {
 		if (lane_init(&link->lanes[i], i, link->n_lanes, link->lanes, config,
 			      &link->slot->lanes[i], lane_cores[i], link->core, link->park, run))
 			return -1;
+		seek_init(&link->lanes[i].seek, &link->target_where);
+	}
 	place_init(&link->place, set, link->lanes, link->n_lanes);
 	snprintf(link->place.marker.site, sizeof(link->place.marker.site), "%s",
 		 config->site[0] ? config->site : "-");
 	source_init(&link->source, link->core, config, link_counters(link), &link->log,
-		    &link->snapshot_log);
-	probe_init(&link->probe, link->core, &config->source);
-	lifetimes_init(&link->lifetimes, link->core, &config->target);
-	sweep_init(&link->sweep, link->core, &config->target, link_counters(link));
+		    &link->snapshot_log, &link->source_where);
+	probe_init(&link->probe, link->core, &link->source_where);
+	lifetimes_init(&link->lifetimes, link->core, &link->target_where);
+	sweep_init(&link->sweep, link->core, &link->target_where, link_counters(link));
 	link_databases(config, &link->sweep.dbs_synced);
 	link->sweep.slots.wanted = link->group ? link->slots : NULL;
 	link_databases(config, &link->snapshot.dbs);
@@ -97,7 +105,9 @@ static int parts_init(struct link *link, struct core *const *lane_cores)
 		      &link->sweep.keys, &link->route.holds, link->park);
 	if (link_point_open(link))
 		return -1;
-	return route_init(&link->route, &link->log, &link->place, link_counters(link), config);
+	if (route_init(&link->route, &link->log, &link->place, link_counters(link), config))
+		return -1;
+	return link_cluster_init(link);
 }
 
 struct link *link_new(struct core *core, uint32_t index, struct link_slot *slot,
@@ -140,8 +150,11 @@ void link_free(struct link *link)
 	lifetimes_fini(&link->lifetimes);
 	snapshot_fini(&link->snapshot);
 	route_fini(&link->route);
+	link_cluster_fini(link);
 	for (unsigned i = 0; i < link->n_lanes; i++)
 		lane_fini(&link->lanes[i]);
+	whereabouts_fini(&link->source_where);
+	whereabouts_fini(&link->target_where);
 	park_fini(&link->own_park);
 	log_fini(&link->log);
 	log_fini(&link->snapshot_log);
@@ -562,6 +575,11 @@ bool link_turn(void *task, const struct clock_reading *now, uint64_t *deadline_n
 	if (link->stage < LINK_CLOSING) {
 		if (link->stage != LINK_RESETTING)
 			place_collect(&link->place);
+		// A replica that is behind what we hold could not go on with it.
+		link->source_where.need_offset = link->source.replid[0] ? link->log.tail : 0;
+		whereabouts_turn(&link->source_where, now, deadline_ns);
+		whereabouts_turn(&link->target_where, now, deadline_ns);
+		link_cluster_turn(link, deadline_ns);
 		more = source_turn(&link->source, now,
 				   counter_get(&link_counters(link)->frontier_offset), deadline_ns);
 		probe_turn(&link->probe, now, deadline_ns);

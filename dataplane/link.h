@@ -27,6 +27,7 @@
 #include "dataplane/route/snapshot.h"
 #include "dataplane/source/probe.h"
 #include "dataplane/source/source.h"
+#include "dataplane/topology/whereabouts.h"
 #include "drivers/replace.h"
 
 enum link_stage {
@@ -55,6 +56,9 @@ struct link {
 	unsigned log_cursor, snapshot_cursor;
 	char log_text[LOG_TEXT_LEN];  // what log_init() said, not told yet
 	int log_rc;                   // why it failed, or 0
+	struct whereabouts source_where, target_where;
+	struct cluster_topology *target_map; // of a target that is a cluster, else NULL
+	struct gather gather;                // likewise
 	struct source source;
 	struct probe probe;
 	struct place place;

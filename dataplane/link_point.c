@@ -68,10 +68,13 @@ void link_point_close(struct link *link)
 // Whether every lane has answered a marker since the stream began.
 static bool markers_stand(const struct link *link)
 {
-	for (unsigned i = 0; i < link->n_lanes; i++)
-		if (atomic_load_explicit(&link->lanes[i].done_seq, memory_order_relaxed) <
-		    link->stream_seq[i])
+	for (unsigned i = 0; i < link->n_lanes; i++) {
+		const struct lane *l = &link->lanes[i];
+		_Atomic uint64_t *seq = (_Atomic uint64_t *)(l->cluster ? &l->marked_seq
+									: &l->done_seq);
+		if (atomic_load_explicit(seq, memory_order_relaxed) < link->stream_seq[i])
 			return false;
+	}
 	return true;
 }
 

@@ -60,3 +60,11 @@ void link_publish(struct link *link);
 void link_log(struct link *link, enum event_level level, const char *text);
 void link_note(struct link *link, enum event_level level, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+
+// link_cluster.c: nothing of it does anything unless the target is a cluster
+int link_cluster_init(struct link *link); // @return 0, or -1
+void link_cluster_fini(struct link *link);
+void link_cluster_turn(struct link *link, uint64_t *deadline_ns);
+
+// What it waits for, "" for nothing.
+const char *link_cluster_waiting(const struct link *link);

@@ -102,6 +102,8 @@ static void feed_hold(struct link *link, unsigned i, const struct resume_point *
 	const struct lane *first = &link->lanes[0];
 	const struct chain *chain = &link->point.chain;
 	struct feed *feed = &link->place.feeds[i];
+	if (first->cluster)
+		return; // its markers never say more than was answered
 	for (unsigned k = 0; k < first->n_found; k++) {
 		const struct lane_found *f = &first->found[k];
 		if (f->first_slot != slots_first(i, link->n_lanes) ||
@@ -145,6 +147,7 @@ static bool link_resume(struct link *link)
 	struct resume_facts facts = {
 		.found = first->found,
 		.n_found = first->n_found,
+		.owner = first->found_owner,
 		.n_keys = first->n_keys,
 		.saved = link->point_known ? &link->point : NULL,
 		.chain = &link->point.chain,
@@ -230,6 +233,8 @@ void link_join(struct link *link, bool resumes)
 	bool stays = resumes && link->source_stays;
 	link->source_stays = false;
 	link->stage = LINK_JOINING;
+	if (link->group && !stays)
+		group_choose_node(link->group, link, !resumes);
 	if (!stays)
 		source_open(&link->source, !resumes);
 	if (resumes)
@@ -251,6 +256,8 @@ static int epoch_put(struct link *link)
 		return -ENOMEM;
 	struct span name = {key, marker_epoch_key(key, link->config->name)};
 	int rc = batch_item_begin(b, r->routed, 0, ITEM_INTERNAL);
+	if (!rc)
+		b->items[b->n_items - 1].slot = key_slot(name);
 	rc = rc ? rc : batch_head(b, 3);
 	rc = rc ? rc : batch_arg(b, SPAN_LIT("SET"), false);
 	rc = rc ? rc : batch_arg(b, name, false);

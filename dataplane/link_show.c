@@ -90,6 +90,8 @@ static void waiting_publish(struct link *link)
 		waiting = giant->waiting;
 		deadline = giant->waiting_since_ms + link->config->settings.wait_timeout;
 	}
+	if (!*waiting)
+		waiting = link_cluster_waiting(link);
 	if (!*waiting && link->stage == LINK_SWEEPING)
 		waiting = link->sweep.error;
 	if (!*waiting && link->stage == LINK_ASKING)
@@ -129,6 +131,9 @@ void link_publish(struct link *link)
 	shared_text_set(&state->delivery, delivery_text(link));
 	shared_text_set(&state->replid, link->source.replid);
 	shared_text_set(&state->source_version, link->probe.version.text);
+	char at[TEXT_LEN];
+	shared_text_set(&state->source_at, whereabouts_told(&link->source_where, at));
+	shared_text_set(&state->target_at, whereabouts_told(&link->target_where, at));
 	if (atomic_load_explicit(&link->lanes[0].state, memory_order_acquire) == LANE_READY)
 		shared_text_set(&state->target_version, link->lanes[0].version.text);
 	uint64_t offset = link->probe.offset > link->log.tail ? link->probe.offset : link->log.tail;

@@ -114,18 +114,21 @@ static bool history_find(const struct resume_facts *facts, const struct marker *
 	return false;
 }
 
-static void held_collect(const struct resume_facts *facts, uint64_t *held, struct resume_point *at)
+// @param of_slots  the markers of single slots, or all others
+static void held_collect(const struct resume_facts *facts, bool of_slots, uint64_t *held,
+			 struct resume_point *at)
 {
-	for (unsigned slot = 0; slot < SLOT_COUNT; slot++)
-		held[slot] = UINT64_MAX; // not known
 	for (unsigned i = 0; i < facts->n_found; i++) {
 		const struct lane_found *f = &facts->found[i];
 		const struct marker *m = &f->marker;
-		if (!resume_counts(m, at->replid, facts->chain))
+		if (f->of_slot != of_slots || !resume_counts(m, at->replid, facts->chain))
 			continue;
-		for (unsigned slot = f->first_slot; slot <= f->last_slot; slot++)
+		for (unsigned slot = f->first_slot; slot <= f->last_slot; slot++) {
+			if (facts->owner && !of_slots && facts->owner[slot] != f->node)
+				continue;
 			if (held[slot] == UINT64_MAX || held[slot] < m->offset)
 				held[slot] = m->offset;
+		}
 		if (m->offset > at->held_end)
 			at->held_end = m->offset;
 	}
@@ -149,7 +152,8 @@ static int32_t database_at(const struct resume_facts *facts, const struct resume
 {
 	for (unsigned i = 0; i < facts->n_found; i++) {
 		const struct marker *m = &facts->found[i].marker;
-		if (m->offset == at->offset && resume_counts(m, at->replid, facts->chain))
+		if (!facts->found[i].of_slot && m->offset == at->offset &&
+		    resume_counts(m, at->replid, facts->chain))
 			return m->db;
 	}
 	return 0;
@@ -198,8 +202,11 @@ void resume_find(const struct resume_facts *facts, uint64_t *held, struct resume
 	}
 	if (!witnesses_agree(facts, m, at) || !history_find(facts, m, at))
 		return;
-	held_collect(facts, held, at);
+	for (unsigned slot = 0; slot < SLOT_COUNT; slot++)
+		held[slot] = UINT64_MAX; // not known
+	held_collect(facts, false, held, at);
 	at->offset = held_lowest(held);
+	held_collect(facts, true, held, at);
 	if (at->offset == UINT64_MAX) {
 		full(at, "the markers in the target do not cover every slot, or are of several "
 			 "histories");

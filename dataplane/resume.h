@@ -29,9 +29,13 @@ struct resume_point {
 };
 
 // What is known.
+//
+// In a cluster the place to go on is told by claims alone, each for the slots of its own node:
+// where the marker of a slot ends no command need begin.
 struct resume_facts {
 	const struct lane_found *found; // the markers in the target
 	unsigned n_found;
+	const uint16_t *owner;          // of a cluster: which node owns each slot; else NULL
 	uint64_t n_keys;                // of the target, our own too
 	const struct checkpoint *saved; // NULL: there is none to be trusted
 	const struct chain *chain;      // of the stream's ids, empty when none are known

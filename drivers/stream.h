@@ -18,7 +18,7 @@
 #include <sys/uio.h>
 
 #include "parsers/span.h"
-#include "tls/tls.h"
+#include "drivers/tls/tls.h"
 
 // Over which network. A loop of our own TCP serves both, one of the kernel only its own.
 enum stream_net { STREAM_KERNEL, STREAM_OWN };

@@ -18,6 +18,7 @@
 
 #include "ctrl/check/client_cluster.h"
 #include "ctrl/check/client_wire.h"
+#include "ctrl/check/sentinel.h"
 #include "ctrl/endpoint.h"
 #include "parsers/psync.h"
 #include "parsers/tls_record.h"
@@ -117,13 +118,10 @@ static int login(struct client *c, const struct endpoint *e, struct failure *f)
 	return 0;
 }
 
-int client_open(struct client *c, const struct endpoint *e, const char *who, struct failure *f)
+// @param e  one server
+static int server_open(struct client *c, const struct endpoint *e, struct failure *f)
 {
-	*c = (struct client){.fd = -1, .who = who};
 	endpoint_text(e, c->url);
-	if (e->kind == URL_CLUSTER || e->kind == URL_SENTINEL)
-		return failure_set(f, ERROR_URL, "%s: this version cannot ask %s", who,
-				   e->kind == URL_CLUSTER ? "clusters" : "sentinels");
 	c->replies = resp_replies_new();
 	if (!c->replies)
 		return failure_set(f, ERROR_MEMORY, "no memory for a connection");
@@ -132,6 +130,20 @@ int client_open(struct client *c, const struct endpoint *e, const char *who, str
 	rc = rc ? rc : login(c, e, f);
 	if (rc)
 		client_close(c);
+	return rc;
+}
+
+int client_open(struct client *c, const struct endpoint *e, const char *who, struct failure *f)
+{
+	*c = (struct client){.fd = -1, .who = who};
+	if (e->kind == URL_CLUSTER)
+		return failure_set(f, ERROR_URL, "%s: this version cannot ask clusters", who);
+	if (e->kind != URL_SENTINEL)
+		return server_open(c, e, f);
+	struct endpoint at;
+	int rc = sentinel_find(e, who, &at, f);
+	rc = rc ? rc : server_open(c, &at, f);
+	explicit_bzero(&at, sizeof(at));
 	return rc;
 }
 

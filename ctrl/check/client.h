@@ -12,7 +12,7 @@
 #include "ctrl/failure.h"
 #include "dataplane/contract/contract.h"
 #include "parsers/resp.h"
-#include "tls/tls.h"
+#include "drivers/tls/tls.h"
 
 #define CLIENT_CONNECT_MS 5000
 #define CLIENT_SILENCE_MS 60000 // longest wait for the next bytes of a reply
@@ -39,7 +39,8 @@ struct client {
 	const struct endpoint *seeds;   // of the cluster; borrowed
 };
 
-// Connect, log in and see whether a Redis answers.
+// Connect, log in and see whether a Redis answers. Of sentinels it is the master that they name
+// now.
 //
 // @param who  kept
 // @return     0, or -1: RESOLVE, CONNECT, TLS, AUTH, NOPERM, NOT_REDIS

@@ -13,6 +13,7 @@
 #include "ctrl/cli/job.h"
 #include "ctrl/cli/verbs.h"
 #include "ctrl/clock.h"
+#include "ctrl/check/sentinel.h"
 #include "ctrl/daemon/daemon_config.h"
 #include "ctrl/doctor/examination.h"
 #include "ctrl/doctor/host.h"
@@ -168,6 +169,9 @@ static int servers_examine(const struct options *o, struct failure *f)
 	if (!t)
 		return failure_set(f, ERROR_MEMORY, "no memory for an examination");
 	int rc = job_read(o, NULL, o->args[0], o->args[1], &c, f);
+	// What is looked at, and written to, is the same server throughout.
+	rc = rc ? rc : sentinel_settle(&c.source, "the source", f);
+	rc = rc ? rc : sentinel_settle(&c.target, "the target", f);
 	rc = rc ? rc : examination_run(&c, &t->findings, f);
 	if (rc == 0) {
 		int probe_rc = o->probe ? probe(o, &c, t, &failure) : 0;

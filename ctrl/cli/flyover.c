@@ -224,6 +224,7 @@ int main(int argc, char **argv)
 	int rc;
 	if (!words)
 		return 1;
+	secret_forbid_core();
 	if (argc < 2) {
 		help_print(stderr);
 		return error_row(ERROR_USAGE)->exit_code;

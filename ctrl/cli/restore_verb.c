@@ -197,6 +197,7 @@ static int source_name(struct restore *r, struct failure *f)
 	int len = snprintf(r->socket, sizeof(r->socket), "%.4095s/" RESTORE_SOCKET,
 			   whole ? whole : r->sync.state_dir);
 	free(whole);
+	e->kind = URL_UNIX;
 	if (len < (int)sizeof(e->path)) {
 		memcpy(e->path, r->socket, (size_t)len + 1);
 		return 0;

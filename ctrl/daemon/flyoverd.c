@@ -16,6 +16,7 @@
 #include "ctrl/clock.h"
 #include "ctrl/daemon/credentials.h"
 #include "ctrl/daemon/daemon.h"
+#include "ctrl/secret.h"
 
 #define PRIVATE_LOCK_WAIT_MS 5000
 
@@ -292,6 +293,7 @@ int main(int argc, char **argv)
 	struct daemon *d = calloc(1, sizeof(*d));
 	if (!d)
 		return 1;
+	secret_forbid_core();
 	d->loop.epoll_fd = -1;
 	d->api.listener.fd = d->signals.fd = d->supervisor.process.fd = d->supervisor.shared.fd =
 		-1;

@@ -183,6 +183,9 @@ json_t *link_status(const struct daemon *d, unsigned i)
 	json_object_set_new(o, "versions",
 			    json_pack("{s:o, s:o}", "source", shared_json(&state->source_version),
 				      "target", shared_json(&state->target_version)));
+	json_object_set_new(o, "at",
+			    json_pack("{s:o, s:o}", "source", shared_json(&state->source_at),
+				      "target", shared_json(&state->target_at)));
 	json_object_set_new(o, "io", shared_json(&state->io));
 	json_object_set_new(o, "disk", shared_json(&state->disk));
 	set_int(o, "started_ms", counter_get(&state->started_ms));

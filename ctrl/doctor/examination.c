@@ -10,9 +10,10 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "ctrl/check/sentinel.h"
 #include "ctrl/doctor/gather.h"
 #include "ctrl/doctor/rows.h"
-#include "tls/tls.h"
+#include "drivers/tls/tls.h"
 
 struct examination {
 	_Atomic unsigned holders; // the one who started it, and the thread
@@ -48,8 +49,12 @@ static void stage_reach(struct examination *e, enum examination_stage stage)
 static int examine(struct examination *e, struct gather *g)
 {
 	struct facts *k = &e->facts;
+	gather_init(g, k);
+	if (sentinel_settle(&e->config.source, "the source", &e->failure) ||
+	    sentinel_settle(&e->config.target, "the target", &e->failure))
+		return -1;
 	facts_init(k, &e->config);
-	if (gather_open(g, &e->config, k, &e->failure))
+	if (gather_open(g, &e->config, &e->failure))
 		return -1;
 	rows_run(STAGE_INFO, k, &e->findings);
 	stage_reach(e, EXAMINATION_ASKS);

@@ -69,11 +69,16 @@ static int masters_take(struct client *c, struct server_facts *s, struct failure
 	return 0;
 }
 
-int gather_open(struct gather *g, const struct link_config *c, struct facts *k, struct failure *f)
+void gather_init(struct gather *g, struct facts *k)
 {
 	memset(g, 0, sizeof(*g));
 	g->facts = k;
 	g->source.fd = g->target.fd = -1;
+}
+
+int gather_open(struct gather *g, const struct link_config *c, struct failure *f)
+{
+	struct facts *k = g->facts;
 	if (side_open(&g->source, &c->source, &k->source, SOURCE_RIGHTS, f) ||
 	    side_open(&g->target, &c->target, &k->target, TARGET_RIGHTS, f))
 		return -1;

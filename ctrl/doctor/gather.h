@@ -14,12 +14,14 @@ struct gather {
 	uint64_t sampled_ms; // mono clock of the first sample
 };
 
-// Connect to both and ask for INFO.
-//
 // @param g  filled, to be given to gather_close() in any case
-// @param k  after facts_init()
-// @return   0, or -1 with f
-int gather_open(struct gather *g, const struct link_config *c, struct facts *k, struct failure *f);
+// @param k  what is found goes there
+void gather_init(struct gather *g, struct facts *k);
+
+// Connect to both and ask for INFO. The facts have had their facts_init().
+//
+// @return 0, or -1 with f
+int gather_open(struct gather *g, const struct link_config *c, struct failure *f);
 
 // CONFIG, modules, markers, rights. @return 0, or -1 with f
 int gather_ask(struct gather *g, struct failure *f);

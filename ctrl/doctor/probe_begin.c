@@ -18,7 +18,8 @@ static int facts_ask(struct probe *p)
 	if (!g)
 		return failure_set(p->failure, ERROR_MEMORY, "no memory for a probe");
 	facts_init(&p->facts, p->config);
-	int rc = gather_open(g, p->config, &p->facts, p->failure);
+	gather_init(g, &p->facts);
+	int rc = gather_open(g, p->config, p->failure);
 	gather_close(g);
 	free(g);
 	return rc;

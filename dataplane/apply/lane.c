@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dataplane/apply/cluster_lane.h"
 #include "parsers/slot.h"
 
 #define BACKOFF_FIRST_NS 50000000ull
@@ -57,10 +58,14 @@ void lane_fini(struct lane *l)
 	lane_drop(l);
 	for (unsigned i = 0; l->pool && i < LANE_BATCHES; i++)
 		batch_fini(&l->pool[i]);
+	cluster_lane_free(l->cluster);
 	free(l->pool);
 	free(l->found);
+	free(l->found_owner);
+	l->cluster = NULL;
 	l->pool = NULL;
 	l->found = NULL;
+	l->found_owner = NULL;
 	ring_fini(&l->to_lane);
 	ring_fini(&l->from_lane);
 }
@@ -101,15 +106,14 @@ struct server_version lane_release(const struct lane *l)
 
 void lane_drop(struct lane *l)
 {
+	if (l->cluster)
+		cluster_lane_drop(l->cluster);
 	if (l->stream)
 		stream_close(l->stream);
 	l->stream = NULL;
 	resp_replies_free(l->hello);
 	l->hello = NULL;
-	free(l->big_reply);
-	l->big_reply = NULL;
-	l->big_reply_len = l->big_reply_max = 0;
-	l->n_replies = 0;
+	inbox_reset(&l->inbox);
 	relief_reset(l);
 	if (l->client_id)
 		l->old_client_id = l->client_id;
@@ -209,17 +213,26 @@ void lane_lost(struct lane *l, const char *why)
 
 static void lane_connect(struct lane *l)
 {
-	const struct endpoint *e = &l->config->target;
-	struct stream_peer peer = endpoint_peer(e);
-	int rc = stream_connect(l->core->loop, &peer, &l->stream);
+	int rc = seek_connect(&l->seek, l->core, l->now.mono_ns, &l->stream);
+	l->seeks = rc == -EAGAIN;
+	if (l->seeks)
+		return;
 	if (rc) {
-		lane_back_off(l, rc == -EHOSTUNREACH ? ERROR_RESOLVE : ERROR_CONNECT,
-			      "cannot connect to the target %s%s: %s", e->host, e->path,
-			      rc == -EHOSTUNREACH ? "the name does not resolve" : strerror(-rc));
+		lane_back_off(l, l->seek.error, "%s", l->seek.why);
 		return;
 	}
 	l->hello_deadline_ns = l->now.mono_ns + l->config->settings.connect_timeout * MS_NS;
 	atomic_store_explicit(&l->state, LANE_CONNECTING, memory_order_relaxed);
+}
+
+// The sentinels name another master: the former one takes writes that nobody will keep.
+static void lane_follow(struct lane *l)
+{
+	if (!seek_is_moved(&l->seek))
+		return;
+	if (l->stream)
+		lane_back_off(l, ERROR_CONNECT, "the sentinels name another server as the target");
+	l->retry_at_ns = l->now.mono_ns;
 }
 
 // Everything goes back unanswered; the home core knows what to do with it.
@@ -235,6 +248,8 @@ static void lane_give_back(struct lane *l)
 	l->framed_done_seq = l->plain_done_seq = 0;
 	l->refused = l->opened = false;
 	relief_reset(l);
+	if (l->cluster)
+		cluster_lane_forget(l->cluster);
 	// Nobody will send again now what its marker claims too early.
 	if (l->torn_seq)
 		atomic_store_explicit(&l->spoilt, 1, memory_order_release);
@@ -274,23 +289,34 @@ static void lane_take(struct lane *l)
 
 static void lane_connecting(struct lane *l)
 {
-	const struct endpoint *e = &l->config->target;
-	if (l->stream->flags & STREAM_FAILED)
-		lane_back_off(l, lane_stream_error(l), "cannot connect to the target %s%s:%u: %s",
-			      e->host, e->path, e->port, stream_why(l->stream, l->stream->error));
-	else if (l->stream->flags & STREAM_OPEN)
+	char place[TEXT_LEN];
+	if (l->stream->flags & STREAM_FAILED) {
+		seek_failed(&l->seek);
+		lane_back_off(l, lane_stream_error(l), "cannot connect to the target %s: %s",
+			      seek_place(&l->seek, place), stream_why(l->stream, l->stream->error));
+	} else if (l->stream->flags & STREAM_OPEN) {
 		lane_hello_begin(l);
+	}
 }
 
 static void lane_check_hello_deadline(struct lane *l)
 {
-	const struct endpoint *e = &l->config->target;
+	char place[TEXT_LEN];
 	uint32_t state = atomic_load_explicit(&l->state, memory_order_relaxed);
-	if (state != LANE_CLOSED && state != LANE_READY && l->now.mono_ns >= l->hello_deadline_ns)
-		lane_back_off(l, lane_stream_error(l),
-			      "the target %s%s:%u does not answer within connect-timeout%s%s",
-			      e->host, e->path, e->port, l->stream->reason ? ": " : "",
-			      l->stream->reason ? l->stream->reason : "");
+	if (state == LANE_CLOSED || state == LANE_READY || l->now.mono_ns < l->hello_deadline_ns)
+		return;
+	if (state == LANE_CONNECTING)
+		seek_failed(&l->seek);
+	lane_back_off(l, lane_stream_error(l),
+		      "the target %s does not answer within connect-timeout%s%s",
+		      seek_place(&l->seek, place), l->stream->reason ? ": " : "",
+		      l->stream->reason ? l->stream->reason : "");
+}
+
+// @return more to do at once
+static bool cluster_step(struct lane *l, uint64_t *deadline_ns)
+{
+	return lane_wanted_open(l) && cluster_lane_turn(l->cluster, deadline_ns);
 }
 
 static bool lane_step(struct lane *l)
@@ -325,10 +351,14 @@ bool lane_turn(void *lane, const struct clock_reading *now, uint64_t *deadline_n
 	l->now = *now;
 	lane_carry_out_wish(l);
 	lane_take(l);
+	if (l->cluster)
+		return cluster_step(l, deadline_ns);
+	if (lane_wanted_open(l))
+		lane_follow(l);
 	uint32_t before = atomic_load_explicit(&l->state, memory_order_relaxed);
 	bool more = lane_step(l);
 	uint32_t state = atomic_load_explicit(&l->state, memory_order_relaxed);
-	if (state == LANE_CLOSED && lane_wanted_open(l))
+	if (state == LANE_CLOSED && lane_wanted_open(l) && !l->seeks)
 		*deadline_ns = l->retry_at_ns;
 	else if (state != LANE_CLOSED && state != LANE_READY)
 		*deadline_ns = l->hello_deadline_ns;

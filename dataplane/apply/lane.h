@@ -14,17 +14,18 @@
 #pragma once
 
 #include "dataplane/apply/batch.h"
+#include "dataplane/apply/inbox.h"
 #include "dataplane/apply/marker.h"
 #include "dataplane/apply/park.h"
 #include "dataplane/apply/relief.h"
 #include "dataplane/core/core.h"
 #include "dataplane/core/ring.h"
+#include "dataplane/topology/whereabouts.h"
 #include "parsers/reply.h"
 #include "parsers/resp.h"
 #include "parsers/server_version.h"
 
 #define LANE_BATCHES    64 // batches of one lane; a power of two
-#define LANE_REPLY_LEN  (64 * 1024)
 #define LANE_RUN_ID_LEN 41
 
 enum lane_state { LANE_CLOSED, LANE_CONNECTING, LANE_HELLO, LANE_FENCE, LANE_MARKER, LANE_READY };
@@ -54,7 +55,12 @@ enum lane_verdict {
 struct lane_found {
 	struct marker marker;
 	unsigned first_slot, last_slot;
+	// In a cluster:
+	bool of_slot;     // it tells what the slot holds, but not where a command begins
+	uint16_t node;    // it speaks of slots that this one owns, as of lane.found_owner
 };
+
+struct cluster_lane;
 
 // How near the target is to its maxmemory, see caution.c.
 struct caution {
@@ -83,6 +89,9 @@ struct lane {
 	// Between the cores.
 	_Atomic uint64_t done_seq
 		__attribute__((aligned(64))); // writer: lane. all up to it are answered
+	_Atomic uint64_t marked_seq; // writer: lane. markers in the target cover all up to it
+	_Atomic uint64_t low; // writer: lane. of a cluster: the offset that they tell, which holds
+			      // the frontier back; UINT64_MAX: nothing was sent yet
 	_Atomic uint64_t waiters; // lanes that wait for done_seq: they set their bit, we clear
 	_Atomic uint32_t state;          // enum lane_state; writer: lane
 	_Atomic uint32_t verdict; // enum lane_verdict; writer: lane, once error and text are set
@@ -93,12 +102,15 @@ struct lane {
 	_Atomic uint64_t wait_deadline_ms;
 	_Atomic uint32_t wish __attribute__((aligned(64))); // writer: home. generation << 1 | open
 	_Atomic uint32_t phase_snapshot; // writer: home. 1 while a snapshot is loaded
+	_Atomic uint64_t again_until; // writer: home. what begins before it a former life may have
+				      // sent; of a cluster, where that goes again
 
 	// Written by the lane before `verdict` or LANE_READY, read by the home after.
 	enum error_id error;
 	char text[TEXT_LEN];
 	struct lane_found *found; // lane 0: all markers, as of the first READY of the wish; owned
 	unsigned n_found;
+	uint16_t *found_owner; // of a cluster: SLOT_COUNT numbers of nodes; owned; else NULL
 	_Atomic uint64_t server;         // the process at hand, as a hash of its run id
 	_Atomic uint64_t found_server;   // lane 0: the process in which they were found
 	_Atomic uint64_t
@@ -108,6 +120,9 @@ struct lane {
 	uint64_t n_keys;                 // keys in the target at the first READY of the wish
 
 	// The lane's core only.
+	struct cluster_lane *cluster;    // the target is a cluster; NULL: one server
+	struct seek seek;                // where the target is; given by the owner before it runs
+	bool seeks;                      // that is being asked
 	struct stream *stream;
 	uint32_t queue[LANE_BATCHES];    // ring of handles: oldest unanswered first
 	unsigned head, n_queued, n_sent; // n_sent: begun to be sent; the last one perhaps in part
@@ -131,10 +146,7 @@ struct lane {
 	struct caution caution;
 	uint64_t torn_seq;               // it took batches up to here but refused one before: the
 					 // marker says too much, until they were all answered again
-	char replies[LANE_REPLY_LEN];
-	size_t n_replies;
-	char *big_reply;                 // when one reply exceeds `replies`
-	size_t big_reply_len, big_reply_max;
+	struct inbox inbox;              // replies that are not whole yet
 	struct resp_replies *hello;      // replies of the handshake
 	unsigned hello_step;
 	unsigned n_hellos;               // connections so far
@@ -224,6 +236,14 @@ void lane_send_rewind(struct lane *l, unsigned from);
 bool lane_replies(struct lane *l);
 void lane_replies_reset(struct lane *l);
 void lane_batch_done(struct lane *l, bool skipped);
+// The oldest batch goes back to the home core, and its commands have their fates.
+void lane_hand_back(struct lane *l, uint64_t n_parked, bool skipped);
+// Keep a command that was refused for good. @return how many are parked by it; the lane may have
+// failed
+unsigned lane_item_park(struct lane *l, const struct batch *b, int item, struct span line);
+// End the link with a refusal that a person has to mend. @param item  -1: of the batch as a whole
+void lane_refused_for_good(struct lane *l, const struct batch *b, int item, enum error_id error,
+			   struct span line);
 
 // lane.c
 void lane_fail(struct lane *l, enum error_id error, const char *format, ...)

@@ -4,6 +4,7 @@
 //   [AUTH] CLIENT SETNAME, CLIENT ID, INFO, MULTI, EXEC  -> who is there, may we do what we need
 //   [CLIENT LIST]                                        -> our id, where CLIENT ID is not known
 //   [CLIENT KILL ID old] GET marker                      -> what does it hold
+#include "dataplane/apply/hello.h"
 #include "dataplane/apply/lane.h"
 
 #include <errno.h>
@@ -34,8 +35,6 @@ enum hello_step {
 	STEP_END,
 };
 
-#define CLIENT_NAME_LEN (NAME_LEN + 64)
-
 #define PUT(...) (n += RESP_WRITE(out + n, sizeof(out) - n, __VA_ARGS__))
 
 // The handshake is small and the stream is fresh: what does not fit at once is a failure.
@@ -51,8 +50,7 @@ static void hello_write(struct lane *l, const char *p, size_t len)
 // No two connections have the same name, so that CLIENT LIST can tell which one is ours.
 static void client_name(const struct lane *l, char name[CLIENT_NAME_LEN])
 {
-	snprintf(name, CLIENT_NAME_LEN, "flyover:%s:%llx:%u.%u", l->config->name,
-		 (unsigned long long)l->run, l->index, l->n_hellos);
+	hello_name(name, l->config->name, l->run, l->index, l->n_hellos);
 }
 
 void lane_hello_begin(struct lane *l)
@@ -68,15 +66,7 @@ void lane_hello_begin(struct lane *l)
 		return;
 	}
 	l->hello_step = e->has_password ? STEP_AUTH : STEP_SETNAME;
-	if (e->has_password && e->user[0])
-		PUT("AUTH", e->user, e->password);
-	else if (e->has_password)
-		PUT("AUTH", e->password);
-	PUT("CLIENT", "SETNAME", name);
-	PUT("CLIENT", "ID");
-	PUT("INFO");
-	PUT("MULTI");
-	PUT("EXEC");
+	n = hello_compose(out, sizeof(out), e, name);
 	atomic_store_explicit(&l->state, LANE_HELLO, memory_order_relaxed);
 	hello_write(l, out, n);
 	explicit_bzero(out, sizeof(out));
@@ -164,53 +154,29 @@ static void own_id_ask(struct lane *l)
 	hello_write(l, out, n);
 }
 
-// "id=7 addr=.. name=.. .." a line.
 static void own_id_take(struct lane *l, const struct resp_value *list)
 {
-	char name[CLIENT_NAME_LEN], ours[CLIENT_NAME_LEN + 8];
+	char name[CLIENT_NAME_LEN];
 	client_name(l, name);
-	snprintf(ours, sizeof(ours), " name=%s ", name);
-	if (list->type != RESP_STRING)
-		return;
-	const char *at = memmem(list->text.p, list->text.len, ours, strlen(ours));
-	while (at && at > list->text.p && at[-1] != '\n')
-		at--;
-	if (at && !strncmp(at, "id=", 3))
-		l->client_id = span_digits((struct span){at + 3, 20});
+	if (list->type == RESP_STRING)
+		l->client_id = hello_own_id(list->text, name);
 }
 
-// Connections of former lives have our name but another run: whatever of them the server still
-// holds must not run any more.
-//
-// @param kill  close them, or only count
-// @return how many there are
-static unsigned strangers_find(struct lane *l, struct span list, bool kill)
+static void stranger_kill(void *lane, uint64_t id)
 {
-	char ours[NAME_LEN + 16], run[24], id[24], out[128];
-	int ours_len = snprintf(ours, sizeof(ours), " name=flyover:%s:", l->config->name);
-	unsigned found = 0;
-	snprintf(run, sizeof(run), "%llx:", (unsigned long long)l->run);
-	for (const char *p = list.p, *end = list.p + list.len, *next; p < end && l->stream;
-	     p = next) {
-		next = memchr(p, '\n', (size_t)(end - p));
-		next = next ? next + 1 : end;
-		const char *name = memmem(p, (size_t)(next - p), ours, (size_t)ours_len);
-		if (!name || !strncmp(name + ours_len, run, strlen(run)) || strncmp(p, "id=", 3))
-			continue;
-		found++;
-		size_t n = 0;
-		struct span number = {p + 3, (size_t)(next - p) - 3};
-		snprintf(id, sizeof(id), "%llu", (unsigned long long)span_digits(number));
-		PUT("CLIENT", "KILL", "ID", id);
-		if (kill)
-			hello_write(l, out, n);
-	}
-	return found;
+	struct lane *l = lane;
+	char text[24], out[128];
+	size_t n = 0;
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)id);
+	PUT("CLIENT", "KILL", "ID", text);
+	if (l->stream)
+		hello_write(l, out, n);
 }
 
 static void fence_decide(struct lane *l, const struct resp_value *list)
 {
-	if (l->was_marked || (list->type == RESP_STRING && strangers_find(l, list->text, false))) {
+	if (l->was_marked || (list->type == RESP_STRING &&
+	     hello_strangers(list->text, l->config->name, l->run, NULL, NULL))) {
 		fence_ask(l);
 		return;
 	}
@@ -240,30 +206,11 @@ static void founds_take(struct lane *l, const struct resp_value *v, unsigned n)
 
 // ---- INFO
 
-// Keys in the databases that the link fills.
-static uint64_t info_keys(const struct lane *l, struct span info)
-{
-	uint64_t keys = 0;
-	char name[16], value[96];
-	struct db_map dbs;
-	link_databases(l->config, &dbs);
-	for (int db = 0; db < 64; db++) {
-		unsigned long long n;
-		if (!db_map_reaches(&dbs, db))
-			continue;
-		snprintf(name, sizeof(name), "db%d", db);
-		if (info_field(info, name, value, sizeof(value)) &&
-		    sscanf(value, "keys=%llu", &n) == 1)
-			keys += n;
-	}
-	return keys;
-}
-
 static void not_redis(struct lane *l)
 {
-	const struct endpoint *e = &l->config->target;
-	lane_fail(l, ERROR_NOT_REDIS, "what answers at the target %s%s:%u is no Redis server",
-		  e->host, e->path, e->port);
+	char place[TEXT_LEN];
+	lane_fail(l, ERROR_NOT_REDIS, "what answers at the target %s is no Redis server",
+		  seek_place(&l->seek, place));
 }
 
 static void info_take(struct lane *l, const struct resp_value *v)
@@ -286,7 +233,7 @@ static void info_take(struct lane *l, const struct resp_value *v)
 	atomic_store_explicit(&l->server, XXH3_64bits(run_id, strlen(run_id)),
 			      memory_order_relaxed);
 	if (!l->opened)
-		l->n_keys = info_keys(l, info);
+		l->n_keys = hello_keys(info, l->config);
 }
 
 // ---- Replies
@@ -306,14 +253,14 @@ static void hello_error(struct lane *l, struct span line)
 
 static void hello_settle(struct lane *l)
 {
-	const struct endpoint *e = &l->config->target;
+	char place[TEXT_LEN];
+	seek_place(&l->seek, place);
 	if (l->is_cluster)
 		lane_fail(l, ERROR_CONFIG,
-			  "the target %s%s:%u is a cluster node, which redis:// does not write to",
-			  e->host, e->path, e->port);
+			  "the target %s is a cluster node, which redis:// does not write to",
+			  place);
 	else if (l->is_replica)
-		lane_back_off(l, ERROR_TARGET_READONLY, "the target %s%s:%u is a replica", e->host,
-			      e->path, e->port);
+		lane_back_off(l, ERROR_TARGET_READONLY, "the target %s is a replica", place);
 	else if (!l->index && !l->was_ready)
 		fence_look(l);
 	else if (!l->index && !l->opened)
@@ -452,7 +399,7 @@ static void hello_step(struct lane *l, const struct resp_value *v, unsigned n)
 		break;
 	case STEP_LIST:
 		if (v->type == RESP_STRING)
-			strangers_find(l, v->text, true);
+			hello_strangers(v->text, l->config->name, l->run, stranger_kill, l);
 		if (l->stream)
 			markers_ask(l);
 		break;

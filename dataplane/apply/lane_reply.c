@@ -16,7 +16,6 @@
 #define PAUSE_FIRST_NS  20000000ull
 #define PAUSE_MAX_NS    1000000000ull
 #define MS_NS           1000000ull
-#define BIG_REPLY_LIMIT (1024ull * 1024 * 1024)
 
 static struct batch *batch_at_hand(struct lane *l)
 {
@@ -34,7 +33,7 @@ static void stage_begin(struct lane *l)
 
 void lane_replies_reset(struct lane *l)
 {
-	l->n_replies = 0;
+	inbox_reset(&l->inbox);
 	l->n_passed = 0;
 	l->refused = l->applied_after = false;
 	stage_begin(l);
@@ -59,15 +58,34 @@ static void waiters_ring(struct lane *l)
 			core_wake(l->all[i].core);
 }
 
-static void fates_count(struct lane *l, const struct batch *b)
+static void fates_count(struct lane *l, const struct batch *b, uint64_t n_parked)
 {
 	struct lane_counters *c = l->counters;
-	uint64_t parked = l->n_parked + b->n_withheld;
+	uint64_t parked = n_parked + b->n_withheld;
 	parked = parked < b->n_commands ? parked : b->n_commands;
 	bool snapshot = b->marker.phase == MARKER_SNAPSHOT;
 	counter_add(snapshot ? &c->snapshot_parked : &c->parked_commands, parked);
 	counter_add(snapshot ? &c->snapshot_applied : &c->applied_commands, b->n_commands - parked);
 	counter_add(&c->batches, 1);
+}
+
+void lane_hand_back(struct lane *l, uint64_t n_parked, bool skipped)
+{
+	struct batch *b = lane_batch(l, 0);
+	uint64_t seq = b->seq;
+	fates_count(l, b, n_parked);
+	if (skipped)
+		counter_add(&l->counters->skipped_batches, 1);
+	else
+		latency_count(l, b);
+	ring_push(&l->from_lane, l->queue[l->head % LANE_BATCHES]);
+	l->head++;
+	l->n_queued--;
+	atomic_store(&l->done_seq, seq);
+	if (atomic_load(&l->waiters))
+		waiters_ring(l);
+	if (l->core != l->home)
+		core_wake(l->home);
 }
 
 // The oldest batch has its fate: count it and hand it back.
@@ -76,11 +94,6 @@ static void fates_count(struct lane *l, const struct batch *b)
 void lane_batch_done(struct lane *l, bool skipped)
 {
 	struct batch *b = lane_batch(l, 0);
-	fates_count(l, b);
-	if (skipped)
-		counter_add(&l->counters->skipped_batches, 1);
-	else
-		latency_count(l, b);
 	if (b->framed)
 		l->framed_done_seq = b->seq;
 	else
@@ -91,17 +104,9 @@ void lane_batch_done(struct lane *l, bool skipped)
 		l->n_sent--;
 		l->send_place -= l->send_place > 0;
 	}
-	uint64_t seq = b->seq;
-	if (seq >= l->torn_seq)
+	if (b->seq >= l->torn_seq)
 		l->torn_seq = 0;
-	ring_push(&l->from_lane, l->queue[l->head % LANE_BATCHES]);
-	l->head++;
-	l->n_queued--;
-	atomic_store(&l->done_seq, seq);
-	if (atomic_load(&l->waiters))
-		waiters_ring(l);
-	if (l->core != l->home)
-		core_wake(l->home);
+	lane_hand_back(l, l->n_parked, skipped);
 }
 
 // ---- Refusals
@@ -218,23 +223,23 @@ static const char *command_name(const struct batch *b, unsigned item, char *out,
 	return out;
 }
 
-static void refusal_stop(struct lane *l, enum error_id error, struct span line, int item)
+void lane_refused_for_good(struct lane *l, const struct batch *b, int item, enum error_id error,
+			   struct span line)
 {
 	char name[40] = "";
-	if (item >= 0 && (unsigned)item < batch_at_hand(l)->n_items)
-		command_name(batch_at_hand(l), (unsigned)item, name, sizeof(name));
+	if (item >= 0 && (unsigned)item < b->n_items)
+		command_name(b, (unsigned)item, name, sizeof(name));
 	lane_fail(l, error, "the target refuses %s: %.*s", *name ? name : "a batch", (int)line.len,
 		  line.p);
 }
 
-static void item_park(struct lane *l, int item, struct span line)
+unsigned lane_item_park(struct lane *l, const struct batch *b, int item, struct span line)
 {
-	struct batch *b = batch_at_hand(l);
 	if (item < 0 || (unsigned)item >= b->n_items || b->items[item].kind == ITEM_INTERNAL)
-		return;
+		return 0;
 	if (l->config->settings.on_error == ON_ERROR_STOP) {
-		refusal_stop(l, ERROR_TARGET_REFUSES, line, item);
-		return;
+		lane_refused_for_good(l, b, item, ERROR_TARGET_REFUSES, line);
+		return 0;
 	}
 	bool snapshot = b->marker.phase == MARKER_SNAPSHOT;
 	int rc = park_item(l->park, b, (unsigned)item, snapshot ? "snapshot" : "stream",
@@ -242,7 +247,7 @@ static void item_park(struct lane *l, int item, struct span line)
 	if (rc)
 		lane_fail(l, ERROR_DISK, "cannot park a command in %s: %s", l->park->path,
 			  strerror(-rc));
-	l->n_parked++;
+	return 1;
 }
 
 // An error for the command itself: it ran, or would have, and was refused.
@@ -255,10 +260,10 @@ static void error_at_item(struct lane *l, int item, struct span line)
 		l->refused_here = true;
 		snprintf(l->refusal, sizeof(l->refusal), "%.*s", (int)line.len, line.p);
 	} else if (plain && refusal == REFUSAL_STOP) {
-		refusal_stop(l, error, line, item);
+		lane_refused_for_good(l, batch_at_hand(l), item, error, line);
 		return;
 	} else {
-		item_park(l, item, line);
+		l->n_parked += lane_item_park(l, batch_at_hand(l), item, line);
 	}
 	if (refusal == REFUSAL_MOVE && l->stream)
 		lane_back_off(l, error, "the target says: %.*s", (int)line.len, line.p);
@@ -274,7 +279,7 @@ static void error_at_queueing(struct lane *l, int item, struct span line)
 	snprintf(l->refusal, sizeof(l->refusal), "%.*s", (int)line.len, line.p);
 	l->refused_here = true;
 	if (refusal == REFUSAL_STOP || refusal == REFUSAL_PARK)
-		refusal_stop(l, error, line, item);
+		lane_refused_for_good(l, batch_at_hand(l), item, error, line);
 	else if (refusal == REFUSAL_MOVE)
 		lane_back_off(l, error, "the target says: %.*s", (int)line.len, line.p);
 }
@@ -422,51 +427,11 @@ static size_t replies_eat(struct lane *l, struct span in)
 	return at;
 }
 
-// A reply that does not fit: collect it aside.
-static bool big_reply_grow(struct lane *l)
-{
-	size_t max = l->big_reply_max ? 2 * l->big_reply_max : 4 * LANE_REPLY_LEN;
-	char *more = max <= BIG_REPLY_LIMIT ? realloc(l->big_reply, max) : NULL;
-	if (!more)
-		return false;
-	if (!l->big_reply) {
-		memcpy(more, l->replies, l->n_replies);
-		l->big_reply_len = l->n_replies;
-		l->n_replies = 0;
-	}
-	l->big_reply = more;
-	l->big_reply_max = max;
-	return true;
-}
-
-static void replies_place(struct lane *l, char **at, size_t *len)
-{
-	if (l->big_reply) {
-		*at = l->big_reply + l->big_reply_len;
-		*len = l->big_reply_max - l->big_reply_len;
-	} else {
-		*at = l->replies + l->n_replies;
-		*len = LANE_REPLY_LEN - l->n_replies;
-	}
-}
-
 static void replies_received(struct lane *l, size_t n)
 {
-	char *base = l->big_reply ? l->big_reply : l->replies;
-	size_t *have = l->big_reply ? &l->big_reply_len : &l->n_replies;
-	*have += n;
-	size_t eaten = replies_eat(l, (struct span){base, *have});
-	if (!l->stream)
-		return; // dropped on the way, buffers and all
-	*have -= eaten;
-	memmove(base, base + eaten, *have);
-	if (l->big_reply && *have < LANE_REPLY_LEN / 2) {
-		memcpy(l->replies, l->big_reply, *have);
-		l->n_replies = *have;
-		free(l->big_reply);
-		l->big_reply = NULL;
-		l->big_reply_len = l->big_reply_max = 0;
-	}
+	size_t eaten = replies_eat(l, inbox_received(&l->inbox, n));
+	if (l->stream) // else dropped on the way, buffers and all
+		inbox_eaten(&l->inbox, eaten);
 }
 
 bool lane_replies(struct lane *l)
@@ -474,15 +439,12 @@ bool lane_replies(struct lane *l)
 	uint64_t done = atomic_load_explicit(&l->done_seq, memory_order_relaxed);
 	for (int i = 0; i < READS_PER_TURN && l->stream && (l->stream->flags & STREAM_READABLE);
 	     i++) {
-		char *at;
 		size_t len;
-		replies_place(l, &at, &len);
-		if (!len && !big_reply_grow(l)) {
+		char *at = inbox_space(&l->inbox, &len);
+		if (!at) {
 			lane_fail(l, ERROR_MEMORY, "a reply of the target is longer than 1 GB");
 			break;
 		}
-		if (!len)
-			continue;
 		ssize_t n = stream_read(l->stream, at, len);
 		if (n == -EAGAIN)
 			break;

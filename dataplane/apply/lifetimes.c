@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// lifetimes_turn() -> question_compose() -> socket -> answer_take() -> question_settle()
+// lifetimes_turn() -> node_find() -> question_pick(), question_compose() -> socket -> answer_take()
+// -> question_settle()
 #include "dataplane/apply/lifetimes.h"
 
 #include <errno.h>
@@ -8,16 +9,19 @@
 
 #include "parsers/resp_write.h"
 
-#define RETRY_NS    500000000ull
-#define QUESTION    512  // keys asked at once
-#define CLOCK_SLACK_MS 5 // a server may answer PTTL by a clock that it read a little earlier
-#define HEAD_LEN    64   // of one command beside its key
+#define RETRY_NS       500000000ull
+#define QUESTION       LIFETIMES_QUESTION
+#define WAITS_MAX      20        // for a slot that moves
+#define LEFT_MOVED     INT64_MIN // in the place of an answer
+#define CLOCK_SLACK_MS 5  // a server may answer PTTL by a clock that it read a little earlier
+#define HEAD_LEN       64 // of one command beside its key
 
-void lifetimes_init(struct lifetimes *l, struct core *core, const struct endpoint *target)
+void lifetimes_init(struct lifetimes *l, struct core *core, struct whereabouts *target)
 {
 	memset(l, 0, sizeof(*l));
 	l->core = core;
-	l->endpoint = target;
+	l->endpoint = target->endpoint;
+	seek_init(&l->seek, target);
 }
 
 static void connection_drop(struct lifetimes *l)
@@ -45,7 +49,8 @@ void lifetimes_begin(struct lifetimes *l, struct holds *holds)
 {
 	lifetimes_fini(l);
 	l->holds = holds;
-	l->first = l->end = l->n_kept = l->n_changed = 0;
+	l->first = l->n_picked = l->n_moved = l->n_waits = l->n_kept = l->n_changed = 0;
+	memset(l->asked, 0, sizeof(l->asked));
 	l->retry_at_ns = 0;
 	l->error[0] = l->refusal[0] = 0;
 	l->running = true;
@@ -56,7 +61,7 @@ static void ask_again(struct lifetimes *l, const struct clock_reading *now, cons
 {
 	snprintf(l->error, sizeof(l->error), "%.200s", why);
 	connection_drop(l);
-	l->end = l->first;
+	l->n_picked = 0;
 	l->retry_at_ns = now->mono_ns + RETRY_NS;
 }
 
@@ -89,22 +94,46 @@ static struct span hold_name(const struct lifetimes *l, unsigned i)
 	return (struct span){l->holds->names + l->holds->all[i].at, l->holds->all[i].len};
 }
 
-// Holds [first, end) are of one database. @return bytes that asking for them takes at most
-static size_t question_size(struct lifetimes *l)
+static bool is_asked(const struct lifetimes *l, unsigned i)
+{
+	return l->asked[i / 64] >> i % 64 & 1;
+}
+
+// The node that owns the slot of a hold. @return NULL: nobody does
+static const struct cluster_node *owner_of(const struct lifetimes *l, unsigned i)
+{
+	const struct cluster_map *map = cluster_topology_map(l->topology);
+	uint16_t owner = map ? map->owner[key_slot(hold_name(l, i))] : CLUSTER_NONE;
+	return owner == CLUSTER_NONE ? NULL : &map->nodes[owner];
+}
+
+// Whether the server at hand is to be asked for a hold.
+static bool is_here(const struct lifetimes *l, unsigned i)
+{
+	const struct cluster_node *node = l->topology ? owner_of(l, i) : NULL;
+	return !l->topology || (node && node->port == l->port && !strcmp(node->host, l->host));
+}
+
+// The next holds that this server has, of one database. @return bytes that asking for them takes at
+// most
+static size_t question_pick(struct lifetimes *l)
 {
 	size_t need = 4 * HEAD_LEN;
 	int32_t db = l->holds->all[l->first].db;
-	for (l->end = l->first; l->end < l->holds->n && l->end - l->first < QUESTION &&
-				l->holds->all[l->end].db == db;
-	     l->end++)
-		need += l->holds->all[l->end].len + HEAD_LEN;
+	l->n_picked = 0;
+	for (unsigned i = l->first; i < l->holds->n && l->n_picked < QUESTION; i++) {
+		if (l->holds->all[i].db != db || is_asked(l, i) || !is_here(l, i))
+			continue;
+		need += l->holds->all[i].len + HEAD_LEN;
+		l->picked[l->n_picked++] = i;
+	}
 	return need;
 }
 
 static bool question_compose(struct lifetimes *l)
 {
 	char db[16];
-	size_t need = question_size(l);
+	size_t need = question_pick(l);
 	if (need > l->out_max) {
 		char *more = realloc(l->out, need);
 		if (!more)
@@ -122,28 +151,54 @@ static bool question_compose(struct lifetimes *l)
 	l->n_skip++;
 	out_words(l, SPAN_LIT("SELECT"), (struct span){db, (size_t)n});
 	out_words(l, SPAN_LIT("TIME"), (struct span){NULL, 0});
-	for (unsigned i = l->first; i < l->end; i++)
-		out_words(l, SPAN_LIT("PTTL"), hold_name(l, i));
+	for (unsigned i = 0; i < l->n_picked; i++)
+		out_words(l, SPAN_LIT("PTTL"), hold_name(l, l->picked[i]));
 	out_words(l, SPAN_LIT("TIME"), (struct span){NULL, 0});
 	return true;
 }
 
 // ---- The answer
 
-// Both TIMEs are known: who has the expiry that was set?
-static void question_settle(struct lifetimes *l, int64_t answered_ms)
+// One key of it. A slot that does not come to rest cannot be waited for without end.
+static void hold_settle(struct lifetimes *l, unsigned i, int64_t left, int64_t answered_ms)
 {
-	for (unsigned i = l->first; i < l->end; i++) {
-		struct hold *hold = &l->holds->all[i];
-		int64_t left = l->left_ms[i - l->first];
-		bool stands = left >= 0 && hold->set_at_ms >= l->asked_ms + left - CLOCK_SLACK_MS &&
-			      hold->set_at_ms <= answered_ms + left + CLOCK_SLACK_MS;
-		if (!stands)
-			hold_end(l->holds, hold);
-		l->n_kept += stands;
-		l->n_changed += !stands;
+	struct hold *hold = &l->holds->all[i];
+	if (left == LEFT_MOVED && l->n_waits < WAITS_MAX) {
+		l->n_moved++;
+		return;
 	}
-	l->first = l->end;
+	bool stands = left >= 0 && hold->set_at_ms >= l->asked_ms + left - CLOCK_SLACK_MS &&
+		      hold->set_at_ms <= answered_ms + left + CLOCK_SLACK_MS;
+	if (!stands)
+		hold_end(l->holds, hold);
+	l->n_kept += stands;
+	l->n_changed += !stands;
+	l->asked[i / 64] |= 1ull << i % 64;
+}
+
+// Both TIMEs are known: who has the expiry that was set?
+static void question_settle(struct lifetimes *l, const struct clock_reading *now,
+			    int64_t answered_ms)
+{
+	l->n_moved = 0;
+	for (unsigned i = 0; i < l->n_picked; i++)
+		hold_settle(l, l->picked[i], l->left_ms[i], answered_ms);
+	while (l->first < l->holds->n && is_asked(l, l->first))
+		l->first++;
+	l->n_picked = 0;
+	if (!l->n_moved)
+		return;
+	l->n_waits++;
+	cluster_topology_poke(l->topology);
+	ask_again(l, now, "slots of the target cluster move");
+}
+
+// A key that is not where its slot was. Without a cluster that is no answer.
+static bool is_elsewhere(const struct lifetimes *l, const struct resp_value *v)
+{
+	struct cluster_redirect r;
+	return l->topology && v->type == RESP_ERROR &&
+	       cluster_error_read(v->text, NULL, &r) != CLUSTER_OTHER;
 }
 
 // @return -1 when it is not the answer to TIME: seconds, microseconds
@@ -167,15 +222,16 @@ static bool is_refusal(const struct resp_value *v)
 static void answer_take(struct lifetimes *l, const struct clock_reading *now,
 			const struct resp_value *v, unsigned n)
 {
-	unsigned last = l->end - l->first + 1, at = l->n_seen;
+	unsigned last = l->n_picked + 1, at = l->n_seen;
 	bool is_time = at == 0 || at == last;
+	bool moved = !l->n_skip && !is_time && is_elsewhere(l, v);
 	int64_t ms = is_time ? time_of(v, n) : 0;
 	if (is_refusal(v)) {
 		give_up(l, v->text);
 		return;
 	}
-	if (v->type == RESP_ERROR || (!l->n_skip && is_time && ms < 0) ||
-	    (!l->n_skip && !is_time && v->type != RESP_INTEGER)) {
+	if ((v->type == RESP_ERROR && !moved) || (!l->n_skip && is_time && ms < 0) ||
+	    (!l->n_skip && !is_time && v->type != RESP_INTEGER && !moved)) {
 		ask_again(l, now, "the target does not answer TIME and PTTL");
 		return;
 	}
@@ -187,9 +243,9 @@ static void answer_take(struct lifetimes *l, const struct clock_reading *now,
 	if (at == 0)
 		l->asked_ms = ms;
 	else if (at == last)
-		question_settle(l, ms);
+		question_settle(l, now, ms);
 	else
-		l->left_ms[at - 1] = v->integer;
+		l->left_ms[at - 1] = moved ? LEFT_MOVED : v->integer;
 }
 
 // ---- Connection
@@ -244,14 +300,39 @@ static void greeting_write(struct lifetimes *l, const struct clock_reading *now)
 	explicit_bzero(out, sizeof(out));
 }
 
+// Who is asked next: the owner of the first key that is left.
+static bool node_find(struct lifetimes *l, struct stream_peer *peer)
+{
+	const struct cluster_node *node = owner_of(l, l->first);
+	if (!node || !node->host[0])
+		return false;
+	memcpy(l->host, node->host, sizeof(l->host));
+	l->port = node->port;
+	*peer = endpoint_peer_at(l->endpoint, l->host, l->host, l->port);
+	return true;
+}
+
 static void connection_open(struct lifetimes *l, const struct clock_reading *now)
 {
 	struct stream_peer peer = endpoint_peer(l->endpoint);
+	const char *trouble = NULL;
+	if (!l->topology) {
+		int rc = seek_connect(&l->seek, l->core, now->mono_ns, &l->stream);
+		if (rc == -EAGAIN)
+			return;
+		trouble = rc ? l->seek.why : NULL;
+	} else if (!node_find(l, &peer)) {
+		trouble = "a slot of the target cluster has no master";
+	} else if (stream_connect(l->core->loop, &peer, &l->stream)) {
+		trouble = "cannot connect to the target";
+	}
 	l->replies = resp_replies_new();
-	l->end = l->first;
+	l->n_picked = 0;
 	l->n_skip = UINT32_MAX; // not greeted yet
-	if (!l->replies || stream_connect(l->core->loop, &peer, &l->stream))
-		ask_again(l, now, "cannot connect to the target");
+	if (!trouble && !l->replies)
+		trouble = "no memory for a connection to the target";
+	if (trouble)
+		ask_again(l, now, trouble);
 }
 
 static void conversation_step(struct lifetimes *l, const struct clock_reading *now)
@@ -260,8 +341,12 @@ static void conversation_step(struct lifetimes *l, const struct clock_reading *n
 		greeting_write(l, now);
 	if (l->stream)
 		answers_read(l, now);
-	if (l->stream && l->first == l->end && l->first < l->holds->n && !question_compose(l))
-		ask_again(l, now, "no memory for a question to the target");
+	if (l->stream && !l->n_picked && l->first < l->holds->n) {
+		if (!question_compose(l))
+			ask_again(l, now, "no memory for a question to the target");
+		else if (!l->n_picked)
+			connection_drop(l); // the rest is somewhere else
+	}
 	if (l->stream)
 		question_write(l, now);
 }
@@ -276,11 +361,15 @@ bool lifetimes_turn(struct lifetimes *l, const struct clock_reading *now, uint64
 	}
 	if (!l->stream && now->mono_ns >= l->retry_at_ns)
 		connection_open(l, now);
-	if (l->stream && (l->stream->flags & STREAM_FAILED))
+	if (l->stream && (l->stream->flags & STREAM_FAILED)) {
+		seek_failed(&l->seek);
 		ask_again(l, now, "cannot connect to the target");
+	}
+	if (l->stream && seek_is_moved(&l->seek))
+		ask_again(l, now, "the sentinels name another server as the target");
 	if (l->stream && (l->stream->flags & STREAM_OPEN))
 		conversation_step(l, now);
-	if (l->running && !l->stream && l->retry_at_ns < *deadline_ns)
+	if (l->running && !l->stream && !l->seek.since_ns && l->retry_at_ns < *deadline_ns)
 		*deadline_ns = l->retry_at_ns;
 	return !l->running || l->first == l->holds->n;
 }

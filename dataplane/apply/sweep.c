@@ -11,12 +11,13 @@
 #define RETRY_NS   500000000ull
 #define SCAN_COUNT "1000"
 
-void sweep_init(struct sweep *s, struct core *core, const struct endpoint *target,
+void sweep_init(struct sweep *s, struct core *core, struct whereabouts *target,
 		struct source_counters *counters)
 {
 	memset(s, 0, sizeof(*s));
 	s->core = core;
-	s->endpoint = target;
+	s->endpoint = target->endpoint;
+	seek_init(&s->seek, target);
 	s->counters = counters;
 }
 
@@ -318,13 +319,22 @@ static void sweep_connect(struct sweep *s, const struct clock_reading *now)
 {
 	struct stream_peer peer = endpoint_peer(s->endpoint);
 	char why[TEXT_LEN];
-	if (s->slots.topology && !sweep_slots_next(&s->slots, &peer, why)) {
-		sweep_retry(s, now, why);
-		return;
+	const char *trouble = NULL;
+	if (!s->slots.topology) {
+		int rc = seek_connect(&s->seek, s->core, now->mono_ns, &s->stream);
+		if (rc == -EAGAIN)
+			return;
+		trouble = rc ? s->seek.why : NULL;
+	} else if (!sweep_slots_next(&s->slots, s->endpoint, &peer, why)) {
+		trouble = why;
+	} else if (stream_connect(s->core->loop, &peer, &s->stream)) {
+		trouble = "cannot connect to the target";
 	}
 	s->replies = resp_replies_new();
-	if (!s->replies || stream_connect(s->core->loop, &peer, &s->stream))
-		sweep_retry(s, now, "cannot connect to the target");
+	if (!trouble && !s->replies)
+		trouble = "no memory for a connection to the target";
+	if (trouble)
+		sweep_retry(s, now, trouble);
 }
 
 bool sweep_turn(struct sweep *s, const struct clock_reading *now, uint64_t *deadline_ns)
@@ -333,15 +343,19 @@ bool sweep_turn(struct sweep *s, const struct clock_reading *now, uint64_t *dead
 		return true;
 	if (!s->stream && now->mono_ns >= s->retry_at_ns)
 		sweep_connect(s, now);
-	if (s->stream && (s->stream->flags & STREAM_FAILED))
+	if (s->stream && (s->stream->flags & STREAM_FAILED)) {
+		seek_failed(&s->seek);
 		sweep_retry(s, now, "cannot connect to the target");
+	}
+	if (s->stream && seek_is_moved(&s->seek))
+		sweep_retry(s, now, "the sentinels name another server as the target");
 	if (s->stream && (s->stream->flags & STREAM_OPEN) && !s->greeted)
 		sweep_greet(s);
 	if (s->stream)
 		sweep_read(s, now);
 	if (s->stream)
 		sweep_write(s, now);
-	if (s->running && !s->stream && s->retry_at_ns < *deadline_ns)
+	if (s->running && !s->stream && !s->seek.since_ns && s->retry_at_ns < *deadline_ns)
 		*deadline_ns = s->retry_at_ns;
 	return s->done;
 }

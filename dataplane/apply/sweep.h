@@ -14,6 +14,7 @@
 #include "dataplane/apply/keyset.h"
 #include "dataplane/core/core.h"
 #include "dataplane/topology/cluster.h"
+#include "dataplane/topology/whereabouts.h"
 #include "parsers/resp.h"
 
 #define SWEEP_DBS_MAX    256
@@ -34,6 +35,7 @@ struct sweep_slots {
 struct sweep {
 	struct core *core;
 	const struct endpoint *endpoint;
+	struct seek seek;         // where it is
 	struct source_counters *counters;
 	struct db_map dbs_synced; // those of the target are walked; set by the owner
 	struct sweep_slots slots; // of a cluster; `wanted` also for a target that is none
@@ -54,7 +56,7 @@ struct sweep {
 	char error[TEXT_LEN]; // last trouble, "" none
 };
 
-void sweep_init(struct sweep *s, struct core *core, const struct endpoint *target,
+void sweep_init(struct sweep *s, struct core *core, struct whereabouts *target,
 		struct source_counters *counters);
 void sweep_fini(struct sweep *s);
 
@@ -70,7 +72,8 @@ bool sweep_turn(struct sweep *s, const struct clock_reading *now, uint64_t *dead
 void sweep_slots_begin(struct sweep_slots *s);
 
 // Who is walked next. @return false: nobody can be, now; why is filled
-bool sweep_slots_next(struct sweep_slots *s, struct stream_peer *peer, char *why);
+bool sweep_slots_next(struct sweep_slots *s, const struct endpoint *endpoint,
+		      struct stream_peer *peer, char *why);
 
 // A walk is over.
 //

@@ -59,7 +59,8 @@ static void walked_note(struct sweep_slots *s, const struct cluster_map *map, ui
 				!bit_get(s->swept, slot));
 }
 
-bool sweep_slots_next(struct sweep_slots *s, struct stream_peer *peer, char *why)
+bool sweep_slots_next(struct sweep_slots *s, const struct endpoint *endpoint,
+		      struct stream_peer *peer, char *why)
 {
 	const struct cluster_map *map = cluster_topology_map(s->topology);
 	unsigned slot = slot_left(s);
@@ -81,8 +82,7 @@ bool sweep_slots_next(struct sweep_slots *s, struct stream_peer *peer, char *why
 		snprintf(why, TEXT_LEN, "slot %u of the target cluster has no master", slot);
 		return false;
 	}
-	peer->host = node->host;
-	peer->port = node->port;
+	*peer = endpoint_peer_at(endpoint, node->host, node->host, node->port);
 	return true;
 }
 

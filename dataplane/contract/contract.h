@@ -30,7 +30,7 @@
 #include "parsers/url.h"
 
 #define CONTRACT_MAGIC 0x72765f6f796c66ull // "flyo_vr"
-#define CONTRACT_ABI   6
+#define CONTRACT_ABI   7
 #define CONTRACT_FD    3
 #define EXIT_DEVICE    4 // of the dataplane: no device; the last line of its stderr says why
 #define LINKS_MAX      16
@@ -138,6 +138,8 @@ struct link_state {
 	struct shared_text replid;        // 40 hex digits of the stream
 	struct shared_text source_version; // "redis 7.0.15"; "" unknown
 	struct shared_text target_version;
+	struct shared_text source_at; // where the sentinels' master is, "" when none are asked
+	struct shared_text target_at;
 	struct shared_text io;            // "epoll", "io_uring", "epoll (io_uring: EPERM)"
 	struct shared_text disk;          // of the log: "io_uring, O_DIRECT", "not used yet", "off"
 	struct source_counters counters;

@@ -36,6 +36,8 @@
 	X(rewritten_commands, counter, "Commands sent in a form that is safe to send again")       \
 	X(unknown_commands, counter, "Commands that the table does not know, sent as they came")   \
 	X(barriers, counter, "Commands or transactions that touched several lanes")                \
+	X(gathered_commands, counter,                                                              \
+	  "Commands whose keys were brought together from several slots of a cluster")             \
 	X(split_transactions, counter,                                                             \
 	  "Transactions over several slots of a cluster, sent as one for each slot")               \
 	X(window_bytes, gauge, "Bytes of the log held in memory")                                  \
@@ -64,7 +66,9 @@
 	  "Batches that the marker showed to be applied already; refusals in them are not known")  \
 	X(target_disconnects, counter, "Connections to the target that were lost")                 \
 	X(retries, counter, "Refusals waited out: LOADING, BUSY, READONLY, OOM")                   \
-	X(dependency_waits, counter, "Times that a batch waited for another lane")
+	X(dependency_waits, counter, "Times that a batch waited for another lane")                 \
+	X(redirects, counter, "Commands that a cluster's node sent on for good: MOVED")            \
+	X(asks, counter, "Commands of a slot on its way between two nodes: ASK, TRYAGAIN")
 
 // What goes over the device of our own TCP, and what is dropped there. Written by the core of the
 // queue.

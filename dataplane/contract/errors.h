@@ -57,9 +57,10 @@
 	  "restore into an empty one, or say --extra-keys=delete (it becomes as the file is) or "  \
 	  "--extra-keys=keep")                                                                     \
 	X(DEVICE, 4, "`flyover doctor --nic=DEVICE` looks at it")                                  \
-	X(TLS, 4, "`flyover help sync` lists the settings of TLS")                                 \
+	X(TLS, 4, "`flyover help sync` lists the settings of TLS")                         \
 	X(DATABASE, 3,                                                                             \
-	  "name the database to be synced in the source's URL, or say --db-map=FROM:TO")
+	  "name the database to be synced in the source's URL, or say --db-map=FROM:TO")   \
+	X(SENTINEL, 4, "`redis-cli -p 26379 SENTINEL MASTERS` lists the names that one knows")
 
 enum error_id {
 #define X(name, exit_code, advice) ERROR_##name,

@@ -54,6 +54,7 @@
 	  "longest wait for LOADING, NOMASTERLINK, a snapshot to begin")                           \
 	X(repl_timeout, MS, 60000, 1000, 3600000,                                                  \
 	  "silence of the source after which it is connected again")                               \
+	X(prefer_replica, ENUM, 0, 0, 2, "auto|yes|no")                                            \
 	X(preflight, BOOL, 1, 0, 1, "look at both servers as the link begins, and warn")           \
 	X(db_map, DATABASES, 0, 0, DB_NUMBER_MAX,                                                  \
 	  "FROM:TO[,FROM:TO...]: the databases that are synced and where they go; empty: all, "    \
@@ -65,6 +66,9 @@ enum setting_delivery { DELIVERY_EXACTLY_ONCE, DELIVERY_AT_LEAST_ONCE };
 enum setting_on_error { ON_ERROR_PARK, ON_ERROR_STOP };
 // Expiries of hash fields, for a target that has none: park what carries them, or send it without.
 enum setting_field_ttl { FIELD_TTL_PARK, FIELD_TTL_DROP };
+// Whether a replica that is well is read instead of its master: auto of a cluster, not of a master
+// that sentinels watch.
+enum setting_prefer_replica { PREFER_REPLICA_AUTO, PREFER_REPLICA_YES, PREFER_REPLICA_NO };
 enum setting_extra_keys { EXTRA_KEYS_AUTO, EXTRA_KEYS_DELETE, EXTRA_KEYS_KEEP };
 enum setting_until { UNTIL_FOREVER, UNTIL_CAUGHT_UP };
 // Over which network: as the host has it for its links, the kernel's, or our own TCP.

@@ -41,6 +41,21 @@ static inline struct stream_peer endpoint_peer(const struct endpoint *e)
 	};
 }
 
+// The same for another server of the deployment.
+//
+// @param name     of its host, which a certificate has to name
+// @param address  of it
+static inline struct stream_peer endpoint_peer_at(const struct endpoint *e, const char *name,
+						  const char *address, uint16_t port)
+{
+	struct stream_peer peer = endpoint_peer(e);
+	peer.host = address;
+	peer.port = port;
+	if (!e->trust.server_name[0])
+		peer.tls_settings.name = name;
+	return peer;
+}
+
 // Do what can be done now, without blocking.
 //
 // @param now       the core's clock at the beginning of the turn

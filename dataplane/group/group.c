@@ -183,20 +183,87 @@ static void member_begin(struct group *g, struct member *m)
 		link_pause(m->link, true);
 }
 
-// Where the stream of a shard is read: at its master. The member's source and probe run on this
-// core, and look here when they connect.
-static void member_locate(struct member *m, const struct cluster_map *map, uint16_t master)
+// ---- Where the stream of a shard is read
+
+static bool node_is_well(const struct cluster_node *node)
 {
-	const struct cluster_node *node = &map->nodes[master];
+	unsigned bad =
+		CLUSTER_FAIL | CLUSTER_PFAIL | CLUSTER_NOADDR | CLUSTER_HANDSHAKE | CLUSTER_LOADING;
+	return node->host[0] && node->port && !(node->flags & bad);
+}
+
+// The member's source and probe run on this core, and look here when they connect.
+static void member_place(struct member *m, const struct cluster_node *node)
+{
 	struct endpoint *e = &m->slot->config.source;
-	if (!node->host[0] || !node->port)
-		return;
+	memcpy(m->node, node->id, sizeof(m->node));
 	e->kind = URL_STANDALONE;
 	e->n_nodes = 1;
 	memcpy(e->host, node->host, sizeof(e->host));
 	memcpy(e->nodes[0].host, node->host, sizeof(e->nodes[0].host));
 	e->port = e->nodes[0].port = node->port;
+	if (m->link)
+		whereabouts_locate(&m->link->source_where);
 }
+
+// @return a replica that is well, CLUSTER_NONE: there is none
+static uint16_t replica_of(const struct cluster_map *map, uint16_t master)
+{
+	for (uint16_t i = 0; i < map->n_nodes; i++)
+		if (i != master && map->nodes[i].master == master && node_is_well(&map->nodes[i]))
+			return i;
+	return CLUSTER_NONE;
+}
+
+// The map is another one. A replica that is read stays so as long as it is of this shard.
+static void member_locate(struct member *m, const struct cluster_map *map, uint16_t master)
+{
+	uint16_t at = cluster_node_find(map, span_of(m->node));
+	bool stays = m->at_replica && at != CLUSTER_NONE && at != master &&
+		     map->nodes[at].master == master && node_is_well(&map->nodes[at]);
+	m->at_replica = stays;
+	if (stays)
+		member_place(m, &map->nodes[at]);
+	else if (map->nodes[master].host[0] && map->nodes[master].port)
+		member_place(m, &map->nodes[master]);
+}
+
+static uint16_t member_master(const struct member *m, const struct cluster_map *map)
+{
+	for (uint16_t i = 0; map && i < map->n_nodes; i++)
+		if (map->nodes[i].n_slots && shard_is(&m->shard, map, i))
+			return i;
+	return CLUSTER_NONE;
+}
+
+static void member_turn_to_master(struct group *g, struct member *m)
+{
+	const struct cluster_map *map = cluster_topology_map(g->topology);
+	uint16_t master = member_master(m, map);
+	m->at_replica = false;
+	if (master != CLUSTER_NONE)
+		member_locate(m, map, master);
+}
+
+void group_choose_node(struct group *g, const struct link *link, bool full_sync)
+{
+	const struct cluster_map *map = cluster_topology_map(g->topology);
+	for (unsigned i = 0; i < g->n_members; i++) {
+		struct member *m = g->members[i];
+		uint16_t master = m->link == link ? member_master(m, map) : CLUSTER_NONE;
+		if (master == CLUSTER_NONE)
+			continue;
+		bool wants = full_sync && g->config->settings.prefer_replica != PREFER_REPLICA_NO;
+		uint16_t replica = wants ? replica_of(map, master) : CLUSTER_NONE;
+		m->at_replica = replica != CLUSTER_NONE;
+		if (m->at_replica)
+			member_place(m, &map->nodes[replica]);
+		else
+			member_locate(m, map, master);
+	}
+}
+
+// ---- The map
 
 // What the map says now: new shards, new nodes, other masters.
 static void members_match(struct group *g, const struct cluster_map *map)
@@ -294,8 +361,11 @@ static bool members_watch(struct group *g)
 			member_begin(g, m);
 		over &= !m->link && (m->begun || g->stage > GROUP_RUNNING);
 		// Its source has trouble to reach it: perhaps it is somewhere else by now.
-		if (m->link && m->link->source.waiting[0])
+		if (m->link && m->link->source.waiting[0]) {
 			cluster_topology_poke(g->topology);
+			if (m->at_replica)
+				member_turn_to_master(g, m);
+		}
 	}
 	return over;
 }

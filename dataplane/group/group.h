@@ -11,6 +11,9 @@
 // the next life finds the stream of a shard whatever became of its nodes. Its markers are those of
 // a link LINK.NAME. What a target refuses is parked with the link, whichever member it came from.
 //
+// A full sync is taken from a replica that is well, unless `prefer-replica` says no, and its stream
+// is followed there; at the first trouble, and for every resumption, the master is turned to.
+//
 // A new shard gets a member, with a full sync. A shard that has lost all its slots keeps its member
 // for what is still in its stream; a shard that has left the cluster is let go.
 //
@@ -31,8 +34,10 @@ struct member {
 	struct link_slot *slot; // there; its state stays when the link is gone
 	struct link *link;      // NULL: not begun yet, or gone
 	bool begun;
-	bool leaving; // the shard has left the cluster: it drains, and is forgotten
-	bool unsaved; // its nodes could not be written down
+	bool leaving;    // the shard has left the cluster: it drains, and is forgotten
+	bool unsaved;    // its nodes could not be written down
+	bool at_replica; // its stream is read there
+	char node[CLUSTER_ID_LEN + 1]; // which one
 };
 
 struct group {
@@ -89,6 +94,12 @@ static inline bool group_is_over(const struct group *group)
 //
 // @param is_ours  its own answer, false: there were keys and none of our markers
 bool group_may_begin(struct group *group, bool *is_ours);
+
+// It is about to turn to its source: choose the node.
+//
+// @param full_sync  it needs no more than any node has; else only the master surely has all that is
+//                   asked for
+void group_choose_node(struct group *group, const struct link *member, bool full_sync);
 
 // The slots that its shard owns now, by the map. @param slots  out, bit by slot
 void group_slots(const struct group *group, const struct link *member,

@@ -194,6 +194,11 @@ uint64_t place_frontier(const struct place *p, uint64_t routed)
 			f->n_out ? &f->lane->pool[f->out[f->out_head % LANE_BATCHES]] : f->open;
 		if (oldest && oldest->begin < frontier)
 			frontier = oldest->begin;
+		// What no marker of a cluster tells would have to be read again.
+		uint64_t low = f->lane->cluster
+				       ? atomic_load_explicit(&f->lane->low, memory_order_acquire)
+				       : UINT64_MAX;
+		frontier = low < frontier ? low : frontier;
 	}
 	return frontier;
 }

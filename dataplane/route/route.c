@@ -46,6 +46,9 @@ void route_reset(struct route *r, uint64_t offset, int32_t db)
 	r->pending = r->in_frame = r->frame_held = false;
 	holds_back(&r->holds);
 	r->held_end = r->apart_until = 0;
+	r->gather_sent = false;
+	if (r->gather)
+		gather_drop(r->gather);
 	r->resync = NULL;
 	giant_drop(&r->giant);
 	route_target_take(r);
@@ -251,10 +254,13 @@ static int release_put(struct route *r, const struct hold *hold, struct span key
 	b = place_open(r->place, lane, r->routed, 0, true);
 	if (!b)
 		return 0;
+	unsigned from = b->n_items;
 	if (!batch_has_text(b, need) && !batch_text_grow(b, need))
 		return route_no_memory(r);
-	if (form_of_ours_add(b, &f, r->routed, hold->db))
+	if (form_of_ours_add(b, &f, r->routed, hold->db, ITEM_INTERNAL, false))
 		return route_no_memory(r);
+	if (r->slots)
+		batch_unit(b, from, key_slot(key), b->n_items - from > 1 ? ITEM_ATOMIC : 0);
 	if (route_batch_is_full(r, b))
 		place_close(r->place, lane, r->routed, r->db);
 	return 1;

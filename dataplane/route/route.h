@@ -14,6 +14,7 @@
 #pragma once
 
 #include "dataplane/log/log.h"
+#include "dataplane/route/gather.h"
 #include "dataplane/route/giant.h"
 #include "dataplane/route/hold.h"
 #include "dataplane/route/place.h"
@@ -33,6 +34,8 @@ struct route {
 	int32_t db;              // selected in the stream
 	struct db_map dbs;       // databases that are forwarded, and where they go
 	struct slots *slots;     // of a cluster; NULL: the target is one server
+	struct gather *gather;   // of a cluster, set by the owner; NULL: what needs it is parked
+	bool gather_sent;        // the destination's unit of the command at hand is on its way
 	struct older older;      // what the target takes
 	struct rewrite_target restores; // of payloads; rdb_version_max 0: not known
 	const char *resync;      // a command that only a full sync can follow; NULL: none

@@ -228,16 +228,17 @@ size_t form_of_ours(const struct route *r, const struct span *argv, int argc, st
 	return need;
 }
 
-int form_of_ours_add(struct batch *b, const struct older_form *f, uint64_t offset, int32_t db)
+int form_of_ours_add(struct batch *b, const struct older_form *f, uint64_t offset, int32_t db,
+		     enum item_kind kind, bool stable)
 {
 	int rc = 0;
 	for (int i = 0; i < f->n_commands && !rc; i++) {
 		const struct older_command *c = &f->commands[i];
-		rc = batch_item_begin(b, offset, db, ITEM_INTERNAL);
+		rc = batch_item_begin(b, offset, db, kind);
 		rc = rc ? rc : batch_head(b, (unsigned)c->argc);
 		for (int k = c->first_run; k < c->first_run + c->n_runs; k++)
 			for (int w = 0; w < f->runs[k].n && !rc; w++)
-				rc = batch_arg(b, f->runs[k].words[w], false);
+				rc = batch_arg(b, f->runs[k].words[w], stable);
 	}
 	return rc;
 }

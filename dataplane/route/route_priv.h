@@ -95,8 +95,10 @@ int form_add(struct route *r, struct batch *b, const struct form *f, int32_t db)
 size_t form_of_ours(const struct route *r, const struct span *argv, int argc,
 		    struct older_form *f);
 
-// Add it by copy. @return 0, or -ENOMEM
-int form_of_ours_add(struct batch *b, const struct older_form *f, uint64_t offset, int32_t db);
+// Add it. @param stable  its words outlive the batch: long ones are referred to
+// @return 0, or -ENOMEM
+int form_of_ours_add(struct batch *b, const struct older_form *f, uint64_t offset, int32_t db,
+		     enum item_kind kind, bool stable);
 
 // route.c
 
@@ -175,3 +177,20 @@ int slots_place(struct route *r, const struct command *c, const struct span *arg
 
 // The transaction at hand is whole. @return 1, or -1 error
 int slots_frame_end(struct route *r);
+
+// The parts of it. Whether a slot of the target holds the command at hand.
+bool slots_is_held(struct route *r, unsigned slot);
+unsigned slots_lane(const struct route *r, unsigned slot);
+// The keys of the command at hand into slots->groups. @return 0, or -1 error
+int slots_keys_group(struct route *r, const struct slots_plan *p, const struct span *argv);
+// What a command of the batch does to the keys that are held.
+void slots_follow(struct route *r, const struct command *c, const struct span *argv, int argc);
+
+// slots_gather.c
+
+// A command whose keys have to be brought together. @return 1 done, 0 it takes time, -1 error
+int gather_place(struct route *r, const struct slots_plan *p, const struct command *c,
+		 const struct span *argv, int argc);
+
+// SMOVE over two slots. @return as command_place()
+int smove_place(struct route *r, const struct command *c, const struct span *argv, int argc);

@@ -8,7 +8,7 @@
 
 #include "dataplane/route/route_priv.h"
 
-static unsigned lane_of(const struct route *r, unsigned slot)
+unsigned slots_lane(const struct route *r, unsigned slot)
 {
 	return r->place->n_lanes == 1 ? 0 : r->place->lane_of_slot[slot];
 }
@@ -16,7 +16,7 @@ static unsigned lane_of(const struct route *r, unsigned slot)
 // ---- What the target holds
 
 // Whether a slot of the target holds the command at hand.
-static bool is_held(struct route *r, unsigned slot)
+bool slots_is_held(struct route *r, unsigned slot)
 {
 	struct slots *s = r->slots;
 	if (!r->in_frame)
@@ -33,7 +33,7 @@ static bool keys_held(struct route *r, const struct slots_plan *p)
 {
 	bool all = true;
 	for (int i = 0; i < p->run.n; i++)
-		all &= is_held(r, key_slot(r->argv[key_run_at(&p->run, i)]));
+		all &= slots_is_held(r, key_slot(r->argv[key_run_at(&p->run, i)]));
 	return all;
 }
 
@@ -69,14 +69,15 @@ int slots_forward(struct route *r, const struct command *c)
 	if (r->in_frame && r->frame_apart)
 		return 1; // it comes again
 	struct slots_plan p = slots_plan(c, r->argv, (int)r->frame.argc);
-	bool several = p.way == SLOTS_EVERY || p.way == SLOTS_GATHER;
-	if (several && r->in_frame) {
+	bool is_smove = c && !strcmp(c->name, "SMOVE");
+	bool stepwise = p.way == SLOTS_EVERY || (p.way == SLOTS_GATHER && !is_smove);
+	if (stepwise && r->in_frame) {
 		route_frame_apart(r);
 		return 1;
 	}
 	switch (p.way) {
 	case SLOTS_ONE:
-		return is_held(r, p.slot) ? command_filter(r) : -2;
+		return slots_is_held(r, p.slot) ? command_filter(r) : -2;
 	case SLOTS_EVERY:
 		return every_fate(r, c);
 	case SLOTS_BY_KEY:
@@ -84,9 +85,9 @@ int slots_forward(struct route *r, const struct command *c)
 	case SLOTS_NOTHING:
 		return command_filter(r);
 	case SLOTS_GATHER:
-		return plan_park(r, c,
-				 "its keys lie in several slots, which no node of a cluster "
-				 "takes together");
+		if (!r->gather && !is_smove)
+			return plan_park(r, c, "its keys lie in several slots of a cluster");
+		return keys_held(r, &p) ? command_filter(r) : -2;
 	case SLOTS_PARK:
 		return plan_park(r, c, p.why);
 	}
@@ -106,7 +107,7 @@ static void unit_mark(struct batch *b, unsigned from, unsigned slot, bool repeat
 // One part of the command at hand, or all of it. The lane has an open batch.
 static int part_add(struct route *r, unsigned slot, const struct form *f, bool repeatable)
 {
-	unsigned lane = lane_of(r, slot);
+	unsigned lane = slots_lane(r, slot);
 	struct batch *b = r->place->feeds[lane].open;
 	unsigned from = b->n_items;
 	if (route_add(r, lane, f))
@@ -115,7 +116,7 @@ static int part_add(struct route *r, unsigned slot, const struct form *f, bool r
 	return 0;
 }
 
-static void follow(struct route *r, const struct command *c, const struct span *argv, int argc)
+void slots_follow(struct route *r, const struct command *c, const struct span *argv, int argc)
 {
 	if (holds_any(&r->holds))
 		holds_follow(&r->holds, route_target_db(r), c, argv, argc);
@@ -130,12 +131,12 @@ static void lane_settle(struct route *r, unsigned lane)
 static int one_place(struct route *r, unsigned slot, const struct command *c,
 		     const struct span *argv, int argc, const struct form *f)
 {
-	unsigned lane = lane_of(r, slot);
+	unsigned lane = slots_lane(r, slot);
 	if (!route_batch(r, lane, f ? form_text_len(r, f) : FORM_TEXT_MAX))
 		return 0;
 	if (part_add(r, slot, f, route_is_repeatable(c, argv, argc)))
 		return -1;
-	follow(r, c, argv, argc);
+	slots_follow(r, c, argv, argc);
 	route_count(r, lane);
 	lane_settle(r, lane);
 	return 1;
@@ -169,7 +170,7 @@ static int every_place(struct route *r, const struct command *c, const struct sp
 		return -1;
 	batch_unit(b, from, SLOT_EVERY, 0);
 	b->idempotent &= route_is_repeatable(c, argv, argc);
-	follow(r, c, argv, argc);
+	slots_follow(r, c, argv, argc);
 	route_count(r, 0);
 	route_settle(r, 0, place_all(r->place), route_touches_markers(c), r->frame.begin, r->db);
 	return 1;
@@ -199,7 +200,7 @@ static int part_words(const struct slot_groups *g, unsigned slot, const struct c
 	return n;
 }
 
-static int keys_group(struct route *r, const struct slots_plan *p, const struct span *argv)
+int slots_keys_group(struct route *r, const struct slots_plan *p, const struct span *argv)
 {
 	struct slot_groups *g = &r->slots->groups;
 	if (slot_groups_begin(g, (uint32_t)p->run.n, r->giant.folder))
@@ -215,8 +216,8 @@ static uint32_t lanes_open(struct route *r, unsigned *first)
 	const struct slot_groups *g = &r->slots->groups;
 	uint32_t mask = 0;
 	for (unsigned i = 0; i < g->n_found; i++) {
-		unsigned lane = lane_of(r, g->found[i]);
-		if (mask & 1u << lane || is_held(r, g->found[i]))
+		unsigned lane = slots_lane(r, g->found[i]);
+		if (mask & 1u << lane || slots_is_held(r, g->found[i]))
 			continue;
 		if (!route_batch(r, lane, FORM_TEXT_MAX))
 			return 0;
@@ -235,7 +236,7 @@ static int parts_add(struct route *r, const struct slots_plan *p, const struct c
 	for (unsigned i = 0; i < g->n_found; i++) {
 		char number[24];
 		struct form part;
-		if (is_held(r, g->found[i]))
+		if (slots_is_held(r, g->found[i]))
 			continue;
 		int n = part_words(g, g->found[i], c, p, argv, argc, room, number);
 		form_of_part(r, &part, c, room, n);
@@ -251,14 +252,14 @@ static int parts_place(struct route *r, const struct slots_plan *p, const struct
 {
 	struct slot_groups *g = &r->slots->groups;
 	unsigned first = 0;
-	if (keys_group(r, p, argv))
+	if (slots_keys_group(r, p, argv))
 		return -1;
 	uint32_t mask = lanes_open(r, &first);
 	int rc = mask ? parts_add(r, p, c, argv, argc) : 0;
 	slot_groups_end(g);
 	if (rc || !mask)
 		return rc;
-	follow(r, c, argv, argc);
+	slots_follow(r, c, argv, argc);
 	route_count(r, first);
 	for (unsigned i = 0; i < r->place->n_lanes; i++)
 		if (mask & 1u << i)
@@ -279,6 +280,9 @@ int slots_place(struct route *r, const struct command *c, const struct span *arg
 		return parts_place(r, &p, c, argv, argc);
 	case SLOTS_EVERY:
 		return every_place(r, c, argv, argc, f);
+	case SLOTS_GATHER:
+		return strcmp(c->name, "SMOVE") ? gather_place(r, &p, c, argv, argc)
+						: smove_place(r, c, argv, argc);
 	default:
 		return route_bad(r, ERROR_INTERNAL, "a rewritten command has other keys",
 				 r->frame.begin);

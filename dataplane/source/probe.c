@@ -8,16 +8,17 @@
 #include "parsers/info.h"
 #include "parsers/resp_write.h"
 
-#define EVERY_NS   1000000000ull
-#define RETRY_NS   2000000000ull
+#define EVERY_NS    1000000000ull
+#define RETRY_NS    2000000000ull
 #define PATIENCE_NS 10000000000ull
-#define INFO_WORDS "*1\r\n$4\r\nINFO\r\n"
+#define INFO_WORDS  "*1\r\n$4\r\nINFO\r\n"
 
-void probe_init(struct probe *p, struct core *core, const struct endpoint *endpoint)
+void probe_init(struct probe *p, struct core *core, struct whereabouts *where)
 {
 	memset(p, 0, sizeof(*p));
 	p->core = core;
-	p->endpoint = endpoint;
+	p->endpoint = where->endpoint;
+	seek_init(&p->seek, where);
 }
 
 void probe_fini(struct probe *p)
@@ -44,10 +45,12 @@ static void probe_drop(struct probe *p, const struct clock_reading *now)
 
 static void probe_connect(struct probe *p, const struct clock_reading *now)
 {
-	struct stream_peer peer = endpoint_peer(p->endpoint);
+	int rc = seek_connect(&p->seek, p->core, now->mono_ns, &p->stream);
+	if (rc == -EAGAIN)
+		return;
 	p->next_ns = now->mono_ns + RETRY_NS;
 	p->replies = resp_replies_new();
-	if (!p->replies || stream_connect(p->core->loop, &peer, &p->stream))
+	if (!p->replies || rc)
 		probe_drop(p, now);
 }
 
@@ -119,7 +122,7 @@ void probe_turn(struct probe *p, const struct clock_reading *now, uint64_t *dead
 {
 	if (!p->stream && now->mono_ns >= p->next_ns)
 		probe_connect(p, now);
-	if (p->stream && (p->stream->flags & STREAM_FAILED))
+	if (p->stream && ((p->stream->flags & STREAM_FAILED) || seek_is_moved(&p->seek)))
 		probe_drop(p, now);
 	if (p->stream && (p->stream->flags & STREAM_OPEN)) {
 		probe_read(p, now);
@@ -129,6 +132,7 @@ void probe_turn(struct probe *p, const struct clock_reading *now, uint64_t *dead
 	if (p->asked && now->mono_ns > p->asked_ns + PATIENCE_NS)
 		probe_drop(p, now);
 	uint64_t next = p->asked ? p->asked_ns + PATIENCE_NS : p->next_ns;
-	if ((!p->stream || p->asked || p->greeted) && next < *deadline_ns)
+	bool seeks = !p->stream && p->seek.since_ns;
+	if (((!p->stream && !seeks) || p->asked || p->greeted) && next < *deadline_ns)
 		*deadline_ns = next;
 }

@@ -6,13 +6,14 @@
 // Owner: the core that reads the source.
 #pragma once
 
-#include "dataplane/core/core.h"
+#include "dataplane/topology/whereabouts.h"
 #include "parsers/resp.h"
 #include "parsers/server_version.h"
 
 struct probe {
 	struct core *core;
 	const struct endpoint *endpoint;
+	struct seek seek;     // where it is
 	struct stream *stream;
 	struct resp_replies *replies;
 	bool asked;           // an answer is outstanding
@@ -26,7 +27,7 @@ struct probe {
 	struct server_version version;
 };
 
-void probe_init(struct probe *p, struct core *core, const struct endpoint *endpoint);
+void probe_init(struct probe *p, struct core *core, struct whereabouts *where);
 void probe_fini(struct probe *p);
 
 // Ask at the next turn, not only when the second is over.

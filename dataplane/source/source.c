@@ -20,7 +20,8 @@
 #define READS_PER_TURN   4
 
 void source_init(struct source *s, struct core *core, const struct link_config *config,
-		 struct source_counters *counters, struct log *log, struct log *snapshot_log)
+		 struct source_counters *counters, struct log *log, struct log *snapshot_log,
+		 struct whereabouts *where)
 {
 	memset(s, 0, sizeof(*s));
 	s->core = core;
@@ -28,6 +29,7 @@ void source_init(struct source *s, struct core *core, const struct link_config *
 	s->counters = counters;
 	s->log = log;
 	s->snapshot_log = snapshot_log;
+	seek_init(&s->seek, where);
 }
 
 static void source_drop(struct source *s)
@@ -120,17 +122,15 @@ static void waiting_is_over(struct source *s)
 
 static void source_connect(struct source *s)
 {
-	const struct endpoint *e = &s->config->source;
 	const struct link_settings *set = &s->config->settings;
-	struct stream_peer peer = endpoint_peer(e);
-	int rc = stream_connect(s->core->loop, &peer, &s->stream);
+	int rc = seek_connect(&s->seek, s->core, s->now.mono_ns, &s->stream);
+	s->seeks = rc == -EAGAIN;
+	if (s->seeks)
+		return;
 	s->deadline_ns = s->now.mono_ns + set->connect_timeout * MS_NS;
 	s->state = SOURCE_CONNECTING;
 	if (rc)
-		source_back_off(s, rc == -EHOSTUNREACH ? ERROR_RESOLVE : ERROR_CONNECT,
-				set->wait_timeout, "cannot connect to the source %s%s: %s", e->host,
-				e->path,
-				rc == -EHOSTUNREACH ? "the name does not resolve" : strerror(-rc));
+		source_back_off(s, s->seek.error, set->wait_timeout, "%s", s->seek.why);
 }
 
 // What TLS says is no matter of host and port.
@@ -153,10 +153,12 @@ static void source_write(struct source *s, const char *p, size_t len)
 static void source_connecting(struct source *s)
 {
 	const struct endpoint *e = &s->config->source;
+	char place[TEXT_LEN];
 	if (s->stream->flags & STREAM_FAILED) {
+		seek_failed(&s->seek);
 		source_back_off(s, stream_error(s, ERROR_CONNECT), s->config->settings.wait_timeout,
-				"cannot connect to the source %s%s:%u: %s", e->host, e->path,
-				e->port, stream_why(s->stream, s->stream->error));
+				"cannot connect to the source %s: %s", seek_place(&s->seek, place),
+				stream_why(s->stream, s->stream->error));
 	} else if (s->stream->flags & STREAM_OPEN) {
 		s->proving = s->renamed && s->proof_offset > s->log->tail;
 		handshake_begin(&s->handshake, e, s->replid[0] ? s->replid : NULL,
@@ -529,16 +531,35 @@ static void ack_send(struct source *s, uint64_t frontier)
 	source_write(s, out, (size_t)len);
 }
 
+static void answer_missing(struct source *s)
+{
+	char place[TEXT_LEN];
+	if (s->state == SOURCE_CONNECTING)
+		seek_failed(&s->seek);
+	source_back_off(s, stream_error(s, ERROR_CONNECT), s->config->settings.wait_timeout,
+			"the source %s does not answer within connect-timeout%s%s",
+			seek_place(&s->seek, place), s->stream->reason ? ": " : "",
+			s->stream->reason ? s->stream->reason : "");
+}
+
+// The sentinels name another one: a former master's stream leads nowhere.
+static void source_follow(struct source *s)
+{
+	if (!seek_is_moved(&s->seek))
+		return;
+	if (s->state == SOURCE_CLOSED)
+		s->retry_at_ns = s->now.mono_ns;
+	else
+		source_back_off(s, ERROR_CONNECT, s->config->settings.wait_timeout,
+				"the sentinels name another server as the source");
+}
+
 static void timers_check(struct source *s, uint64_t frontier)
 {
 	const struct link_settings *set = &s->config->settings;
-	const struct endpoint *e = &s->config->source;
 	if ((s->state == SOURCE_CONNECTING || s->state == SOURCE_HANDSHAKE) &&
 	    s->now.mono_ns >= s->deadline_ns)
-		source_back_off(s, stream_error(s, ERROR_CONNECT), set->wait_timeout,
-				"the source %s%s:%u does not answer within connect-timeout%s%s",
-				e->host, e->path, e->port, s->stream->reason ? ": " : "",
-				s->stream->reason ? s->stream->reason : "");
+		answer_missing(s);
 	if (s->state == SOURCE_STREAM && s->now.mono_ns >= s->ack_at_ns)
 		ack_send(s, frontier);
 	if (s->state >= SOURCE_SNAPSHOT && s->now.mono_ns > s->heard_ns + set->repl_timeout * MS_NS)
@@ -550,7 +571,7 @@ static uint64_t next_deadline(const struct source *s)
 {
 	switch (s->state) {
 	case SOURCE_CLOSED:
-		return s->wanted ? s->retry_at_ns : NO_DEADLINE;
+		return s->wanted && !s->seeks ? s->retry_at_ns : NO_DEADLINE;
 	case SOURCE_CONNECTING:
 	case SOURCE_HANDSHAKE:
 		return s->deadline_ns;
@@ -567,6 +588,8 @@ bool source_turn(struct source *s, const struct clock_reading *now, uint64_t fro
 {
 	bool more = false;
 	s->now = *now;
+	if (s->wanted)
+		source_follow(s);
 	if (s->state == SOURCE_CLOSED && s->wanted && s->now.mono_ns >= s->retry_at_ns)
 		source_connect(s);
 	if (s->state == SOURCE_CONNECTING)

@@ -18,6 +18,7 @@
 #include "dataplane/log/log.h"
 #include "dataplane/source/handshake.h"
 #include "dataplane/source/patience.h"
+#include "dataplane/topology/whereabouts.h"
 
 enum source_state {
 	SOURCE_CLOSED,
@@ -47,6 +48,8 @@ struct source {
 	struct source_counters *counters;
 	struct log *log;           // of the stream
 	struct log *snapshot_log;
+	struct seek seek;          // where it is
+	bool seeks;                // that is being asked
 	struct stream *stream;
 	enum source_state state;
 	unsigned news;             // enum source_news
@@ -83,7 +86,8 @@ struct source {
 };
 
 void source_init(struct source *s, struct core *core, const struct link_config *config,
-		 struct source_counters *counters, struct log *log, struct log *snapshot_log);
+		 struct source_counters *counters, struct log *log, struct log *snapshot_log,
+		 struct whereabouts *where);
 void source_fini(struct source *s);
 
 // Connect, and stay connected. Forget the stream: the next connection asks for a full sync.

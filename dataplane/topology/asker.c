@@ -96,7 +96,11 @@ static int bytes_read(struct asker *a)
 
 static enum resp_verdict lost(struct asker *a, int rc)
 {
-	close_for(a, rc == -ESHUTDOWN ? "the connection was closed" : strerror(-rc));
+	char why[TEXT_LEN]; // what the stream says goes with it
+	snprintf(why, sizeof(why), "%s",
+		 rc == -ESHUTDOWN && !a->stream->reason ? "the connection was closed"
+							: stream_why(a->stream, -rc));
+	close_for(a, why);
 	return RESP_BAD;
 }
 

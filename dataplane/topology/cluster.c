@@ -221,9 +221,7 @@ static void ask_begin(struct cluster_topology *t, const struct clock_reading *no
 {
 	const struct endpoint *e = t->endpoint;
 	node_choose(t);
-	struct stream_peer peer = endpoint_peer(e);
-	peer.host = t->node.host;
-	peer.port = t->node.port;
+	struct stream_peer peer = endpoint_peer_at(e, t->node.host, t->node.host, t->node.port);
 	atomic_store_explicit(&t->poked, 0, memory_order_relaxed);
 	t->asked_ns = now->mono_ns;
 	t->told_epoch = 0;

@@ -115,6 +115,20 @@ static void a_shard_goes_on_at_its_new_master(struct world *w)
 	assert_int_equal(full_syncs(&s), 3);
 }
 
+static void replicas_are_read_and_their_masters_when_they_are_lost(struct world *w)
+{
+	struct scene s = scene_start(w, "1");
+	struct server *replica = cluster_replica(s.source, s.source->nodes.list[0]);
+
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(info_number(s.source->nodes.list[3 + i], "stats", "sync_full"), 1);
+	wait_applied(&s, 500);
+	server_kill(replica);
+	wait_applied(&s, 500);
+	scene_end(&s);
+	assert_int_equal(full_syncs(&s), 3);
+}
+
 static void a_dataplane_that_is_killed_goes_on(struct world *w)
 {
 	struct scene s = scene_start(w, "2");
@@ -185,6 +199,7 @@ int main(void)
 		E2E_TEST(three_shards_become_one_server),
 		E2E_TEST(several_lanes_keep_the_order_of_every_key),
 		E2E_TEST(a_shard_goes_on_at_its_new_master),
+		E2E_TEST(replicas_are_read_and_their_masters_when_they_are_lost),
 		E2E_TEST(a_dataplane_that_is_killed_goes_on),
 		E2E_TEST(a_link_that_was_drained_goes_on_though_masters_changed),
 		E2E_TEST(keys_that_are_gone_meanwhile_go_from_the_target),

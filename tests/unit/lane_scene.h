@@ -40,6 +40,7 @@ struct scene {
 	struct lane_counters counters;
 	struct fake_loop loop;
 	struct core core;
+	struct whereabouts where;
 	struct lane *lane;
 	struct park park;
 	struct server server;
@@ -65,7 +66,7 @@ static inline struct scene *scene_new(void)
 	settings_default(&s->config.settings);
 	s->config.source.db = s->config.target.db = -1;
 	strcpy(s->config.name, "scene");
-	strcpy(s->config.target.host, "target");
+	strcpy(s->config.target.host, "192.0.2.1");
 	s->config.source.db = s->config.target.db = -1;
 	fake_loop_init(&s->loop);
 	s->core.clock = &fake_clock;
@@ -77,6 +78,10 @@ static inline struct scene *scene_new(void)
 	assert_int_equal(lane_init(s->lane, 0, 1, s->lane, &s->config, &s->counters, &s->core,
 				   &s->core, &s->park, 99),
 			 0);
+	assert_int_equal(whereabouts_init(&s->where, &s->core, 0, "target", &s->config.target,
+					  &s->config.settings, false),
+			 0);
+	seek_init(&s->lane->seek, &s->where);
 	lane_wish(s->lane, true);
 	current = s;
 	return s;

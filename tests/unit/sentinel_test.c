@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "parsers/role.h"
 #include "parsers/sentinel.h"
 
 // Take the one reply that a text is.
@@ -125,6 +126,33 @@ static void a_switch_names_the_new_master(void **state)
 	assert_false(switches("m    ", "m", 0));
 }
 
+static struct role role_of(const char *resp)
+{
+	struct reply r = reply_of(resp);
+	struct role role = role_read(r.v, r.n);
+	resp_replies_free(r.reader);
+	return role;
+}
+
+static void a_role_is_read(void **state)
+{
+	struct role r = role_of("*3\r\n$6\r\nmaster\r\n:3129\r\n*1\r\n*3\r\n$1\r\na\r\n$1\r\n1\r\n"
+				"$1\r\n9\r\n");
+	assert_int_equal(r.kind, ROLE_MASTER);
+	assert_int_equal(r.offset, 3129);
+	r = role_of("*5\r\n$5\r\nslave\r\n$1\r\na\r\n:1\r\n$9\r\nconnected\r\n:77\r\n");
+	assert_int_equal(r.kind, ROLE_REPLICA);
+	assert_true(r.is_connected);
+	assert_int_equal(r.offset, 77);
+	r = role_of("*5\r\n$5\r\nslave\r\n$1\r\na\r\n:1\r\n$4\r\nsync\r\n:-1\r\n");
+	assert_int_equal(r.kind, ROLE_REPLICA);
+	assert_false(r.is_connected);
+	assert_int_equal(r.offset, 0);
+	assert_int_equal(role_of("*2\r\n$8\r\nsentinel\r\n*0\r\n").kind, ROLE_SENTINEL);
+	assert_int_equal(role_of("-NOPERM no\r\n").kind, ROLE_UNKNOWN);
+	assert_int_equal(role_of("*0\r\n").kind, ROLE_UNKNOWN);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -133,6 +161,7 @@ int main(void)
 		cmocka_unit_test(a_masters_row),
 		cmocka_unit_test(replicas_that_are_down_or_apart_are_told_from_the_others),
 		cmocka_unit_test(a_switch_names_the_new_master),
+		cmocka_unit_test(a_role_is_read),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -90,7 +90,7 @@ static inline char *item_slot_said(const struct batch *b, unsigned i, char *out)
 		assert_true(item_is_withheld(b, i));
 		return out + sprintf(out, "parked");
 	}
-	if (item->slot != SLOT_EVERY) { // the first word with a tag shows it
+	if (item->slot != SLOT_EVERY) { // one of ours, or the first word with a tag shows it
 		const char *open = strchr(text, '{');
 		assert_non_null(open);
 		snprintf(tag, sizeof(tag), "%.*s", (int)(strchr(open, '}') + 1 - open), open);

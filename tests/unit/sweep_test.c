@@ -32,6 +32,7 @@ struct scene {
 	struct fake_loop map_loop, loop;
 	struct core map_core, core;
 	struct endpoint endpoint;
+	struct whereabouts where; // not asked: a cluster has its map
 	struct cluster_topology *topology;
 	struct source_counters counters;
 	struct sweep sweep;
@@ -231,7 +232,12 @@ static struct scene *scene_new(void)
 	s->endpoint = (struct endpoint){.kind = URL_CLUSTER, .n_nodes = 1};
 	s->endpoint.nodes[0] = (struct url_node){"seed", 7000};
 	s->topology = cluster_topology_new(&s->map_core, &s->endpoint);
-	sweep_init(&s->sweep, &s->core, &s->endpoint, &s->counters);
+	struct link_settings settings;
+	settings_default(&settings);
+	assert_int_equal(whereabouts_init(&s->where, &s->core, 0, "target", &s->endpoint,
+					  &settings, false),
+			 0);
+	sweep_init(&s->sweep, &s->core, &s->where, &s->counters);
 	s->sweep.slots.topology = s->topology;
 	assert_int_equal(keyset_init(&s->sweep.keys, "/tmp"), 0);
 	keyset_add(&s->sweep.keys, KEYSET_LIBRARIES, SPAN_LIT("kept"));

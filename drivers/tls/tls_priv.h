@@ -4,7 +4,7 @@
 
 #include <openssl/ssl.h>
 
-#include "tls/tls.h"
+#include "drivers/tls/tls.h"
 
 #define TLS_RECORD_LEN 16384 // plain bytes in one record, RFC 8446 5.1
 #define TLS_RECORD_MAX                                                                             \

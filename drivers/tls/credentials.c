@@ -8,7 +8,7 @@
 #include <unistd.h>
 #include <openssl/err.h>
 
-#include "tls/tls_priv.h"
+#include "drivers/tls/tls_priv.h"
 
 static bool is_set(const char *text)
 {

@@ -9,7 +9,7 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
-#include "tls/tls_priv.h"
+#include "drivers/tls/tls_priv.h"
 
 // ---- The wire, as OpenSSL sees it -------------------------------------------------------------
 
@@ -230,6 +230,8 @@ int tls_handshake(struct tls *t)
 ssize_t tls_read(struct tls *t, void *buf, size_t len)
 {
 	size_t taken = 0, n;
+	if (!t->open)
+		return t->reason[0] ? -EPROTO : -EAGAIN;
 	if (t->read_is_over)
 		return t->read_result;
 	ERR_clear_error();

@@ -9,7 +9,7 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
-#include "tls/tls_priv.h"
+#include "drivers/tls/tls_priv.h"
 
 #define NAME_TEXT_LEN  64
 #define NAMES_TEXT_LEN 96
