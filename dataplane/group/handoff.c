@@ -395,8 +395,7 @@ void handoff_settle(struct handoff *h)
 static void slot_claim(struct handoff *h, unsigned slot, unsigned member)
 {
 	h->since_ns[slot] = h->now_ns;
-	if (!h->flux[slot] || h->home[slot] != member ||
-	    !bit_has(h->members[member].gives, slot)) {
+	if (!h->flux[slot] || h->home[slot] != member || !bit_has(h->members[member].gives, slot)) {
 		slot_rehome(h, slot, member);
 		return;
 	}
@@ -446,8 +445,7 @@ bool handoff_sweeps(const struct handoff *h, unsigned member, int32_t db, struct
 	return bit_has(h->members[member].claimed, key_slot(key)) && (!k || k->holder == member);
 }
 
-bool handoff_loads(struct handoff *h, unsigned member, int32_t db, struct span key,
-		   uint64_t offset)
+bool handoff_loads(struct handoff *h, unsigned member, int32_t db, struct span key, uint64_t offset)
 {
 	unsigned slot = key_slot(key);
 	struct handoff_key *k = key_find(h, key_hash_of(db, key));

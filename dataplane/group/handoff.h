@@ -106,7 +106,7 @@ struct handoff_member {
 	uint64_t claimed[HANDOFF_SLOT_WORDS];
 	uint64_t known;     // the highest offset of a certificate
 	uint64_t old_until; // what begins before it was written before the last claim
-	uint64_t claim_ns; // of a claim that no view has borne out yet; 0: none
+	uint64_t claim_ns;  // of a claim that no view has borne out yet; 0: none
 	uint64_t owns[HANDOFF_SLOT_WORDS], gives[HANDOFF_SLOT_WORDS], takes[HANDOFF_SLOT_WORDS];
 	uint64_t n_skipped, n_taken; // commands, slots; since the group began
 };
@@ -130,7 +130,7 @@ struct handoff_key {
 	int32_t db;
 	uint64_t in_ns;    // when its newest era was read
 	uint64_t after_ns; // the holder has written to it after this
-	uint32_t next;  // of its slot, + 1
+	uint32_t next;     // of its slot, + 1
 	uint16_t slot;
 	uint8_t gen, holder; // the newest era, and whose it is
 	uint8_t n_parties;

@@ -65,7 +65,7 @@ struct handoff_key *key_find(const struct handoff *h, uint64_t hash);
 // @return NULL: there is no room
 struct handoff_key *key_add(struct handoff *h, unsigned slot, int32_t db, struct span key);
 bool keys_have_room(const struct handoff *h, unsigned n);
-void keys_drop(struct handoff *h, unsigned slot); // all of a slot
+void keys_drop(struct handoff *h, unsigned slot);                     // all of a slot
 void keys_drop_of(struct handoff *h, unsigned slot, unsigned member); // but what others hold
 
 static inline struct handoff_key *key_at(const struct handoff *h, uint32_t number)
