@@ -371,10 +371,11 @@ bool group_turn(void *task, const struct clock_reading *now, uint64_t *deadline_
 	if (g->stage <= GROUP_RUNNING)
 		cluster_topology_turn(g->topology, now, deadline_ns);
 	map_look(g);
-	group_handoff_turn(g);
 	if (g->stage == GROUP_LOOKING)
 		looking_turn(g);
-	if (members_watch(g) && (g->stage > GROUP_RUNNING || g->n_members)) {
+	bool over = members_watch(g);
+	group_handoff_turn(g);
+	if (over && (g->stage > GROUP_RUNNING || g->n_members)) {
 		if (g->stage == GROUP_RUNNING)
 			g->last_phase = PHASE_DONE;
 		g->stage = GROUP_OVER;

@@ -9,7 +9,8 @@
 #include "dataplane/group/group.h"
 
 #define SETTLE_EVERY_NS 20000000ull
-#define POKE_EVERY_NS   200000000ull // while slots move
+#define POKE_EVERY_NS   100000000ull // while slots move
+#define THIRD_NS_MAX    50000000ull
 #define GATE_NS_MAX     5000000000ull
 
 static struct member *member_at(const struct group *g, unsigned number)
@@ -92,6 +93,7 @@ int group_handoff_open(struct group *g)
 	h->clear = key_clear;
 	h->owner = g;
 	h->wait_ns_max = g->config->settings.wait_timeout * 1000000;
+	h->third_ns_max = THIRD_NS_MAX;
 	h->saved = h->version;
 	g->handoff_put = h->version;
 	return 0;

@@ -12,6 +12,8 @@
 
 #include "dataplane/group/handoff_priv.h"
 
+#define FLUX_CERT_NS 10000000ull // while slots move, certificates are so near to one another
+
 struct handoff *handoff_new(void)
 {
 	struct handoff *h = calloc(1, sizeof(*h));
@@ -169,6 +171,15 @@ void handoff_view(struct handoff *h, unsigned member, const struct handoff_view 
 
 // ---- Waits
 
+uint64_t handoff_moment_ns(const struct handoff *h, const struct handoff_at *at)
+{
+	const struct handoff_member *m = &h->members[at->member];
+	bool waited = m->wait.reason != HANDOFF_READY && m->wait.begin == at->begin;
+	uint64_t since_ns = waited ? m->wait.since_ns : h->now_ns;
+	uint64_t before_ns = handoff_before_ns(m, at->begin);
+	return before_ns < since_ns ? before_ns : since_ns;
+}
+
 enum handoff_verdict handoff_waits(struct handoff *h, const struct handoff_at *at,
 				   enum handoff_reason reason, unsigned slot, unsigned other)
 {
@@ -229,6 +240,8 @@ uint64_t handoff_wants_ns(const struct handoff *h, unsigned member)
 	}
 	if (h->n_flux && h->flux_ns > wants_ns)
 		wants_ns = h->flux_ns;
+	if (h->n_flux && h->now_ns > FLUX_CERT_NS && h->now_ns - FLUX_CERT_NS > wants_ns)
+		wants_ns = h->now_ns - FLUX_CERT_NS;
 	if (h->claim_ns > wants_ns)
 		wants_ns = h->claim_ns;
 	const struct handoff_member *m = &h->members[member];

@@ -41,7 +41,7 @@
 #include "parsers/slot.h"
 
 #define HANDOFF_NOBODY     0xff
-#define HANDOFF_CERTS      16
+#define HANDOFF_CERTS      64
 #define HANDOFF_TASKS      32
 #define HANDOFF_TASK_NAME  64
 #define HANDOFF_PARTIES    3         // members that a key in flux is known of
@@ -149,6 +149,7 @@ struct handoff {
 	unsigned n_members;
 	uint64_t now_ns; // of this turn
 	uint64_t wait_ns_max;
+	uint64_t third_ns_max; // that a third member of a slot waits for the others
 	// Which member a node is of. @return HANDOFF_NOBODY: none
 	uint8_t (*member_of)(void *owner, struct span node);
 	// DEL of a key that its owner does not have. @return false: not now

@@ -204,18 +204,25 @@ static bool key_spoil(struct handoff *h, const struct call *call, struct span ke
 
 // ---- A command
 
+// Two streams may wait for one another here: after a while the order in which they are read has to
+// do, and handoff_settle() looks whether that was right.
+static bool has_waited(const struct handoff *h, const struct handoff_at *at)
+{
+	const struct handoff_wait *w = &h->members[at->member].wait;
+	return w->reason != HANDOFF_READY && w->begin == at->begin &&
+	       h->now_ns > w->since_ns + h->third_ns_max;
+}
+
 // Before an era begins: all of what others have sent to the slot is answered, and the disk knows.
 static enum handoff_verdict enter_wait(struct handoff *h, const struct call *call, int n_keys)
 {
 	const struct handoff_at *at = call->at;
-	const struct handoff_member *me = &h->members[at->member];
 	uint64_t others = h->parties[call->slot] & ~(1ull << at->member);
 	unsigned home = h->home[call->slot];
 	if (home != HANDOFF_NOBODY && home != at->member)
 		others |= 1ull << home;
 	bool several = __builtin_popcountll(others) > 1;
-	bool waited = me->wait.reason == HANDOFF_PASSING && me->wait.begin == at->begin;
-	uint64_t moment_ns = waited ? me->wait.since_ns : h->now_ns;
+	uint64_t moment_ns = handoff_moment_ns(h, at);
 	slot_flux_begin(h, call->slot, at->member);
 	if (!is_saved(h))
 		return handoff_waits(h, at, HANDOFF_DISK, call->slot, HANDOFF_NOBODY);
@@ -227,7 +234,8 @@ static enum handoff_verdict enter_wait(struct handoff *h, const struct call *cal
 			continue;
 		if (m->touched[call->slot] > m->frontier || m->loading)
 			return handoff_waits(h, at, HANDOFF_ANSWERS, call->slot, i);
-		if (several && others >> i & 1 && m->past_ns <= moment_ns)
+		if (several && others >> i & 1 && m->past_ns <= moment_ns &&
+		    !has_waited(h, at))
 			return handoff_waits(h, at, HANDOFF_PASSING, call->slot, i);
 	}
 	return HANDOFF_SEND;

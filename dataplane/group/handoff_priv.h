@@ -23,6 +23,10 @@ uint64_t handoff_sure_ns(const struct handoff_member *m, uint64_t offset);
 // And before this moment; UINT64_MAX: that is not known.
 uint64_t handoff_before_ns(const struct handoff_member *m, uint64_t offset);
 
+// What the command at hand has to be later than others': it was written before this, or this wait
+// began then.
+uint64_t handoff_moment_ns(const struct handoff *h, const struct handoff_at *at);
+
 // A member cannot go on. @return HANDOFF_WAIT, or HANDOFF_RESYNC once it has lasted too long
 enum handoff_verdict handoff_waits(struct handoff *h, const struct handoff_at *at,
 				   enum handoff_reason reason, unsigned slot, unsigned other);

@@ -210,10 +210,8 @@ static unsigned slot_unsure(const struct handoff *h, const struct handoff_at *at
 static enum handoff_verdict task_done(struct handoff *h, const struct handoff_at *at,
 				      struct handoff_task *t)
 {
-	struct handoff_member *m = &h->members[at->member];
 	if (t->state == TASK_ACTIVE) {
-		bool waited = m->wait.reason == HANDOFF_PASSING && m->wait.begin == at->begin;
-		uint64_t moment_ns = waited ? m->wait.since_ns : h->now_ns;
+		uint64_t moment_ns = handoff_moment_ns(h, at);
 		unsigned unsure = slot_unsure(h, at, t), behind;
 		if (unsure < SLOT_COUNT)
 			return handoff_waits(h, at, HANDOFF_PASSING, unsure, at->member);

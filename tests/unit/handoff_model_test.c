@@ -479,7 +479,8 @@ static void life_begin(struct model *m)
 	m->h->member_of = member_of;
 	m->h->clear = clear;
 	m->h->owner = m;
-	m->h->wait_ns_max = 3000;
+	m->h->wait_ns_max = 4000;
+	m->h->third_ns_max = 500;
 	m->h->now_ns = m->now;
 	if (m->disk)
 		assert_int_equal(
