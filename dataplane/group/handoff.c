@@ -424,6 +424,7 @@ void handoff_claim(struct handoff *h, unsigned member)
 	m->resync = false;
 	m->claim_ns = h->claim_ns = h->now_ns;
 	m->loading = true;
+	h->version++;
 	memcpy(m->claimed, m->owns, sizeof(m->claimed));
 	for (unsigned i = 0; i < h->n_members; i++)
 		h->members[i].old_until = h->members[i].known;

@@ -7,6 +7,8 @@
 //   home MEMBER FIRST LAST
 //   task MEMBER FROM STATE BY-KEYS BEGIN END NAME FIRST LAST ..
 //   flux SLOT MEMBERS                        as hexadecimal bits
+//   before MEMBER OFFSET                     what begins there is older than the last full sync
+//   since FIRST LAST                         of these slots
 //   crc64 HEX                                of all before
 #include <errno.h>
 #include <inttypes.h>
@@ -49,6 +51,22 @@ static void task_put(const struct handoff_task *t, FILE *out)
 	fputc('\n', out);
 }
 
+static void sinces_put(const struct handoff *h, FILE *out)
+{
+	for (unsigned i = 0; i < h->n_members; i++)
+		if (h->members[i].old_until)
+			fprintf(out, "before %u %" PRIu64 "\n", i, h->members[i].old_until);
+	for (unsigned first = 0; first < SLOT_COUNT; first++) {
+		unsigned last = first;
+		if (!h->since_ns[first])
+			continue;
+		while (last + 1 < SLOT_COUNT && h->since_ns[last + 1])
+			last++;
+		fprintf(out, "since %u %u\n", first, last);
+		first = last;
+	}
+}
+
 size_t handoff_text(const struct handoff *h, char **text)
 {
 	size_t len = 0;
@@ -65,6 +83,7 @@ size_t handoff_text(const struct handoff *h, char **text)
 	for (unsigned slot = 0; slot < SLOT_COUNT; slot++)
 		if (h->flux[slot])
 			fprintf(out, "flux %u %" PRIx64 "\n", slot, h->parties[slot]);
+	sinces_put(h, out);
 	fflush(out);
 	fprintf(out, "crc64 %016" PRIx64 "\n", crc64(0, *text, len));
 	if (fclose(out)) {
@@ -136,6 +155,28 @@ static bool flux_read(struct handoff *h, const char *line)
 	return true;
 }
 
+static bool before_read(struct handoff *h, const char *line)
+{
+	unsigned member;
+	uint64_t offset;
+	if (sscanf(line, "before %u %" SCNu64, &member, &offset) != 2 || member >= h->n_members)
+		return false;
+	h->members[member].old_until = offset;
+	return true;
+}
+
+// When that was, no clock tells: before this life.
+static bool since_read(struct handoff *h, const char *line)
+{
+	unsigned first, last;
+	if (sscanf(line, "since %u %u", &first, &last) != 2 || last >= SLOT_COUNT)
+		return false;
+	for (unsigned slot = first; slot <= last; slot++)
+		h->since_ns[slot] = 1;
+	h->claim_ns = 1;
+	return true;
+}
+
 static bool line_read(struct handoff *h, const char *line, unsigned *n_tasks)
 {
 	switch (line[0]) {
@@ -147,6 +188,10 @@ static bool line_read(struct handoff *h, const char *line, unsigned *n_tasks)
 		return task_read(h, (*n_tasks)++, line);
 	case 'f':
 		return flux_read(h, line);
+	case 'b':
+		return before_read(h, line);
+	case 's':
+		return since_read(h, line);
 	case 'c':
 		return true;
 	default:

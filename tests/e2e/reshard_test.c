@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Slots move between the shards of a source cluster while it is written to: nothing is lost, nothing
-// comes twice.
+// Slots move between the shards of a source cluster while it is written to: nothing is lost, and
+// nothing comes twice.
 #include "tests/e2e/harness.h"
 
 #include <signal.h>
