@@ -198,6 +198,15 @@ static void view_of(const struct cluster_map *map, uint16_t node, struct handoff
 	}
 }
 
+// Whether some master of its shard has: after a failover the former one is there without any.
+static bool has_slots(const struct member *m, const struct cluster_map *map)
+{
+	for (uint16_t i = 0; i < map->n_nodes; i++)
+		if (map->nodes[i].n_slots && shard_is(&m->shard, map, i))
+			return true;
+	return false;
+}
+
 // A master speaks of itself. Those without slots are not asked: of them any node may say so.
 static bool view_take(struct group *g)
 {
@@ -213,7 +222,8 @@ static bool view_take(struct group *g)
 			continue;
 		for (unsigned k = 0; k < g->n_members; k++) {
 			struct handoff_view view = {.asked_ns = asked_ns};
-			if (!shard_is(&g->members[k]->shard, map, i))
+			if (!shard_is(&g->members[k]->shard, map, i) ||
+			    (!itself && has_slots(g->members[k], map)))
 				continue;
 			view_of(map, i, &view);
 			handoff_view(g->handoff, g->members[k]->number, &view);
