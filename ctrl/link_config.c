@@ -3,7 +3,9 @@
 
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "ctrl/endpoint.h"
 #include "ctrl/secret.h"
@@ -82,14 +84,45 @@ static int file_set(struct endpoint *e, const char *path, struct failure *f,
 	return rc;
 }
 
+// Where a new password will stand. What can be read but once, such as a pipe, and a path that is
+// too long are not looked at again.
+static void file_keep(char *out, const char *path)
+{
+	struct stat st;
+	char *whole = realpath(path, NULL);
+	bool fits = whole && strlen(whole) < PASSWORD_FILE_LEN && !stat(whole, &st) &&
+		    S_ISREG(st.st_mode);
+	memset(out, 0, PASSWORD_FILE_LEN);
+	if (fits && path[0] == '/' && strlen(path) < PASSWORD_FILE_LEN)
+		strcpy(out, path); // a name that comes to point elsewhere is followed
+	else if (fits)
+		strcpy(out, whole);
+	free(whole);
+}
+
+static int password_from_set(struct endpoint *e, const char *path, struct failure *f)
+{
+	file_keep(e->password_file, path);
+	return 0;
+}
+
+static int sentinel_password_from_set(struct endpoint *e, const char *path, struct failure *f)
+{
+	file_keep(e->sentinel.file, path);
+	return 0;
+}
+
 static int password_file_set(struct endpoint *e, const char *path, struct failure *f)
 {
-	return file_set(e, path, f, password_set);
+	bool in_url = e->has_password;
+	int rc = file_set(e, path, f, password_set);
+	return rc || in_url ? rc : password_from_set(e, path, f);
 }
 
 static int sentinel_password_file_set(struct endpoint *e, const char *path, struct failure *f)
 {
-	return file_set(e, path, f, sentinel_password_set);
+	int rc = file_set(e, path, f, sentinel_password_set);
+	return rc ? rc : sentinel_password_from_set(e, path, f);
 }
 
 // What there is for both sides: the word behind "source-" or "target-".
@@ -99,9 +132,11 @@ static const struct {
 } side_rows[] = {
 	{"password", password_set},
 	{"password-file", password_file_set},
+	{"password-from", password_from_set}, // of the API: the password comes beside it
 	{"sentinel-user", sentinel_user_set},
 	{"sentinel-password", sentinel_password_set},
 	{"sentinel-password-file", sentinel_password_file_set},
+	{"sentinel-password-from", sentinel_password_from_set},
 };
 
 // @return 0, -1 on error, 1 when it is no setting of a side

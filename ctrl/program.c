@@ -78,8 +78,10 @@ static int attributes_fill(posix_spawnattr_t *attr)
 
 static int is_secret(const char *entry)
 {
-	static const char *const names[] = {SOURCE_PASSWORD_ENV "=", TARGET_PASSWORD_ENV "="};
-	for (unsigned i = 0; i < 2; i++)
+	static const char *const names[] = {SOURCE_PASSWORD_ENV "=", TARGET_PASSWORD_ENV "=",
+					    SOURCE_SENTINEL_PASSWORD_ENV "=",
+					    TARGET_SENTINEL_PASSWORD_ENV "="};
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (!strncmp(entry, names[i], strlen(names[i])))
 			return 1;
 	return 0;

@@ -3,10 +3,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+#include <jansson.h>
 
 #include "parsers/url.h"
 
@@ -51,6 +56,34 @@ int secret_take_env(const char *name, char *out, size_t out_len, struct failure 
 void secret_forbid_core(void)
 {
 	setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+	// Nor into those of a handler that the limit does not bind, nor to whoever reads /proc. The
+	// sanitizers' leak check has to trace us.
+#ifndef __SANITIZE_ADDRESS__
+	prctl(PR_SET_DUMPABLE, 0);
+#endif
+}
+
+const char *secret_hide(const char *word, char *out)
+{
+	struct span secret = url_secret(span_of(word));
+	if (secret.len)
+		snprintf(out, WORD_SHOWN_LEN, "%.*s***%s", (int)(secret.p - word), word,
+			 secret.p + secret.len);
+	else
+		snprintf(out, WORD_SHOWN_LEN, "%s", word);
+	return out;
+}
+
+static void block_free(void *p)
+{
+	if (p)
+		explicit_bzero(p, malloc_usable_size(p));
+	free(p);
+}
+
+void secret_wipe_json(void)
+{
+	json_set_alloc_funcs(malloc, block_free);
 }
 
 void secret_hide_args(int argc, char **argv)

@@ -25,5 +25,16 @@ int secret_take_env(const char *name, char *out, size_t out_len, struct failure 
 // No core file of this process: passwords and keys stay out of it.
 void secret_forbid_core(void);
 
+#define WORD_SHOWN_LEN 200
+
+// A word of a command line as it may be shown: without the password of a URL in it, and cut.
+//
+// @param out  WORD_SHOWN_LEN bytes
+// @return     out
+const char *secret_hide(const char *word, char *out);
+
+// From now on, what jansson frees is overwritten first: requests hold passwords.
+void secret_wipe_json(void);
+
 // Overwrite the passwords of all URLs in argv by '*', where `ps` reads them.
 void secret_hide_args(int argc, char **argv);

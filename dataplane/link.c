@@ -362,6 +362,9 @@ static bool catch_up_find(struct link *link)
 		atomic_store(&state->catch_up_offset,
 			     answered ? link->probe.offset : link->log.tail);
 		link->catch_up_known = true;
+		// What the source had then is all that a former life can have sent.
+		if (atomic_load(&link->lanes[0].again_until) == UINT64_MAX)
+			link_cluster_again(link, state->catch_up_offset);
 	}
 	return link->catch_up_known;
 }
@@ -541,6 +544,8 @@ static bool stage_turn(struct link *link, uint64_t *deadline_ns)
 	case LINK_SWEEPING:
 		if (sweep_turn(&link->sweep, &link->now, deadline_ns) && link_holds_saved(link))
 			link_stream_starts(link);
+		else if (link->sweep.denied)
+			link_fail(link, ERROR_NOPERM, link->sweep.error);
 		return link->stage != LINK_SWEEPING;
 	case LINK_STREAMING:
 		return streaming_turn(link);

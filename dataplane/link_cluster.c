@@ -47,6 +47,12 @@ void link_cluster_fini(struct link *link)
 	link->target_map = NULL;
 }
 
+void link_cluster_again(struct link *link, uint64_t until)
+{
+	for (unsigned i = 0; i < link->n_lanes; i++)
+		atomic_store_explicit(&link->lanes[i].again_until, until, memory_order_relaxed);
+}
+
 void link_cluster_turn(struct link *link, uint64_t *deadline_ns)
 {
 	if (!link->target_map)

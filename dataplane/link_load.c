@@ -150,6 +150,7 @@ void link_stream_starts(struct link *link)
 		handoff_loaded(link->route.handoff, link->route.member);
 	link->n_loaded++;
 	link->n_snapshots_lost = 0;
+	link_cluster_again(link, 0);
 	link_streaming_begins(link);
 	snapshot_note(link);
 }

@@ -65,6 +65,8 @@ void link_note(struct link *link, enum event_level level, const char *format, ..
 int link_cluster_init(struct link *link); // @return 0, or -1
 void link_cluster_fini(struct link *link);
 void link_cluster_turn(struct link *link, uint64_t *deadline_ns);
+// What begins before an offset may have been sent by a former life. UINT64_MAX: not known yet
+void link_cluster_again(struct link *link, uint64_t until);
 
 // What it waits for, "" for nothing.
 const char *link_cluster_waiting(const struct link *link);

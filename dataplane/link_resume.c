@@ -128,6 +128,7 @@ static void resume_apply(struct link *link, const struct resume_point *at)
 	memcpy(link->source.replid, at->replid, sizeof(link->source.replid));
 	memcpy(link->place.marker.replid, at->replid, sizeof(link->place.marker.replid));
 	route_reset(&link->route, at->offset, at->db);
+	link_cluster_again(link, UINT64_MAX);
 	link->route.held_end = at->held_end;
 	for (unsigned i = 0; i < link->n_lanes; i++)
 		feed_hold(link, i, at);

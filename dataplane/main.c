@@ -50,6 +50,7 @@ static struct contract *contract_map(void)
 			CONTRACT_FD, strerror(errno));
 		return NULL;
 	}
+	madvise(c, sizeof(*c), MADV_DONTDUMP); // it holds passwords
 	if (contract_check(c)) {
 		fprintf(stderr, "flyover-dataplane: flyoverd was built from another version; "
 				"install both from one build\n");

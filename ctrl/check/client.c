@@ -20,6 +20,8 @@
 #include "ctrl/check/client_wire.h"
 #include "ctrl/check/sentinel.h"
 #include "ctrl/endpoint.h"
+#include "parsers/auth_error.h"
+#include "parsers/noperm.h"
 #include "parsers/psync.h"
 #include "parsers/tls_record.h"
 
@@ -113,7 +115,9 @@ static int login(struct client *c, const struct endpoint *e, struct failure *f)
 		if (v->type != RESP_ERROR)
 			continue;
 		c->passes = psync_error_passes(v->text);
-		return client_refused(c, left == 2 ? "AUTH" : "PING", v->text, f);
+		char says[AUTH_ERROR_LEN];
+		return client_refused(c, left == 2 ? "AUTH" : "PING",
+				      span_of(auth_error_text(v->text, e->password, says)), f);
 	}
 	return 0;
 }
@@ -122,6 +126,7 @@ static int login(struct client *c, const struct endpoint *e, struct failure *f)
 static int server_open(struct client *c, const struct endpoint *e, struct failure *f)
 {
 	endpoint_text(e, c->url);
+	snprintf(c->user, sizeof(c->user), "%s", e->user);
 	c->replies = resp_replies_new();
 	if (!c->replies)
 		return failure_set(f, ERROR_MEMORY, "no memory for a connection");
@@ -405,6 +410,9 @@ int client_refused(const struct client *c, const char *what, struct span error, 
 		if (error.len > strlen(rows[i].word) &&
 		    !strncmp(error.p, rows[i].word, strlen(rows[i].word)))
 			id = rows[i].id;
-	return failure_set(f, id, "%s %s refuses %s: %.*s", c->who, c->url, what,
-			   (int)(error.len < 200 ? error.len : 200), error.p);
+	char advice[200];
+	id = noperm_is(error) ? ERROR_NOPERM : id;
+	noperm_advice(error, c->user, advice, sizeof(advice));
+	return failure_set(f, id, "%s %s refuses %s: %.*s%s", c->who, c->url, what,
+			   (int)(error.len < 200 ? error.len : 200), error.p, advice);
 }

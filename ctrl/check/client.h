@@ -26,6 +26,7 @@ struct client {
 	bool held;       // bytes may lie in `tls` that poll() does not know of
 	const char *who; // "the source", for sentences
 	char url[ENDPOINT_TEXT_LEN]; // without password
+	char user[URL_USER_LEN];     // who we are there; "": the default user
 	struct resp_replies *replies;
 	char *out;
 	size_t out_len, out_done, out_room;

@@ -50,7 +50,9 @@ static int groups_copy(struct check *c, struct copier *copier)
 	}
 	group.open = 0;
 	copy_group_free(&group);
-	snprintf(c->result->refused, sizeof(c->result->refused), "%s", copier->why_refused);
+	if (copier->why_refused[0])
+		snprintf(c->result->refused, sizeof(c->result->refused), "%s",
+			 copier->why_refused);
 	return rc;
 }
 
@@ -90,5 +92,7 @@ int functions_repair(struct check *c, bool *same)
 	struct functions_told told;
 	if (functions_copy(&c->pair, &told, c->failure))
 		return -1;
+	if (told.refused[0] && !c->result->refused[0])
+		snprintf(c->result->refused, sizeof(c->result->refused), "%s", told.refused);
 	return functions_compare(&c->compare, same);
 }

@@ -19,6 +19,7 @@
 #include "ctrl/cli/verbs.h"
 #include "ctrl/clock.h"
 #include "ctrl/endpoint.h"
+#include "parsers/noperm.h"
 
 #define SHOW_DEFAULT      20
 #define SHOW_MAX          1000000
@@ -124,12 +125,15 @@ static void summary_print(const struct check_result *r)
 
 static void repairs_print(const struct check_result *r)
 {
-	char count[24];
+	char count[24], word[NOPERM_WORD_LEN] = "";
 	uint64_t left = r->differences - r->repaired;
+	if (noperm_is(span_of(r->refused)))
+		noperm_word(span_of(r->refused), word);
 	printf("repaired: %s", figure_count(r->repaired, count));
 	if (left)
 		printf(", %s still different", figure_count(left, count));
-	printf("%s%s\n", r->refused[0] ? ": " : "", r->refused);
+	printf("%s%s", r->refused[0] ? ": " : "", r->refused);
+	printf(word[0] ? "; it wants `ACL SETUSER ... %s`\n" : "%s\n", word);
 }
 
 static void result_print(const struct check_result *r, bool repairs)

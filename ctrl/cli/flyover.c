@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ctrl/cli/verbs.h"
+#include "ctrl/rights.h"
 #include "ctrl/secret.h"
 
 static const char retry_notes[] =
@@ -42,8 +43,8 @@ static const char dump_notes[] =
 	"a /db in the URL, --db, --match or --type it holds the keys that fit, and no place in\n"
 	"the source's stream. Where the source refuses PSYNC, or with --by-scan, SCAN and DUMP\n"
 	"are used, and the file is of no one moment. It is checked on its way, and nothing is\n"
-	"left of one that was not finished. Rights: +ping +info +replconf +psync, or else +ping\n"
-	"+info +select +scan +dump +pexpiretime +memory|usage +function|dump.\n";
+	"left of one that was not finished. `flyover help rights dump` prints what either way "
+	"needs.\n";
 
 static const struct verb verbs[] = {
 	{"sync", "SOURCE TARGET",
@@ -114,7 +115,9 @@ static void help_print(FILE *out)
 	for (unsigned i = 0; i < N_VERBS; i++)
 		fprintf(out, "  flyover %-17s %-19s %s\n", verbs[i].word, verbs[i].args,
 			verbs[i].help);
-	fputs("  flyover help              VERB                print what a verb takes\n\n"
+	fputs("  flyover help              VERB                print what a verb takes\n"
+	      "  flyover help rights       [VERB]              print the ACL SETUSER lines for "
+	      "it\n\n"
 	      "A URL: redis://[user[:password]@]host[:port][/db], rediss:// for TLS, "
 	      "unix:///path,\n"
 	      "       redis+sentinel://host[:port][,host[:port]...]/master-name[/db]\n"
@@ -159,16 +162,33 @@ static int failure_print(const struct failure *f)
 
 static int verb_unknown(int argc, char **argv, struct failure *f)
 {
+	char shown[WORD_SHOWN_LEN];
 	if (argc > 2 && !strcmp(argv[0], "link") && !strcmp(argv[1], "parked"))
-		return failure_set(f, ERROR_USAGE, "there is no verb 'link parked %s'", argv[2]);
+		return failure_set(f, ERROR_USAGE, "there is no verb 'link parked %s'",
+				   secret_hide(argv[2], shown));
 	if (argc > 1 && !strcmp(argv[0], "link"))
-		return failure_set(f, ERROR_USAGE, "there is no verb 'link %s'", argv[1]);
-	return failure_set(f, ERROR_USAGE, "there is no verb '%s'", argv[0]);
+		return failure_set(f, ERROR_USAGE, "there is no verb 'link %s'",
+				   secret_hide(argv[1], shown));
+	return failure_set(f, ERROR_USAGE, "there is no verb '%s'", secret_hide(argv[0], shown));
+}
+
+static int rights_help(int argc, char **argv, struct failure *f)
+{
+	char verb[64] = "";
+	size_t len = 0;
+	for (int i = 0; i < argc && len < sizeof(verb); i++)
+		len += (size_t)snprintf(verb + len, sizeof(verb) - len, "%s%s", i ? " " : "",
+					argv[i]);
+	if (!rights_print(verb))
+		return 0;
+	return failure_set(f, ERROR_USAGE, "`flyover %s` logs in nowhere, or is no verb", verb);
 }
 
 static int help_run(int argc, char **argv, struct failure *f)
 {
 	int n_words;
+	if (argc && !strcmp(argv[0], "rights"))
+		return rights_help(argc - 1, argv + 1, f);
 	if (argc == 0) {
 		help_print(stdout);
 		return 0;
@@ -225,6 +245,7 @@ int main(int argc, char **argv)
 	if (!words)
 		return 1;
 	secret_forbid_core();
+	secret_wipe_json();
 	if (argc < 2) {
 		help_print(stderr);
 		return error_row(ERROR_USAGE)->exit_code;

@@ -27,13 +27,15 @@ static int file_apply(const struct options *o, struct link_config *c, struct fai
 static int password_apply(struct link_config *c, const char *key, const char *file, const char *env,
 			  struct failure *f)
 {
-	char text[sizeof(c->source.password)];
+	char text[sizeof(c->source.password)], file_key[64];
+	snprintf(file_key, sizeof(file_key), "%s-file", key);
 	int rc = secret_take_env(env, text, sizeof(text), f);
 	if (rc < 0)
 		return -1;
-	if (file)
-		rc = secret_read_file(file, text, sizeof(text), f) ? -1 : 1;
-	if (rc == 1)
+	rc = file ? 1 : rc;
+	if (rc == 1 && file)
+		rc = link_config_set(c, file_key, file, f);
+	else if (rc == 1)
 		rc = link_config_set(c, key, text, f);
 	explicit_bzero(text, sizeof(text));
 	return rc;
@@ -117,12 +119,18 @@ static void endpoint_add(json_t *o, const struct endpoint *e, const char *side)
 	snprintf(key, sizeof(key), "%s-password", side);
 	if (e->has_password)
 		json_object_set_new(o, key, json_string(e->password));
+	snprintf(key, sizeof(key), "%s-password-from", side);
+	if (e->password_file[0])
+		json_object_set_new(o, key, json_string(e->password_file));
 	snprintf(key, sizeof(key), "%s-sentinel-user", side);
 	if (e->sentinel.user[0])
 		json_object_set_new(o, key, json_string(e->sentinel.user));
 	snprintf(key, sizeof(key), "%s-sentinel-password", side);
 	if (e->sentinel.has_password)
 		json_object_set_new(o, key, json_string(e->sentinel.password));
+	snprintf(key, sizeof(key), "%s-sentinel-password-from", side);
+	if (e->sentinel.file[0])
+		json_object_set_new(o, key, json_string(e->sentinel.file));
 }
 
 static void tls_add(json_t *o, const struct link_config *c)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ctrl/secret.h"
 #include "ctrl/tls_settings.h"
 #include "dataplane/contract/settings.h"
 
@@ -267,11 +268,13 @@ static int tls_word_read(const struct tls_row *row, struct words *w, const char 
 static int word_read(const struct verb *v, struct words *w, struct options *o, struct failure *f)
 {
 	const char *word = w->argv[w->at];
+	char shown[WORD_SHOWN_LEN];
 	if (word[0] != '-' || !word[1]) {
 		if (o->n_args == v->args_max)
 			return failure_set(f, ERROR_USAGE,
 					   "`flyover %s` takes %s, not '%s' as well", v->word,
-					   v->args[0] ? v->args : "no arguments", word);
+					   v->args[0] ? v->args : "no arguments",
+					   secret_hide(word, shown));
 		o->args[o->n_args++] = word;
 		return 0;
 	}
@@ -294,7 +297,8 @@ static int word_read(const struct verb *v, struct words *w, struct options *o, s
 		row = row_find(v, name, len);
 	}
 	if (!row)
-		return failure_set(f, ERROR_USAGE, "`flyover %s` has no option %s", v->word, word);
+		return failure_set(f, ERROR_USAGE, "`flyover %s` has no option %s", v->word,
+				   secret_hide(word, shown));
 	return row_set(row, w, equals, o, f);
 }
 

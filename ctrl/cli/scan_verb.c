@@ -18,6 +18,7 @@
 #include "ctrl/clock.h"
 #include "ctrl/endpoint.h"
 #include "ctrl/scan/scan.h"
+#include "parsers/noperm.h"
 
 #define BIG_VALUE_DEFAULT (1u << 20)
 #define WAIT_DEFAULT_MS   60000
@@ -288,10 +289,17 @@ static void end_show(struct shown *s, struct scan_progress *p, int rc, const str
 // What was refused for good makes the job a failed one, after all of it was said.
 static int refusals_judge(const struct scan_progress *p, struct failure *f)
 {
-	if (p->counts.refused == 0)
+	char word[NOPERM_WORD_LEN];
+	unsigned long long n = (unsigned long long)p->counts.refused;
+	if (n == 0)
 		return 0;
-	return failure_set(f, ERROR_TARGET_REFUSES, "%llu keys could not be copied: %s",
-			   (unsigned long long)p->counts.refused, p->refused);
+	if (noperm_is(span_of(p->refused)) && noperm_word(span_of(p->refused), word))
+		return failure_set(f, ERROR_NOPERM,
+				   "%llu keys could not be copied: %s; it wants `ACL SETUSER ... "
+				   "%s`, see `flyover help rights scan`",
+				   n, p->refused, word);
+	return failure_set(f, ERROR_TARGET_REFUSES, "%llu keys could not be copied: %s", n,
+			   p->refused);
 }
 
 int verb_scan(const struct options *o, struct failure *f)

@@ -32,6 +32,7 @@ struct daemon {
 	struct parked_desk *parked;
 	struct traces traces;
 	struct watch signals; // SIGINT, SIGTERM, SIGHUP
+	uint64_t credentials_ms; // when passwords were last looked for, monotonic
 };
 
 // Drain all links, then leave. A second call, or now: leave at once and take the dataplane along.

@@ -191,6 +191,7 @@ static int daemon_run(struct daemon *d)
 		uint64_t now = mono_ms();
 		if (now >= next_ms) {
 			supervisor_tick(d, now);
+			credentials_tick(d, now);
 			next_ms = now + (supervisor_starting(d) ? TICK_START_MS : TICK_MS);
 		}
 		links_tick(d);
@@ -294,6 +295,7 @@ int main(int argc, char **argv)
 	if (!d)
 		return 1;
 	secret_forbid_core();
+	secret_wipe_json();
 	d->loop.epoll_fd = -1;
 	d->api.listener.fd = d->signals.fd = d->supervisor.process.fd = d->supervisor.shared.fd =
 		-1;

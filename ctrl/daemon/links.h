@@ -26,6 +26,7 @@ struct link {
 	struct preflight *preflight; // NULL: none
 	enum error_id forbidden;     // why it is being stopped, ERROR_NONE: for no such reason
 	char forbidden_text[TEXT_LEN];
+	uint32_t password_stamps[4]; // of the files, see credentials.h
 };
 
 struct links {

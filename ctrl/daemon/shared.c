@@ -15,6 +15,7 @@ static int shared_map(struct shared *s)
 	if (p == MAP_FAILED)
 		return -errno;
 	s->contract = p;
+	madvise(p, sizeof(struct contract), MADV_DONTDUMP); // it holds passwords
 	return 0;
 }
 

@@ -10,6 +10,7 @@
 #include "ctrl/check/client_cluster.h"
 #include "ctrl/clock.h"
 #include "ctrl/doctor/rights.h"
+#include "ctrl/rights.h"
 
 #define SCAN_COUNT "2000"
 
@@ -40,14 +41,15 @@ static int info_take(struct client *c, struct server_facts *s, int64_t before_us
 }
 
 static int side_open(struct client *c, const struct endpoint *e, const struct server_facts *s,
-		     const char *rights, struct failure *f)
+		     enum rights_user user, struct failure *f)
 {
+	char words[RIGHTS_LEN];
 	if (!client_open_any(c, e, s->who, f))
 		return 0;
 	size_t len = strlen(f->sentence);
 	if (f->id == ERROR_NOPERM)
 		snprintf(f->sentence + len, sizeof(f->sentence) - len,
-			 "; it wants `ACL SETUSER %.64s %s`", s->user, rights);
+			 ", and in all: %s", rights_text(user, RIGHTS_SINGLE, words));
 	return -1;
 }
 
@@ -79,8 +81,8 @@ void gather_init(struct gather *g, struct facts *k)
 int gather_open(struct gather *g, const struct link_config *c, struct failure *f)
 {
 	struct facts *k = g->facts;
-	if (side_open(&g->source, &c->source, &k->source, SOURCE_RIGHTS, f) ||
-	    side_open(&g->target, &c->target, &k->target, TARGET_RIGHTS, f))
+	if (side_open(&g->source, &c->source, &k->source, RIGHTS_SYNC_SOURCE, f) ||
+	    side_open(&g->target, &c->target, &k->target, RIGHTS_SYNC_TARGET, f))
 		return -1;
 	int64_t before_us = wall_us();
 	client_ask(&g->source, "INFO all");

@@ -14,6 +14,7 @@
 #include "ctrl/doctor/probe_priv.h"
 #include "ctrl/doctor/probe_since.h"
 #include "ctrl/doctor/probe_target.h"
+#include "ctrl/rights.h"
 
 // ---- A case -----------------------------------------------------------------------------------
 
@@ -171,13 +172,14 @@ static int cases_run(struct probe *p)
 static void advice_tell(const struct probe *p)
 {
 	struct failure *f = p->failure;
+	char words[RIGHTS_LEN];
 	size_t len = strlen(f->sentence);
 	if (f->id == ERROR_TARGET_REFUSES)
 		f->id = ERROR_LINK_STATE;
 	if (f->id == ERROR_NOPERM && !strncmp(f->sentence, "the source ", 11))
 		snprintf(f->sentence + len, sizeof(f->sentence) - len,
-			 "; a probe wants `ACL SETUSER %.64s " PROBE_RIGHTS "`",
-			 p->facts.source.user);
+			 "; a probe wants `ACL SETUSER %.64s %s`", p->facts.source.user,
+			 rights_text(RIGHTS_PROBE_SOURCE, RIGHTS_SINGLE, words));
 }
 
 int probe_run(const struct link_config *c, const struct probe_options *o, struct probe_report *r,

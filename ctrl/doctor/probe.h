@@ -12,11 +12,6 @@
 #include "ctrl/failure.h"
 #include "dataplane/contract/contract.h"
 
-// What its user needs on the source, as words for ACL SETUSER, fit for a shell.
-#define PROBE_RIGHTS                                                                               \
-	"'~" PROBE_PREFIX "*' '&" PROBE_PREFIX "*' +@all -@dangerous +psync +replconf +info "      \
-	"+restore +sort"
-
 struct probe_options {
 	bool full; // a full sync is allowed, where the source has no backlog to be read from
 	bool (*go_on)(void *arg);

@@ -123,7 +123,7 @@ static unsigned verb_words(const struct verb *v, struct span *words, const char 
 static bool is_queued(const struct verb *v)
 {
 	return v->name && v->side != VERB_SOURCE && strcmp(v->name, "MULTI") &&
-	       strcmp(v->name, "EXEC");
+	       strcmp(v->name, "EXEC") && strcmp(v->name, "DISCARD");
 }
 
 static void verbs_queue(struct client *c)
@@ -156,8 +156,11 @@ static int verbs_judge(struct client *c, struct server_facts *s, bool *discarded
 	if (!verb_set_has(&s->denied, verb_find("SET")))
 		rights_judge(s, verb_find("SET"), false, reply);
 	reply = client_next(c, NULL);
-	*discarded = reply && reply->type == RESP_STATUS;
-	return reply ? 0 : -1;
+	if (!reply)
+		return -1;
+	rights_judge(s, verb_find("DISCARD"), false, reply);
+	*discarded = reply->type == RESP_STATUS;
+	return 0;
 }
 
 // Open a transaction that cannot be executed: its first command is malformed, so whatever comes
@@ -202,6 +205,8 @@ static int exec_try(struct client *c, struct server_facts *s)
 int rights_target(struct client *c, struct server_facts *s)
 {
 	bool discarded;
+	if (c->cluster) // it sends each command to the owner of its key, out of the transaction
+		return 0;
 	int rc = multi_begin(c, s);
 	if (rc <= 0) {
 		s->rights_known = verb_set_has(&s->denied, verb_find("MULTI"));

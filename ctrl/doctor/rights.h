@@ -6,12 +6,6 @@
 #include "ctrl/check/client.h"
 #include "ctrl/doctor/facts.h"
 
-// What a user needs on either side, as words for ACL SETUSER, fit for a shell.
-#define SOURCE_RIGHTS "+ping +psync +replconf +info"
-#define TARGET_RIGHTS                                                                              \
-	"'~*' '&*' +@write +@transaction +info +get +mget '+client|setname' '+client|id' "         \
-	"'+client|list' '+client|kill' +select +ping +publish +spublish +function +scan +pfcount"
-
 // Fill the source's rights: PSYNC and REPLCONF. The connection may be of no use afterwards.
 //
 // @return 0, or -1 when the connection failed
@@ -19,7 +13,7 @@ int rights_source(struct client *c, struct server_facts *s);
 
 // Fill the target's rights: every command that a link or the stream sends is put into a MULTI that
 // cannot be executed and is then discarded; a server judges rights before it queues. The connection
-// may be left inside that MULTI: close it.
+// may be left inside that MULTI: close it. Of a cluster nothing is asked, and nothing known.
 //
 // @return 0, or -1 when the connection failed
 int rights_target(struct client *c, struct server_facts *s);

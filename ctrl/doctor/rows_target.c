@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "ctrl/cli/figures.h"
-#include "ctrl/doctor/rights.h"
 #include "ctrl/doctor/rows.h"
+#include "ctrl/rights.h"
 
 void row_target_role(const struct facts *k, struct findings *f)
 {
@@ -34,7 +34,7 @@ static void denied_judge(const struct facts *k, struct findings *f)
 {
 	const struct server_facts *t = &k->target;
 	struct verb_set denied = {0};
-	char names[200], words[300];
+	char names[200], words[RIGHTS_LEN + 1] = " ";
 	struct verb v;
 	struct mend m;
 	for (unsigned i = 0; verb_at(i, &v); i++)
@@ -45,7 +45,7 @@ static void denied_judge(const struct facts *k, struct findings *f)
 		return;
 	bool used = any_is_used(k, &denied);
 	if (verb_set_has(&denied, verb_find("MULTI"))) // the rest could not be asked for
-		snprintf(words, sizeof(words), " %s", TARGET_RIGHTS);
+		rights_text(RIGHTS_SYNC_TARGET, RIGHTS_SINGLE, words + 1);
 	finding_put(f, used ? SEVERITY_ERROR : SEVERITY_WARNING,
 		    mend_cli(&m, t, "ACL SETUSER %s%s", t->user, words),
 		    "the user %s of the target may not: %s%s", t->user, names,

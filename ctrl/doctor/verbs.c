@@ -6,29 +6,37 @@
 #include <string.h>
 #include <strings.h>
 
+#include "ctrl/rights.h"
+
 #define NAMES_SHOWN 6
 #define GROUP_FROM  12 // from so many on, the whole category is asked for
 
-static const struct verb own[] = {
-	{"PING", VERB_SOURCE, true, 1},
-	{"PSYNC", VERB_SOURCE, true, 1},
-	{"REPLCONF", VERB_SOURCE, true, 1},
-	{"INFO", VERB_SOURCE, true, 1},
-	{"PING", VERB_TARGET, true, 1},
-	{"INFO", VERB_TARGET, true, 1},
-	{"MULTI", VERB_TARGET, true, 1},
-	{"EXEC", VERB_TARGET, true, 1},
-	{"SELECT", VERB_TARGET, true, 2},
-	{"GET", VERB_TARGET, true, 2},
-	{"MGET", VERB_TARGET, true, 2},
-	{"SCAN", VERB_TARGET, true, 2},
-	{"FUNCTION LIST", VERB_TARGET, false, 2},
-	{"CLIENT SETNAME", VERB_TARGET, false, 3},
-	{"CLIENT ID", VERB_TARGET, false, 2},
-	{"CLIENT LIST", VERB_TARGET, false, 2},
-	{"CLIENT KILL", VERB_TARGET, false, 3},
-};
-#define N_OWN (sizeof(own) / sizeof(own[0]))
+// The i-th command that a link sends by itself: of the table of rights, those to the source first.
+static bool own_at(unsigned i, struct verb *v)
+{
+	static const enum rights_user users[] = {RIGHTS_SYNC_SOURCE, RIGHTS_SYNC_TARGET};
+	const struct right *r;
+	for (unsigned side = VERB_SOURCE; side <= VERB_TARGET; side++) {
+		uint32_t user = 1u << users[side];
+		for (unsigned k = 0; (r = right_at(k)); k++) {
+			if (!r->least || !((r->needed | r->useful) & user) || i--)
+				continue;
+			*v = (struct verb){r->word, (enum verb_side)side, r->needed & user,
+					   r->least, NULL};
+			return true;
+		}
+	}
+	return false;
+}
+
+static unsigned own_count(void)
+{
+	struct verb v;
+	unsigned n = 0;
+	while (own_at(n, &v))
+		n++;
+	return n;
+}
 
 // Commands that a server never sends on as they are: it sends what they did.
 static bool is_decided(const char *name)
@@ -51,13 +59,12 @@ static bool in_stream(const struct command *c)
 
 bool verb_at(unsigned i, struct verb *v)
 {
-	if (i < N_OWN) {
-		*v = own[i];
-		return true;
-	}
-	if (i - N_OWN >= command_row_count || i >= VERBS_MAX)
+	unsigned n_own = own_count();
+	if (i < n_own)
+		return own_at(i, v);
+	if (i - n_own >= command_row_count || i >= VERBS_MAX)
 		return false;
-	const struct command *c = &command_rows[i - N_OWN];
+	const struct command *c = &command_rows[i - n_own];
 	unsigned n_words = (unsigned)(c->arity < 0 ? -c->arity : c->arity);
 	*v = (struct verb){in_stream(c) ? c->name : NULL, VERB_STREAM, false, n_words, c};
 	return true;
@@ -69,8 +76,8 @@ unsigned verb_find(const char *name)
 	for (unsigned i = 0; verb_at(i, &v); i++)
 		if (v.name && v.side == VERB_STREAM && !strcasecmp(v.name, name))
 			return i;
-	for (unsigned i = 0; i < N_OWN; i++)
-		if (!strcasecmp(own[i].name, name))
+	for (unsigned i = 0; verb_at(i, &v) && v.side != VERB_STREAM; i++)
+		if (!strcasecmp(v.name, name))
 			return i;
 	return VERBS_MAX;
 }
@@ -132,7 +139,7 @@ void verb_set_acl(const struct verb_set *s, char *out, size_t out_len)
 	struct verb v;
 	unsigned n_stream = 0;
 	size_t at = 0;
-	for (unsigned i = N_OWN; verb_at(i, &v); i++)
+	for (unsigned i = own_count(); verb_at(i, &v); i++)
 		n_stream += v.name && verb_set_has(s, i);
 	out[0] = 0;
 	if (n_stream >= GROUP_FROM)

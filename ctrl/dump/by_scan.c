@@ -108,7 +108,8 @@ static int both_open(struct harvest *h)
 		return -1;
 	if (!h->can.dump)
 		return failure_set(d->failure, ERROR_NOPERM,
-				   "the source %s gives neither the right to replicate nor DUMP",
+				   "the source %s gives neither the right to replicate nor DUMP: "
+				   "`flyover help rights dump` prints both",
 				   naming->url);
 	client_ask(&h->values, "CLIENT NO-TOUCH ON"); // 7.2: our reading keeps nothing warm
 	if (client_skip(&h->values)) {

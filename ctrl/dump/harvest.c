@@ -7,6 +7,7 @@
 
 #include "ctrl/cli/escape.h"
 #include "ctrl/clock.h"
+#include "parsers/noperm.h"
 #include "parsers/psync.h"
 
 #define WINDOW_BYTES (8u << 20)
@@ -53,9 +54,11 @@ static void item_done(struct harvest *h)
 static int key_failed(struct harvest *h, enum error_id id, const char *what, struct span why)
 {
 	const struct copy_item *item = h->asked[h->head];
-	char *key = escape_text(item->key.p, item->key.len);
-	failure_set(h->d->failure, id, "key \"%.100s\" of the source %s %s%.*s", key ? key : "?",
-		    h->values.url, what, why.len < 150 ? (int)why.len : 150, why.p);
+	char *key = escape_text(item->key.p, item->key.len), advice[200];
+	noperm_advice(why, h->values.user, advice, sizeof(advice));
+	failure_set(h->d->failure, id, "key \"%.100s\" of the source %s %s%.*s%s",
+		    key ? key : "?", h->values.url, what, why.len < 150 ? (int)why.len : 150,
+		    why.p, advice);
 	free(key);
 	return -1;
 }

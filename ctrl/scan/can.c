@@ -84,35 +84,48 @@ static int questions_ask(struct pair *p, enum side side, const struct question *
 
 static int source_ask(struct can *can, struct pair *p, struct failure *f)
 {
-	bool multi = false;
 	const struct question questions[] = {
 		{"CLIENT NO-TOUCH ON", NULL, NULL}, // 7.2: our reading keeps nothing warm
 		{"DUMP __flyover:probe", &can->dump, NULL},
 		{"MEMORY USAGE __flyover:probe", &can->memory_usage, NULL},
 		{"PEXPIRETIME __flyover:probe", &can->expire_time, NULL},
 		{"HPEXPIRETIME __flyover:probe FIELDS 1 x", &can->field_ttl_read, NULL},
+	};
+	return questions_ask(p, SOURCE, questions, sizeof(questions) / sizeof(questions[0]), f);
+}
+
+// Only who reads a value in pieces has to know whether it changed meanwhile.
+static int watch_ask(struct can *can, struct pair *p, struct failure *f)
+{
+	bool multi = false, exec = false, unwatch = false;
+	const struct question questions[] = {
 		{"WATCH __flyover:probe", &can->watch, NULL},
+		{"UNWATCH", &unwatch, NULL},
 		{"MULTI", &multi, NULL},
-		{"EXEC", NULL, NULL},
+		{"EXEC", &exec, NULL},
 	};
 	if (questions_ask(p, SOURCE, questions, sizeof(questions) / sizeof(questions[0]), f))
 		return -1;
-	can->watch = can->watch && multi;
+	can->watch = can->watch && unwatch && multi && exec;
 	return 0;
 }
 
 static int target_ask(struct can *can, struct pair *p, struct failure *f)
 {
+	bool exec = false;
 	const struct question questions[] = {
 		{"RESTORE __flyover:probe 0 x REPLACE", &can->restore, "payload"},
 		{"RESTORE __flyover:probe 1 x REPLACE ABSTTL", &can->absolute_ttl, "payload"},
 		{"MULTI", &can->multi, NULL},
-		{"EXEC", NULL, NULL},
+		{"EXEC", &exec, NULL},
 		{"XSETID __flyover:probe 1-1 ENTRIESADDED 1 MAXDELETEDID 0-0", &can->stream_facts,
 		 "no such key"},
 		{"HPEXPIREAT __flyover:probe 1 FIELDS 1 x", &can->field_ttl_write, NULL},
 	};
-	return questions_ask(p, TARGET, questions, sizeof(questions) / sizeof(questions[0]), f);
+	if (questions_ask(p, TARGET, questions, sizeof(questions) / sizeof(questions[0]), f))
+		return -1;
+	can->multi = can->multi && exec;
+	return 0;
 }
 
 static int clock_read_source(struct can *can, struct pair *p, struct failure *f)
@@ -135,17 +148,19 @@ static int clock_read_source(struct can *can, struct pair *p, struct failure *f)
 int can_probe_source(struct can *c, struct pair *p, struct failure *f)
 {
 	*c = (struct can){0};
-	return server_read(c, p, SOURCE, f) || source_ask(c, p, f) || clock_read_source(c, p, f)
-		       ? -1
-		       : 0;
+	if (server_read(c, p, SOURCE, f) || source_ask(c, p, f))
+		return -1;
+	return c->expire_time ? 0 : clock_read_source(c, p, f); // PTTL counts by that clock
 }
 
 int can_probe(struct can *c, struct pair *p, struct failure *f)
 {
-	if (can_probe_source(c, p, f) || server_read(c, p, TARGET, f))
+	if (can_probe_source(c, p, f) || watch_ask(c, p, f) || server_read(c, p, TARGET, f))
 		return -1;
 	if (c->target_is_replica)
 		return failure_set(f, ERROR_TARGET_READONLY, "the target %s is a replica",
 				   p->client[TARGET].url);
-	return target_ask(c, p, f);
+	if (target_ask(c, p, f))
+		return -1;
+	return c->expire_time && !c->absolute_ttl ? clock_read_source(c, p, f) : 0;
 }

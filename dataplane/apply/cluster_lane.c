@@ -80,6 +80,7 @@ void cluster_lane_forget(struct cluster_lane *c)
 	c->gate = GATE_NONE;
 	c->n_walk = 0;
 	c->map_since_ns = 0;
+	c->map_version = 0; // who owns what is taken from it anew
 	c->is_waiting = false;
 	atomic_store(&c->lane->low, UINT64_MAX);
 	atomic_store(&c->lane->wait_deadline_ms, 0);

@@ -94,13 +94,13 @@ static void claim_note(struct cluster_lane *c, const struct lane_found *f)
 		lane_fail(c->lane, ERROR_MEMORY, "no memory for the markers of the target");
 }
 
-// Whether it may have come here with its slot, while the node that it was written to lives on.
+// Whether it may have come here with its slot, while the node that it was written to lives on. One
+// that has lost its last slot may have stepped down, though nobody calls it a replica yet.
 static bool is_a_visitor(const struct cluster_lane *c, const struct slot_marker *m,
 			 const struct outlet *at)
 {
 	uint16_t n = cluster_node_find(c->map, span_of(m->node));
-	return strcmp(m->node, at->id) != 0 && n != CLUSTER_NONE &&
-	       (c->map->nodes[n].flags & CLUSTER_MASTER) &&
+	return strcmp(m->node, at->id) != 0 && n != CLUSTER_NONE && c->map->nodes[n].n_slots &&
 	       !(c->map->nodes[n].flags & CLUSTER_FAIL);
 }
 

@@ -113,8 +113,7 @@ static void own_answered(struct outlet *o, struct unit u, const struct reply *r)
 	}
 	bool taken = r->type != '-';
 	if (!taken && !is_refused(o, &u, r->line, &refusal, &error)) {
-		lane_fail(c->lane, error, "the target's node %s:%u says: %.*s", o->host, o->port,
-			  (int)r->line.len, r->line.p);
+		lane_refused_for_good(c->lane, NULL, -1, error, r->line);
 		return;
 	}
 	if (taken && c->waits[u.slot].why == WHY_NONE)

@@ -13,7 +13,9 @@
 #include <string.h>
 #include <xxhash.h>
 
+#include "parsers/auth_error.h"
 #include "parsers/info.h"
+#include "parsers/noperm.h"
 #include "parsers/resp_write.h"
 #include "parsers/tls_record.h"
 
@@ -238,17 +240,27 @@ static void info_take(struct lane *l, const struct resp_value *v)
 
 // ---- Replies
 
-static void hello_error(struct lane *l, struct span line)
+// @param step  that was refused. A login that is not understood is one that was not let in
+static void hello_error(struct lane *l, unsigned step, struct span line)
 {
 	enum error_id error;
 	enum refusal refusal = refusal_of(line, &error);
-	int len = (int)line.len;
-	if (refusal == REFUSAL_STOP)
-		lane_fail(l, error, "the target says: %.*s", len, line.p);
+	if (step == STEP_AUTH && (refusal == REFUSAL_STOP || refusal == REFUSAL_PARK)) {
+		refusal = REFUSAL_STOP;
+		error = ERROR_AUTH;
+	}
+	const struct endpoint *e = &l->config->target;
+	char advice[TEXT_LEN], says[AUTH_ERROR_LEN];
+	auth_error_text(line, e->password, says);
+	noperm_advice(line, e->user, advice, sizeof(advice));
+	bool waits = error == ERROR_AUTH && l->was_ready &&
+		     endpoint_password_may_change(e, l->config->settings.fail_fast);
+	if (refusal == REFUSAL_STOP && !waits)
+		lane_fail(l, error, "the target says: %s%s", says, advice);
 	else if (refusal == REFUSAL_PARK)
-		lane_fail(l, ERROR_NOT_REDIS, "the target says: %.*s", len, line.p);
+		lane_fail(l, ERROR_NOT_REDIS, "the target says: %s", says);
 	else
-		lane_back_off(l, error, "the target says: %.*s", len, line.p);
+		lane_back_off(l, error, "the target says: %s", says);
 }
 
 static void hello_settle(struct lane *l)
@@ -364,11 +376,18 @@ static bool may_fail(unsigned step)
 	       step == STEP_KILL;
 }
 
+// Behind the replies of CLIENT KILL comes that of MGET, without which nothing goes on.
+static bool denies_markers(unsigned step, struct span error)
+{
+	char word[NOPERM_WORD_LEN];
+	return step == STEP_FENCE && noperm_word(error, word) && !strcmp(word, "+mget");
+}
+
 static void hello_step(struct lane *l, const struct resp_value *v, unsigned n)
 {
 	unsigned step = l->hello_step++;
-	if (v->type == RESP_ERROR && !may_fail(step)) {
-		hello_error(l, v->text);
+	if (v->type == RESP_ERROR && (!may_fail(step) || denies_markers(step, v->text))) {
+		hello_error(l, step, v->text);
 		return;
 	}
 	switch (step) {

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "parsers/noperm.h"
+
 #define QUEUED          "+QUEUED\r\n"
 #define QUEUED_LEN      9
 #define READS_PER_TURN  8
@@ -226,11 +228,12 @@ static const char *command_name(const struct batch *b, unsigned item, char *out,
 void lane_refused_for_good(struct lane *l, const struct batch *b, int item, enum error_id error,
 			   struct span line)
 {
-	char name[40] = "";
+	char name[40] = "", advice[TEXT_LEN];
 	if (item >= 0 && (unsigned)item < b->n_items)
 		command_name(b, (unsigned)item, name, sizeof(name));
-	lane_fail(l, error, "the target refuses %s: %.*s", *name ? name : "a batch", (int)line.len,
-		  line.p);
+	noperm_advice(line, l->config->target.user, advice, sizeof(advice));
+	lane_fail(l, error, "the target refuses %s: %.*s%s", *name ? name : "a batch",
+		  (int)line.len, line.p, advice);
 }
 
 unsigned lane_item_park(struct lane *l, const struct batch *b, int item, struct span line)

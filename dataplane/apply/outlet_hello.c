@@ -14,7 +14,9 @@
 
 #include "dataplane/apply/cluster_priv.h"
 #include "dataplane/apply/hello.h"
+#include "parsers/auth_error.h"
 #include "parsers/info.h"
+#include "parsers/noperm.h"
 #include "parsers/resp_write.h"
 #include "parsers/tls_record.h"
 
@@ -29,7 +31,7 @@ enum step {
 	STEP_KILL,
 };
 
-#define ASK_EVERY_NS 1000000000ull
+#define ASK_EVERY_NS 100000000ull
 
 #define PUT(...) (n += RESP_WRITE(out + n, sizeof(out) - n, __VA_ARGS__))
 
@@ -167,13 +169,18 @@ static void hello_error(struct outlet *o, struct span line)
 {
 	enum error_id error;
 	enum refusal refusal = refusal_of(line, &error);
-	int len = (int)line.len;
-	if (refusal == REFUSAL_STOP || refusal == REFUSAL_PARK)
-		lane_fail(o->cluster->lane, refusal == REFUSAL_STOP ? error : ERROR_NOT_REDIS,
-			  "the target's node %s:%u says: %.*s", o->host, o->port, len, line.p);
+	struct lane *l = o->cluster->lane;
+	const struct endpoint *e = &l->config->target;
+	char says[AUTH_ERROR_LEN];
+	bool waits = error == ERROR_AUTH && l->was_ready &&
+		     endpoint_password_may_change(e, l->config->settings.fail_fast);
+	auth_error_text(line, e->password, says);
+	noperm_short(line, e->user, says, sizeof(says));
+	if ((refusal == REFUSAL_STOP || refusal == REFUSAL_PARK) && !waits)
+		lane_fail(l, refusal == REFUSAL_STOP ? error : ERROR_NOT_REDIS,
+			  "the target's node %s:%u says: %s", o->host, o->port, says);
 	else
-		outlet_back_off(o, "the target's node %s:%u says: %.*s", o->host, o->port, len,
-				line.p);
+		outlet_back_off(o, "the target's node %s:%u says: %s", o->host, o->port, says);
 }
 
 // Refusals that leave us with less comfort, but able to work.
@@ -285,9 +292,8 @@ void outlet_check_take(struct outlet *o, char type, struct span text)
 	struct lane *l = o->cluster->lane;
 	char number[24];
 	snprintf(number, sizeof(number), "%.*s", (int)text.len, text.p);
-	if (type == '-') { // it has moved
+	if (type == '-') { // it has moved: the map will tell where to ask
 		map_poke(o->cluster);
-		o->check_sent_ns = 0;
 		return;
 	}
 	o->check_stands_ns = o->check_sent_ns;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/apply/lane.h"
+#include "parsers/noperm.h"
 
 // First words of error replies, and what to do. What is not here is parked.
 static const struct {
@@ -25,7 +26,6 @@ static const struct {
 	{"ERR invalid password", REFUSAL_STOP, ERROR_AUTH},
 	{"ERR AUTH", REFUSAL_STOP, ERROR_AUTH},
 	{"ERR Client sent AUTH", REFUSAL_STOP, ERROR_AUTH},
-	{"NOPERM", REFUSAL_STOP, ERROR_NOPERM},
 	{"DENIED", REFUSAL_STOP, ERROR_NOPERM},
 	{"MOVED", REFUSAL_STOP, ERROR_TARGET_REFUSES},
 	{"ASK", REFUSAL_STOP, ERROR_TARGET_REFUSES},
@@ -44,6 +44,10 @@ static bool line_begins(struct span line, const char *word)
 
 enum refusal refusal_of(struct span line, enum error_id *error)
 {
+	if (noperm_is(line)) { // also as the reason of an EXECABORT
+		*error = ERROR_NOPERM;
+		return REFUSAL_STOP;
+	}
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		if (!line_begins(line, rows[i].word))
 			continue;

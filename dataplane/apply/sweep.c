@@ -7,6 +7,8 @@
 #include <stdlib.h>
 
 #include "dataplane/apply/marker.h"
+#include "parsers/auth_error.h"
+#include "parsers/noperm.h"
 
 #define RETRY_NS   500000000ull
 #define SCAN_COUNT "1000"
@@ -47,7 +49,7 @@ void sweep_begin(struct sweep *s)
 {
 	sweep_slots_begin(&s->slots);
 	s->running = true;
-	s->done = false;
+	s->done = s->denied = false;
 	s->retry_at_ns = 0;
 	s->error[0] = 0;
 }
@@ -255,14 +257,23 @@ static void walk_over(struct sweep *s, const struct clock_reading *now, const st
 	sweep_drop(s);
 }
 
+// A right that is missing does not come by waiting.
+static void sweep_refused(struct sweep *s, const struct clock_reading *now, struct span error)
+{
+	char why[TEXT_LEN], says[AUTH_ERROR_LEN], advice[130];
+	s->denied = noperm_is(error);
+	noperm_advice(error, s->endpoint->user, advice, sizeof(advice));
+	snprintf(why, sizeof(why), "the target says: %.85s%s",
+		 auth_error_text(error, s->endpoint->password, says), advice);
+	sweep_retry(s, now, why);
+}
+
 static void reply_take(struct sweep *s, const struct clock_reading *now, const struct resp_value *v,
 		       unsigned n)
 {
-	char why[TEXT_LEN];
 	bool may_refuse = s->listing && !s->n_skip; // servers before 7.0 have no functions
 	if (v->type == RESP_ERROR && !may_refuse && !is_redirect(s, v->text)) {
-		snprintf(why, sizeof(why), "the target says: %.*s", (int)v->text.len, v->text.p);
-		sweep_retry(s, now, why);
+		sweep_refused(s, now, v->text);
 	} else if (s->n_skip) {
 		s->n_skip--;
 		if (v->type == RESP_INTEGER) // of DEL

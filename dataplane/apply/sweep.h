@@ -46,6 +46,7 @@ struct sweep {
 	struct stream *stream;
 	struct resp_replies *replies;
 	bool running, done;
+	bool denied; // for want of a right; the owner ends it
 	bool greeted;
 	char *out; // bytes to send
 	size_t n_out, out_max, out_at;

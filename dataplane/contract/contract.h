@@ -20,6 +20,7 @@
 #pragma once
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "dataplane/contract/counters.h"
@@ -50,10 +51,15 @@ struct endpoint_trust {
 	uint32_t trust_any;    // 1: any certificate will do
 };
 
-// Who we are at a server.
+#define PASSWORD_FILE_LEN 256
+
+// Who we are at a server. Passwords are the one thing that changes while a link runs: flyoverd
+// writes what a file has come to hold. Who reads one at that very moment logs in with a mixture, is
+// refused, and tries again.
 struct credentials {
 	char user[URL_USER_LEN];         // "" for the default user
 	char password[URL_PASSWORD_LEN]; // "" for none; never logged
+	char file[PASSWORD_FILE_LEN];    // where a new one will stand; "" nowhere
 	uint32_t has_password;
 };
 
@@ -63,6 +69,7 @@ struct endpoint {
 	char path[URL_PATH_LEN];         // unix socket path; "" for TCP
 	char user[URL_USER_LEN];         // "" for the default user
 	char password[URL_PASSWORD_LEN]; // "" for none; never logged
+	char password_file[PASSWORD_FILE_LEN]; // where a new one will stand; "" nowhere
 	uint16_t port;                   // nodes[0]: host byte order
 	uint16_t has_password;
 	int32_t db;                      // database of the URL, -1 when it has none
@@ -78,7 +85,14 @@ struct endpoint {
 	struct endpoint_trust trust;     // with tls
 };
 
-// A link, immutable while it runs. Written by flyoverd before LINK_START.
+// Whether a refused password, which was right before, is to be waited for: by a link that outlives
+// what happens to it, and by a job whose password stands in a file.
+static inline bool endpoint_password_may_change(const struct endpoint *e, bool fail_fast)
+{
+	return !fail_fast || e->password_file[0];
+}
+
+// A link, immutable while it runs but for its passwords. Written by flyoverd before LINK_START.
 struct link_config {
 	char name[NAME_LEN];      // [A-Za-z0-9_.-]+
 	char site[NAME_LEN];      // origin site of the markers

@@ -17,7 +17,7 @@
 	X(CONNECT, 4, "check that the server runs and that host, port and firewall are right")     \
 	X(AUTH, 4,                                                                                 \
 	  "check user and password (or FLYOVER_SOURCE_PASSWORD / FLYOVER_TARGET_PASSWORD)")        \
-	X(NOPERM, 4, "give the user the right that the server names, by ACL SETUSER")              \
+	X(NOPERM, 4, "`flyover help rights` prints what users need")                               \
 	X(NOT_REDIS, 4, "check that host and port are those of a Redis or Valkey server")          \
 	X(PSYNC_REFUSED, 4, "allow PSYNC and REPLCONF to this user, or use `flyover scan`")        \
 	X(DEADLINE, 4, "look at the server's own log, then start the link again")                  \

@@ -34,11 +34,14 @@ bool group_may_begin(struct group *g, bool *is_ours)
 
 // ---- Ends
 
+// One that has ended since the last turn is no more, and is found so in this one.
 static void members_stop(struct group *g)
 {
-	for (unsigned i = 0; i < g->n_members; i++)
-		if (g->members[i]->link)
-			link_stop(g->members[i]->link);
+	for (unsigned i = 0; i < g->n_members; i++) {
+		struct member *m = g->members[i];
+		if (m->link && !jobs_member_gone(g->jobs, m->place))
+			link_stop(m->link);
+	}
 }
 
 static void group_close(struct group *g, enum link_phase last)

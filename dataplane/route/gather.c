@@ -10,6 +10,9 @@
 #include "dataplane/apply/lane.h"
 #include "drivers/memory.h"
 
+#include "parsers/auth_error.h"
+#include "parsers/noperm.h"
+
 #define MS_NS         1000000ull
 #define PATIENCE_NS   (5000 * MS_NS)
 #define RETRY_NS      (100 * MS_NS)
@@ -249,9 +252,11 @@ static void redirected(struct gather *g, const struct clock_reading *now, bool a
 static void error_take(struct gather *g, const struct clock_reading *now, struct span error)
 {
 	const struct cluster_asked asked = {g->host, false};
-	char line[120];
+	const struct endpoint *e = &g->config->target;
+	char line[AUTH_ERROR_LEN];
 	enum error_id id;
-	snprintf(line, sizeof(line), "%.*s", (int)error.len, error.p);
+	auth_error_text(error, e->password, line);
+	noperm_short(error, e->user, line, sizeof(line));
 	enum cluster_answer answer = cluster_error_read(error, &asked, &g->redirect);
 	enum refusal refusal = refusal_of(error, &id);
 	if (answer == CLUSTER_MOVED || answer == CLUSTER_ASK)

@@ -95,6 +95,16 @@ static int command_add(struct route *r, const struct gathering *at, unsigned slo
 
 // ---- The destination
 
+// A barrier of another lane (FLUSHALL) that this one has to come after, and that is answered.
+static bool is_behind_barriers(const struct place *p, const struct feed *f)
+{
+	for (unsigned i = 0; i < p->n_lanes; i++)
+		if (f->after_mask & 1u << i &&
+		    atomic_load(&p->feeds[i].lane->done_seq) < f->after[i])
+			return false;
+	return true;
+}
+
 // Whether the lanes of all its slots have answered everything; what is open there is handed over.
 static bool lanes_settle(struct route *r, const struct slot_groups *g)
 {
@@ -104,7 +114,7 @@ static bool lanes_settle(struct route *r, const struct slot_groups *g)
 		struct feed *f = &r->place->feeds[lane];
 		if (f->open && f->open->n_items)
 			place_close(r->place, lane, r->frame.begin, r->db);
-		idle &= !f->n_out;
+		idle &= !f->n_out && is_behind_barriers(r->place, f);
 	}
 	return idle;
 }

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "parsers/auth_error.h"
 #include "parsers/resp_write.h"
 #include "parsers/tls_record.h"
 
@@ -60,8 +61,10 @@ static bool begins(struct span line, const char *word)
 
 static enum handshake_verdict fail(struct handshake *h, enum error_id error, struct span line)
 {
+	char says[AUTH_ERROR_LEN];
 	h->error = error;
-	snprintf(h->text, sizeof(h->text), "the source says: %.*s", (int)line.len - 1, line.p + 1);
+	snprintf(h->text, sizeof(h->text), "the source says: %s",
+		 auth_error_text(line, h->endpoint->password, says));
 	return HANDSHAKE_FAIL;
 }
 
@@ -123,6 +126,7 @@ static enum handshake_verdict take_ping(struct handshake *h, struct span line)
 
 static enum handshake_verdict take_auth(struct handshake *h, struct span line)
 {
+	explicit_bzero(h->out, sizeof(h->out));
 	if (is_temporary(line))
 		return wait_for(h, line);
 	if (line.p[0] != '+')

@@ -112,6 +112,17 @@ static void source_back_off(struct source *s, enum error_id error, uint64_t limi
 	s->retry_at_ns = s->now.mono_ns + s->backoff_ns;
 }
 
+// A password that was right once may be changed on either side first.
+static void refusal_judge(struct source *s, const struct handshake *h)
+{
+	const struct link_settings *set = &s->config->settings;
+	if (h->error == ERROR_AUTH && s->was_connected &&
+	    endpoint_password_may_change(h->endpoint, set->fail_fast))
+		source_back_off(s, h->error, set->wait_timeout, "%s", h->text);
+	else
+		source_fail(s, h->error, h->text);
+}
+
 static void waiting_is_over(struct source *s)
 {
 	s->backoff_ns = s->waiting_since_ns = 0;
@@ -332,7 +343,7 @@ static void handshake_act(struct source *s, enum handshake_verdict verdict, size
 		source_back_off(s, h->error, s->config->settings.loading_timeout, "%s", h->text);
 		break;
 	case HANDSHAKE_FAIL:
-		source_fail(s, h->error, h->text);
+		refusal_judge(s, h);
 		break;
 	case HANDSHAKE_MORE:
 		break;

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 
 #include "dataplane/topology/asker.h"
+#include "parsers/auth_error.h"
 #include "parsers/info.h"
+#include "parsers/noperm.h"
 
 #define EVERY_NS     2000000000ull // asked again though nothing seems wrong
 #define PATIENCE_NS  3000000000ull // of one node
@@ -211,19 +213,21 @@ static void node_choose(struct cluster_topology *t)
 
 // ---- Asking ---------------------------------------------------------------------------------
 
-static void ask_failed(struct cluster_topology *t, const struct clock_reading *now, const char *why)
+// @return whether all of them were asked in vain, which is trouble
+static bool ask_failed(struct cluster_topology *t, const struct clock_reading *now, const char *why)
 {
 	asker_close(&t->asker);
 	t->question = ASK_END;
 	t->next_ns = now->mono_ns; // the next one at once
 	if (++t->n_vain < candidates_count(t))
-		return;
+		return false;
 	snprintf(t->trouble, sizeof(t->trouble),
 		 "no node of the cluster tells its map; the last asked, %.80s:%u: %.90s",
 		 t->node.host, t->node.port, why);
 	t->n_vain = t->n_behind = 0;
 	t->next_ns = now->mono_ns + t->retry_ns;
 	t->retry_ns = t->retry_ns < RETRY_MAX_NS / 2 ? 2 * t->retry_ns : RETRY_MAX_NS;
+	return true;
 }
 
 static void ask_begin(struct cluster_topology *t, const struct clock_reading *now)
@@ -273,15 +277,18 @@ static void refusal_take(struct cluster_topology *t, const struct clock_reading 
 			 struct span error)
 {
 	struct cluster_redirect redirect;
-	char why[TEXT_LEN];
+	enum error_id id = ERROR_NONE;
+	char why[AUTH_ERROR_LEN];
+	auth_error_text(error, t->endpoint->password, why);
 	if (cluster_error_read(error, NULL, &redirect) == CLUSTER_UNSUPPORTED)
-		t->error = ERROR_URL;
+		id = ERROR_URL;
 	else if (t->question == ASK_AUTH || (error.len >= 6 && !memcmp(error.p, "NOAUTH", 6)))
-		t->error = ERROR_AUTH;
-	else if (error.len >= 6 && !memcmp(error.p, "NOPERM", 6))
-		t->error = ERROR_NOPERM;
-	snprintf(why, sizeof(why), "%.*s", error.len < 100 ? (int)error.len : 100, error.p);
-	ask_failed(t, now, why);
+		id = ERROR_AUTH;
+	else if (noperm_is(error))
+		id = ERROR_NOPERM;
+	noperm_short(error, t->endpoint->user, why, sizeof(why));
+	if (ask_failed(t, now, why) && id)
+		t->error = id;
 }
 
 // What only makes the map better may be refused: INFO, and SLOTS where NODES has told enough.

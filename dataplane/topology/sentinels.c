@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "parsers/auth_error.h"
+#include "parsers/noperm.h"
+
 #define MAJORITY_WAIT_NS 500000000ull // for a majority, once one has answered
 #define LISTEN_RETRY_NS  2000000000ull
 
@@ -147,10 +150,15 @@ static bool begins(struct span text, const char *word)
 	return text.len >= strlen(word) && !memcmp(text.p, word, strlen(word));
 }
 
-static void says(const struct resp_value *v, char *out, size_t len)
+// It was told either password.
+static void says(const struct sentinels *s, const struct resp_value *v, char *out, size_t len)
 {
-	snprintf(out, len, "it says: %.*s", v->type == RESP_ERROR ? (int)v->text.len : 0,
-		 v->text.p);
+	char once[AUTH_ERROR_LEN], twice[AUTH_ERROR_LEN];
+	struct span text = v->type == RESP_ERROR ? v->text : (struct span){"", 0};
+	auth_error_text(text, s->endpoint->password, once);
+	auth_error_text(span_of(once), s->endpoint->sentinel.password, twice);
+	noperm_short(text, s->endpoint->sentinel.user, twice, sizeof(twice));
+	snprintf(out, len, "it says: %.105s", twice);
 }
 
 static void address_take(struct sentinels *s, struct sentinel *t, const struct resp_value *v,
@@ -169,7 +177,7 @@ static void address_take(struct sentinels *s, struct sentinel *t, const struct r
 	t->knows = rc == 0;
 	t->knows_not = rc == -ENOENT;
 	if (rc == -EBADMSG) {
-		says(v, why, sizeof(why));
+		says(s, v, why, sizeof(why));
 		sentinel_gives_up(t, is_error ? why : "it is no sentinel");
 		asker_close(&t->asker); // the next round logs in anew
 	}
@@ -206,7 +214,7 @@ static void answer_take(struct sentinels *s, struct sentinel *t, const struct re
 	switch (question) {
 	case QUESTION_LOGIN: // one that wants no password may refuse it, and answer all the same
 		if (v->type == RESP_ERROR)
-			says(v, t->why, sizeof(t->why));
+			says(s, v, t->why, sizeof(t->why));
 		break;
 	case QUESTION_ADDRESS:
 		address_take(s, t, v, n);
@@ -365,7 +373,7 @@ static enum sentinels_verdict fail(struct sentinels *s)
 		s->error = ERROR_AUTH;
 	else if (strstr(speaker->why, "NOPERM"))
 		s->error = ERROR_NOPERM;
-	snprintf(s->why, sizeof(s->why), "no sentinel of %.40s answers; %.80s:%u: %.70s",
+	snprintf(s->why, sizeof(s->why), "no sentinel of %.30s answers; %.60s:%u: %.115s",
 		 s->endpoint->master, speaker->at.host, speaker->at.port,
 		 speaker->why[0] ? speaker->why : "no answer in time");
 	return SENTINELS_FAILED;

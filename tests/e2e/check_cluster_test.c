@@ -212,7 +212,7 @@ static void what_cannot_be_compared_has_a_sentence(struct world *w)
 		run(c->nodes.list[i], "CLUSTER DELSLOTS 16383");
 	a = check_end(check_start(w, c->url, alone->url, "--mode=keys"));
 	assert_true(a.code);
-	assert_non_null(strstr(a.said, "slot 16383"));
+	assert_non_null(strstr(a.said, "serves slot ")); // any, where full coverage is required
 	answer_free(&a);
 }
 

@@ -88,7 +88,7 @@ struct server *cluster_replica(struct cluster *c, const struct server *master)
 // ---- When all agree -------------------------------------------------------------------------
 
 // Whether a node that runs sees what it should: those that run are members and up, nobody else owns
-// slots, and the owners are those of c->map.
+// slots, and owners and roles are those of c->map.
 static bool view_is_settled(const struct cluster *c, const struct cluster_map *map)
 {
 	unsigned running = 0;
@@ -103,6 +103,10 @@ static bool view_is_settled(const struct cluster *c, const struct cluster_map *m
 		if (!up && node->n_slots)
 			return false;
 		running += up;
+		uint16_t at = cluster_node_find(&c->map, span_of(node->id));
+		unsigned role = CLUSTER_MASTER | CLUSTER_REPLICA;
+		if (up && (at == CLUSTER_NONE || (node->flags ^ c->map.nodes[at].flags) & role))
+			return false;
 	}
 	for (unsigned i = 0; i < c->nodes.n; i++)
 		running -= runs(c->nodes.list[i]);

@@ -86,7 +86,7 @@ static bool server_answers(void *arg)
 
 static void server_launch(struct server *s)
 {
-	const char *argv[128] = {"redis-server", "--port", text("%d", s->port), "--dir", s->dir};
+	const char *argv[192] = {"redis-server", "--port", text("%d", s->port), "--dir", s->dir};
 	unsigned n = 5;
 
 	for (const char *const *o = default_options; *o; o++)
@@ -98,6 +98,8 @@ static void server_launch(struct server *s)
 		argv[n++] = "--protected-mode";
 		argv[n++] = "no";
 	}
+	if (server_has_user())
+		n += server_user_options(&argv[n]);
 	for (const char *const *o = s->options; *o; o++)
 		argv[n++] = *o;
 	argv[n] = NULL;
@@ -137,7 +139,8 @@ struct server *server_start_with(struct world *w, const char *name, const char *
 	// Another process may take the port between the choice and the start.
 	for (int attempt = 0; attempt < 5; attempt++) {
 		s->port = free_port();
-		snprintf(s->url, sizeof(s->url), "redis://%s:%d", here(), s->port);
+		snprintf(s->url, sizeof(s->url), "redis://%s%s:%d",
+			 server_has_user() ? "flyover:pw@" : "", here(), s->port);
 		server_launch(s);
 		if (!process_has_ended(s->process))
 			return s;

@@ -90,3 +90,13 @@ long long server_offset(struct server *s);
 long long keys_count(struct server *s, int db);
 
 void servers_free(struct world *w);
+
+// ---- A user with the rights of a sync (server_user.c) ---------------------------------------
+
+bool server_has_user(void);
+
+// Words of redis-server's command line that make it. @return how many
+unsigned server_user_options(const char **argv);
+
+// Fails the test when the server has denied it anything.
+void server_user_judge(struct server *s);

@@ -8,11 +8,17 @@
 #include <glob.h>
 #include <libgen.h>
 #include <signal.h>
+#include <stddef.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
+
+#define PORT_FIRST 10240
+#define PORT_END   32000
 
 long long now_ms(void)
 {
@@ -38,17 +44,49 @@ void wait_until(bool (*ready)(void *arg), void *arg, const char *what)
 	}
 }
 
-int free_port(void)
+// A name of the network namespace that no other test program can have: what it stands for is ours
+// until this program ends, also while the server on that port is away.
+static bool port_is_claimed(int port)
 {
-	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(a);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int len = snprintf(a.sun_path + 1, sizeof(a.sun_path) - 1, "flyover-test-port-%d", port);
+	socklen_t a_len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)len);
 
 	assert_true(fd >= 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&a, len), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &len), 0);
+	if (!bind(fd, (struct sockaddr *)&a, a_len))
+		return true; // and stays open
 	close(fd);
-	return ntohs(a.sin_port);
+	return false;
+}
+
+static bool port_is_free(int port)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET,
+				.sin_port = htons((uint16_t)port),
+				.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), yes = 1;
+
+	assert_true(fd >= 0);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)); // TIME-WAIT does no harm
+	bool is_free = !bind(fd, (struct sockaddr *)&a, sizeof(a)) && !listen(fd, 1);
+	close(fd);
+	return is_free;
+}
+
+// Below the ports that the kernel gives to those who connect: one of these could be taken while a
+// server is being started again.
+int free_port(void)
+{
+	for (int tries = 0; tries < 10000; tries++) {
+		uint16_t random;
+		assert_int_equal(getrandom(&random, sizeof(random), 0), sizeof(random));
+		int port = PORT_FIRST + random % (PORT_END - PORT_FIRST);
+		if (port_is_free(port) && port_is_claimed(port))
+			return port;
+	}
+	fail_msg("no port of the loopback is free");
+	return -1;
 }
 
 int loopback_connect(int port)
@@ -187,6 +225,8 @@ void world_run(void **state)
 		skip();
 	}
 	w->test(w);
+	for (struct server *s = server_has_user() ? w->servers : NULL; s; s = s->next)
+		server_user_judge(s);
 	w->passed = true;
 	if (sanitizer_reports(w))
 		fail_msg("a sanitizer found something, see above");

@@ -66,7 +66,7 @@ void nap_ms(int ms);
 // @param what  for the message when the deadline passes, which fails the test
 void wait_until(bool (*ready)(void *arg), void *arg, const char *what);
 
-// A free port of the loopback, or fails the test. Another process may take it meanwhile.
+// A free port of the loopback, which stays this program's, or fails the test.
 int free_port(void);
 
 // A connection to a port of the loopback, or -1.

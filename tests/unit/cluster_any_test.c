@@ -7,7 +7,7 @@
 #include "tests/unit/random.h"
 
 #define ROUNDS   2
-#define COMMANDS 700
+#define COMMANDS 400
 #define KEYS     60
 
 struct any {

@@ -3,7 +3,7 @@
 // it, and keeps silent about a healthy pair and about what a server did not say.
 #include "tests/unit/doctor_pair.h"
 
-#include "ctrl/doctor/rights.h"
+#include "ctrl/rights.h"
 
 static struct findings *judge(const struct facts *k, const char *check)
 {
@@ -357,7 +357,8 @@ static void many_missing_rights_are_given_as_a_category(void **state)
 	assert_null(strstr(f->list[0].mend, " +set "));
 	free(f);
 	verb_set_add(&k->target.denied, verb_find("MULTI"));
-	finds(k, "target-rights", SEVERITY_ERROR, "MULTI", TARGET_RIGHTS);
+	finds(k, "target-rights", SEVERITY_ERROR, "MULTI",
+	      rights_text(RIGHTS_SYNC_TARGET, RIGHTS_SINGLE, (char[RIGHTS_LEN]){0}));
 	free(k);
 }
 

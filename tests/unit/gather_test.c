@@ -255,7 +255,7 @@ static void a_right_that_is_missing_ends_it(void **state)
 	assert_asks(s, "", "");
 	assert_int_equal(s->gather.state, GATHER_FAILED);
 	assert_int_equal(s->gather.error, ERROR_NOPERM);
-	assert_non_null(strstr(s->gather.text, "'dump'"));
+	assert_non_null(strstr(s->gather.text, "ACL SETUSER bob +dump"));
 	scene_free(s);
 }
 
