@@ -621,10 +621,6 @@ static unsigned run(uint64_t seed, const struct plan *p)
 			printf("shard %u: %u of %u read; %s %s\n", i, m->shards[i].routed,
 			       m->shards[i].n, text, m->h->members[i].why);
 		}
-	for (unsigned i = 0; !left && i < SLOTS; i++)
-		printf("slot %u: home %u owner %u, flux %u dirty %u parties %lx\n", i * 100,
-		       m->h->home[i * 100], m->owner[i], m->h->flux[i * 100], m->h->dirty[i * 100],
-		       m->h->parties[i * 100]);
 	if (!left)
 		fail_msg("FLYOVER_SEED=%" PRIu64 ": it does not come to an end", seed);
 	if (wrong)
