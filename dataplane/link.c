@@ -66,6 +66,13 @@ static int logs_init(struct link *link)
 	return rc == -ENOMEM || snapshot_rc == -ENOMEM ? -1 : 0;
 }
 
+// Keys of a shard's slots may be another's already.
+static bool key_sweeps(void *task, int32_t db, struct span key)
+{
+	const struct link *link = task;
+	return handoff_sweeps(link->route.handoff, link->route.member, db, key);
+}
+
 static int parts_init(struct link *link, struct core *const *lane_cores)
 {
 	const struct link_config *config = link->config;
@@ -99,6 +106,8 @@ static int parts_init(struct link *link, struct core *const *lane_cores)
 	sweep_init(&link->sweep, link->core, &link->target_where, link_counters(link));
 	link_databases(config, &link->sweep.dbs_synced);
 	link->sweep.slots.wanted = link->group ? link->slots : NULL;
+	link->sweep.slots.wants = link->group ? key_sweeps : NULL;
+	link->sweep.slots.owner = link;
 	link_databases(config, &link->snapshot.dbs);
 	link->snapshot.is_cluster = config->target.kind == URL_CLUSTER;
 	snapshot_init(&link->snapshot, &link->snapshot_log, &link->place, link_counters(link),
@@ -225,6 +234,11 @@ static void link_reset(struct link *link, const char *why)
 	lifetimes_fini(&link->lifetimes);
 	for (unsigned i = 0; i < link->n_lanes; i++)
 		lane_wish(&link->lanes[i], true);
+}
+
+void link_resync(struct link *link, const char *why)
+{
+	link_reset(link, why);
 }
 
 // The lane whose verdict weighs most, NULL when all are fine.
@@ -392,7 +406,7 @@ static bool draining_turn(struct link *link)
 	bool more = !link->drained && streaming_turn(link);
 	if (link->stage != LINK_DRAINING)
 		return false;
-	bool waits = r->pending || log_end(&link->log) < link->log.tail;
+	bool waits = (r->pending && !route_stays(r)) || log_end(&link->log) < link->log.tail;
 	if (more || (!link->drained && waits))
 		return more;
 	int rc = link->drained ? 0 : route_abandon(r);
@@ -442,6 +456,8 @@ static void fullresync_consider(struct link *link)
 	} else if (link->stage != LINK_JOINING) {
 		return;
 	}
+	if (link->group && !group_may_sync(link->group, link))
+		return;
 	link_full_reason(link);
 	source_accept(&link->source);
 }

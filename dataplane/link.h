@@ -136,6 +136,9 @@ void link_pause(struct link *link, bool on);
 void link_drain(struct link *link);
 void link_stop(struct link *link);
 
+// A full sync makes right what the stream cannot. @param why  half a sentence
+void link_resync(struct link *link, const char *why);
+
 static inline bool link_is_over(const struct link *link)
 {
 	return link->stage == LINK_OVER;

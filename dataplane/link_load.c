@@ -82,6 +82,9 @@ void link_loading_begins(struct link *link, bool sweeps)
 		link_fail(link, rc == -ENOSPC ? ERROR_DISK : ERROR_MEMORY, text);
 		return;
 	}
+	link->snapshot.handoff = link->route.handoff;
+	link->snapshot.member = link->route.member;
+	link->snapshot.offset = link->source.snapshot_offset;
 	memcpy(link->place.marker.replid, link->source.replid, sizeof(link->place.marker.replid));
 	link->place.marker.phase = MARKER_SNAPSHOT;
 	link_full_sync_tell(link);
@@ -105,7 +108,7 @@ void link_snapshot_starts(struct link *link)
 	struct checkpoint *c = &link->point;
 	link->refilling = false;
 	if (link->group)
-		group_slots(link->group, link, link->slots);
+		group_claim(link->group, link, link->slots);
 	c->kept_len = 0;
 	chain_begin(&c->chain, link->source.replid, link->source.snapshot_offset);
 	link_loading_begins(link, sweep_is_due(link));
@@ -143,6 +146,8 @@ void link_stream_starts(struct link *link)
 	link_refill_keep(link);
 	snapshot_fini(&link->snapshot);
 	route_reset(&link->route, link->source.snapshot_offset, db);
+	if (link->route.handoff)
+		handoff_loaded(link->route.handoff, link->route.member);
 	link->n_loaded++;
 	link->n_snapshots_lost = 0;
 	link_cluster_again(link, 0);
@@ -162,7 +167,9 @@ bool link_loading_turn(struct link *link)
 {
 	struct snapshot *s = &link->snapshot;
 	int rc = 0;
-	if (!link->snapshot_read && !link->paused) {
+	struct handoff *handoff = link->route.handoff;
+	bool waits = handoff && !handoff_may_load(handoff, link->route.member);
+	if (!link->snapshot_read && !link->paused && !waits) {
 		rc = snapshot_turn(s, link->now.wall_ms);
 		place_flush(&link->place, s->position, 0, true, 0);
 	}

@@ -47,7 +47,8 @@ bool link_refill(struct link *link)
 	const struct lane *first = &link->lanes[0];
 	struct source *s = &link->source;
 	char why[TEXT_LEN], text[TEXT_LEN], from[64];
-	if (first->n_keys || first->n_found || !is_kept(link) || !disk_reaches(link))
+	// The log of a shard does not say what others' did to its slots since.
+	if (link->group || first->n_keys || first->n_found || !is_kept(link) || !disk_reaches(link))
 		return false;
 	bool stays = link->source_stays;
 	link->source_stays = false;

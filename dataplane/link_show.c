@@ -92,6 +92,10 @@ static void waiting_publish(struct link *link)
 	}
 	if (!*waiting)
 		waiting = link_cluster_waiting(link);
+	if (!*waiting && link->route.handoff) {
+		handoff_wait_text(link->route.handoff, link->route.member, text);
+		waiting = text;
+	}
 	if (!*waiting && link->stage == LINK_SWEEPING)
 		waiting = link->sweep.error;
 	if (!*waiting && link->stage == LINK_ASKING)

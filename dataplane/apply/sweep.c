@@ -171,7 +171,8 @@ static void keyspace_take(struct sweep *s, struct span info)
 static bool is_extra(const struct sweep *s, struct span key)
 {
 	return !keyset_has(&s->keys, s->dbs[s->db], key) && !marker_is_reserved(key) &&
-	       sweep_slots_want(&s->slots, key);
+	       sweep_slots_want(&s->slots, key) &&
+	       (!s->slots.wants || s->slots.wants(s->slots.owner, s->dbs[s->db], key));
 }
 
 // One command for all of them; in a cluster one for each, which ASKING lets a node obey that takes

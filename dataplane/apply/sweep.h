@@ -25,6 +25,9 @@
 struct sweep_slots {
 	struct cluster_topology *topology; // of the target, NULL: no cluster; set by the owner
 	const uint64_t *wanted;            // bit by slot, NULL: all; set by the owner
+	// Of these, which keys; NULL: all; set by the owner
+	bool (*wants)(void *owner, int32_t db, struct span key);
+	void *owner;
 	uint64_t swept[SWEEP_SLOT_WORDS];
 	uint64_t walked[SWEEP_SLOT_WORDS]; // because of which this node is walked
 	uint64_t half[SWEEP_SLOT_WORDS];   // walked at their owner, who gives them to `taker`

@@ -33,6 +33,10 @@
 	X(filtered_commands, counter,                                                              \
 	  "Commands not forwarded: PING, REPLCONF, SELECT, held by the target already, or on "     \
 	  "their way when a full sync or a second reading took over")                              \
+	X(handed_off, counter,                                                                     \
+	  "Commands filtered because the slot had moved: another shard's stream says the same")    \
+	X(slots_taken, counter, "Slots that this source's shards took from one another")           \
+	X(slots_moving, gauge, "Slots on the way from one shard to another, as far as it is seen") \
 	X(rewritten_commands, counter, "Commands sent in a form that is safe to send again")       \
 	X(unknown_commands, counter, "Commands that the table does not know, sent as they came")   \
 	X(barriers, counter, "Commands or transactions that touched several lanes")                \

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "dataplane/group/group_handoff.h"
 #include "dataplane/group/group_sum.h"
 
 #define SUM_EVERY_NS  20000000ull
@@ -29,21 +30,6 @@ bool group_may_begin(struct group *g, bool *is_ours)
 	}
 	*is_ours = g->ours;
 	return true;
-}
-
-void group_slots(const struct group *g, const struct link *link, uint64_t slots[SLOT_COUNT / 64])
-{
-	const struct cluster_map *map = cluster_topology_map(g->topology);
-	memset(slots, 0, SLOT_COUNT / 8);
-	for (unsigned i = 0; i < g->n_members; i++) {
-		const struct member *m = g->members[i];
-		if (m->link != link)
-			continue;
-		for (unsigned slot = 0; slot < SLOT_COUNT; slot++)
-			if (map->owner[slot] != CLUSTER_NONE &&
-			    shard_is(&m->shard, map, map->owner[slot]))
-				slots[slot / 64] |= 1ull << slot % 64;
-	}
 }
 
 // ---- Ends
@@ -172,6 +158,7 @@ static struct member *member_add(struct group *g, const struct cluster_map *map,
 	member_config(g, m, &m->slot->config);
 	rc = rc ? rc : folder_ensure(m->slot->config.state_dir);
 	g->members[g->n_members++] = m;
+	rc = rc || group_handoff_join(g, m) ? rc : -ENOMEM;
 	if (rc)
 		group_fail(g, ERROR_DISK, "the folder %.150s of a shard cannot be made: %s",
 			   m->slot->config.state_dir, strerror(-rc));
@@ -182,6 +169,8 @@ static void member_begin(struct group *g, struct member *m)
 {
 	m->link = jobs_member_start(g->jobs, m->place, g);
 	m->begun = m->link != NULL;
+	if (m->begun)
+		group_handoff_link(g, m);
 	if (m->begun && g->paused)
 		link_pause(m->link, true);
 }
@@ -334,8 +323,11 @@ static void map_look(struct group *g)
 	uint64_t version = cluster_topology_version(g->topology);
 	if (!map || version == g->map_version || g->stage > GROUP_RUNNING)
 		return;
+	bool first = !g->map_version;
 	g->map_version = version;
 	members_match(g, map);
+	if (first)
+		group_handoff_map(g, map);
 	coverage_check(g, map);
 }
 
@@ -384,7 +376,9 @@ bool group_turn(void *task, const struct clock_reading *now, uint64_t *deadline_
 	map_look(g);
 	if (g->stage == GROUP_LOOKING)
 		looking_turn(g);
-	if (members_watch(g) && (g->stage > GROUP_RUNNING || g->n_members)) {
+	bool over = members_watch(g);
+	group_handoff_turn(g);
+	if (over && (g->stage > GROUP_RUNNING || g->n_members)) {
 		if (g->stage == GROUP_RUNNING)
 			g->last_phase = PHASE_DONE;
 		g->stage = GROUP_OVER;
@@ -410,7 +404,9 @@ struct group *group_new(struct jobs *jobs, uint32_t index)
 	g->config = &g->slot->config;
 	g->now = g->core->now;
 	g->topology = cluster_topology_new(g->core, &g->config->source);
-	if (!g->topology) {
+	if (!g->topology || group_handoff_open(g)) {
+		cluster_topology_free(g->topology);
+		group_handoff_close(g);
 		free(g);
 		return NULL;
 	}
@@ -426,6 +422,7 @@ void group_free(struct group *g)
 		free(g->members[i]);
 	}
 	cluster_topology_free(g->topology);
+	group_handoff_close(g);
 	park_fini(&g->park);
 	free(g);
 }

@@ -20,9 +20,11 @@
 // Owner: core 0, on which all members route.
 #pragma once
 
+#include "dataplane/group/handoff.h"
 #include "dataplane/group/shard.h"
 #include "dataplane/jobs.h"
 #include "dataplane/topology/cluster.h"
+#include "drivers/replace.h"
 
 #define GROUP_MEMBERS_MAX MEMBERS_MAX
 
@@ -38,6 +40,9 @@ struct member {
 	bool unsaved;    // its nodes could not be written down
 	bool at_replica; // its stream is read there
 	char node[CLUSTER_ID_LEN + 1]; // which one
+	unsigned number;    // in hand-offs
+	uint64_t n_answers; // of the probe, taken
+	uint64_t gate_ns;   // a full sync waits since then for what its master says; 0: none does
 };
 
 struct group {
@@ -56,6 +61,11 @@ struct group {
 	uint64_t map_version; // of the map that the members were matched with
 	struct member *members[GROUP_MEMBERS_MAX];
 	unsigned n_members;
+	struct handoff *handoff; // slots that move between the members
+	struct replacer *files;  // of the link's folder, NULL without one
+	uint64_t handoff_put;    // version of the hand-offs that was put last
+	uint64_t n_told;         // maps of single nodes, taken
+	uint64_t settle_at_ns, poke_at_ns;
 	uint64_t sum_at_ns;     // when people are told again
 	uint64_t deadline_ms;   // wall clock, of the wait for the first map
 	char waiting[TEXT_LEN]; // "" when for nothing of its own
@@ -101,6 +111,8 @@ bool group_may_begin(struct group *group, bool *is_ours);
 //                   asked for
 void group_choose_node(struct group *group, const struct link *member, bool full_sync);
 
-// The slots that its shard owns now, by the map. @param slots  out, bit by slot
-void group_slots(const struct group *group, const struct link *member,
-		 uint64_t slots[SLOT_COUNT / 64]);
+// Whether its full sync may begin: its master has said lately which slots it owns.
+bool group_may_sync(struct group *group, const struct link *member);
+
+// It begins. @param slots  out, bit by slot: those that it is of
+void group_claim(struct group *group, const struct link *member, uint64_t slots[SLOT_COUNT / 64]);

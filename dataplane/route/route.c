@@ -195,7 +195,9 @@ int command_adapt(struct route *r, const struct command *c)
 static int command_forward(struct route *r, const struct command *c)
 {
 	int argc = (int)r->frame.argc;
-	int rc = -2;
+	int rc = r->handoff ? route_handoff(r, c) : -2;
+	if (rc != -2)
+		return rc;
 	if (!r->slots && r->routed < r->held_end && is_held(r, c))
 		return command_filter(r);
 	if (r->dbs.n || r->slots)
@@ -223,6 +225,8 @@ static int command_route(struct route *r)
 	int rc;
 	if (c && c->flags & COMMAND_FRAME)
 		rc = state_take(r, c);
+	else if (r->handoff && c && c->flags & COMMAND_NEVER && c->class == CLASS_CONTROL)
+		rc = route_handoff_control(r);
 	else if ((c && c->flags & COMMAND_NEVER) || is_reserved(r->argv, argc))
 		rc = command_filter(r);
 	else

@@ -13,6 +13,7 @@
 // Owner: the core that reads the source.
 #pragma once
 
+#include "dataplane/group/handoff.h"
 #include "dataplane/log/log.h"
 #include "dataplane/route/gather.h"
 #include "dataplane/route/giant.h"
@@ -75,6 +76,10 @@ struct route {
 	uint64_t held_end;       // the highest of them; from there on nobody looks
 	bool frame_held;         // so is the transaction at hand
 
+	// A shard of a cluster, whose slots may move to others.
+	struct handoff *handoff; // NULL: it is none
+	unsigned member;
+
 	enum error_id error;     // why route_turn() said -1
 	char text[TEXT_LEN];     // or of `resync`
 };
@@ -94,6 +99,13 @@ void route_reset(struct route *r, uint64_t offset, int32_t db);
 // @return 1 when there is more to do at once, 0 when it waits for bytes or lanes, -1 on what cannot
 //         go on: error and text are filled, or `resync` says why a full sync has to follow
 int route_turn(struct route *r, uint64_t now_ms);
+
+// DEL of a key that is no more, behind what was routed. @return false: not now
+bool route_clear(struct route *r, int32_t db, struct span key);
+
+// Whether the command at hand waits for another shard, which has nothing more to come: it is left
+// for the next life, that is, it counts as not received.
+bool route_stays(struct route *r);
 
 // Hand over what is open, as place_flush() does, but for a transaction that is not whole.
 void route_flush(struct route *r, bool all);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What the files of route share: route.c (fates), route_frame.c (the next command), route_form.c
 // (how it is sent), route_db.c (from which databases), route_place.c (by which lane),
-// route_transaction.c (MULTI .. EXEC), slots_place.c (to a cluster).
+// route_transaction.c (MULTI .. EXEC), slots_place.c (to a cluster),
+// route_handoff.c (from a cluster).
 #pragma once
 
 #include "dataplane/route/route.h"
@@ -165,6 +166,14 @@ void route_frame_back(struct route *r, bool all);
 
 // It cannot go as one: wait for its end and read it again, command by command.
 void route_frame_apart(struct route *r);
+
+// route_handoff.c: a shard of a cluster
+
+// Whether the command at hand is still this shard's to say. @return as route_db_filter()
+int route_handoff(struct route *r, const struct command *c);
+
+// What servers tell their replicas. @return 1 filtered, 0 it waits, -1 resync
+int route_handoff_control(struct route *r);
 
 // slots_place.c
 

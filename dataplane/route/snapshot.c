@@ -84,6 +84,8 @@ static int aux_take(struct snapshot *s, const struct rdb_event *ev)
 {
 	if (span_eq(ev->key, SPAN_LIT("ctime")))
 		s->taken_ms = span_digits(ev->value) * 1000;
+	if (s->handoff && span_eq(ev->key, SPAN_LIT("cluster-asm-task")))
+		handoff_snapshot_task(s->handoff, s->member, ev->value, s->offset);
 	if (span_eq(ev->key, SPAN_LIT("repl-stream-db")) && ev->value.len && ev->value.p[0] != '-')
 		s->stream_db = (int32_t)span_digits(ev->value);
 	return 1;

@@ -30,6 +30,7 @@
 
 #include "dataplane/apply/keyset.h"
 #include "dataplane/apply/park.h"
+#include "dataplane/group/handoff.h"
 #include "dataplane/log/log.h"
 #include "dataplane/route/hold.h"
 #include "dataplane/route/place.h"
@@ -44,6 +45,10 @@ struct snapshot {
 	struct db_map dbs;        // which are synced and where they go; set before snapshot_init()
 	bool is_cluster;          // the target; likewise
 	struct holds *holds;      // volatile keys that may not vanish yet
+	struct handoff *handoff;  // of a shard of a cluster, NULL: all keys are loaded; set by the
+				  // owner behind snapshot_begin()
+	unsigned member;
+	uint64_t offset;          // of the stream at the snapshot
 	struct park *park;        // for what the target cannot hold
 	struct server_version target;
 	struct rdb_verbs verbs;   // of the target

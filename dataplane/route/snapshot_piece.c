@@ -183,7 +183,7 @@ static int begin(struct snapshot *s, const struct rdb_event *ev)
 	s->n_pieces = 0;
 	s->n_piece_args = 0;
 	s->grows = s->degraded = s->has_entries = false;
-	if (s->skips_db || marker_is_reserved(s->key)) {
+	if (s->skips_db || marker_is_reserved(s->key) || !snapshot_wants(s, s->key)) {
 		s->expired = true; // passed over just the same
 		return 1;
 	}

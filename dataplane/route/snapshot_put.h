@@ -11,6 +11,12 @@ static inline bool snapshot_is_stable(const struct snapshot *s, struct span w)
 	return w.p >= s->view.p && w.p + w.len <= s->view.p + s->view.len;
 }
 
+// Whether a key is its shard's; of a shard's snapshot, keys may be left from slots that have moved.
+static inline bool snapshot_wants(const struct snapshot *s, struct span key)
+{
+	return !s->handoff || handoff_loads(s->handoff, s->member, s->db, key, s->offset);
+}
+
 bool snapshot_has_expired(const struct snapshot *s, int64_t expire_at_ms);
 
 // What the target can do with a value.

@@ -183,7 +183,7 @@ int snapshot_whole(struct snapshot *s, const struct rdb_event *ev)
 		counter_add(&s->counters->snapshot_expired, 1);
 		return 1;
 	}
-	if (s->skips_db || marker_is_reserved(ev->key))
+	if (s->skips_db || marker_is_reserved(ev->key) || !snapshot_wants(s, ev->key))
 		return 1;
 	snapshot_aim(s, ev->key, false);
 	int rc = value_put(s, ev);

@@ -84,6 +84,7 @@ static void info_take(struct probe *p, struct span info)
 	server_version_read(info, &p->version);
 	if (info_field(info, "master_repl_offset", text, sizeof(text)))
 		p->offset = strtoull(text, NULL, 10);
+	p->offset_ns = p->asked_ns;
 	p->answers++;
 }
 

@@ -24,6 +24,7 @@ struct probe {
 	uint64_t asked_ns;
 	uint64_t answers;     // INFO answered so far
 	uint64_t offset;      // master_repl_offset as last answered
+	uint64_t offset_ns;   // when that was asked for
 	struct server_version version;
 };
 

@@ -37,6 +37,7 @@ struct cluster_topology {
 
 	// owner
 	struct cluster_map told; // by the node that is being asked
+	uint64_t n_told;         // maps that were believed
 	struct asker asker;
 	enum question question; // whose answer is next
 	struct url_node node;   // who is asked
@@ -74,6 +75,14 @@ const struct cluster_map *cluster_topology_map(const struct cluster_topology *t)
 {
 	uint32_t at = atomic_load_explicit(&t->current, memory_order_relaxed);
 	return t->places[at].version ? &t->places[at].map : NULL;
+}
+
+const struct cluster_map *cluster_topology_told(const struct cluster_topology *t, uint64_t *n_told,
+						uint64_t *asked_ns)
+{
+	*n_told = t->n_told;
+	*asked_ns = t->asked_ns;
+	return &t->told;
 }
 
 const char *cluster_topology_trouble(const struct cluster_topology *t)
@@ -260,6 +269,7 @@ static void map_judge(struct cluster_topology *t, const struct clock_reading *no
 	t->trouble[0] = 0;
 	t->error = ERROR_NONE;
 	t->next_ns = now->mono_ns + EVERY_NS;
+	t->n_told++;
 	t->ready = !map || !map_same(map, &t->told);
 }
 

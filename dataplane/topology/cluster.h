@@ -38,6 +38,14 @@ const char *cluster_topology_trouble(const struct cluster_topology *t);
 // Whether waiting does not mend it: AUTH, NOPERM, URL (no cluster). ERROR_NONE: it may
 enum error_id cluster_topology_error(const struct cluster_topology *t);
 
+// What the last node said that was asked, even when it is no news: with what it alone knows, the
+// slots that it gives away or takes in. Valid in the turn in which n_told has changed.
+//
+// @param n_told    out: how often a map was told
+// @param asked_ns  out: when this one was asked for
+const struct cluster_map *cluster_topology_told(const struct cluster_topology *t, uint64_t *n_told,
+						uint64_t *asked_ns);
+
 // ---- Any core
 
 // Counts maps that say something new; 0: none yet.

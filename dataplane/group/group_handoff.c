@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// group_handoff_turn() -> members_tell(), view_take(), state_save(), settle, members_ask()
+#include "dataplane/group/group_handoff.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dataplane/group/group.h"
+
+#define SETTLE_EVERY_NS 20000000ull
+#define POKE_EVERY_NS   100000000ull // while slots move
+#define THIRD_NS_MAX    50000000ull
+#define GATE_NS_MAX     5000000000ull
+
+static struct member *member_at(const struct group *g, unsigned number)
+{
+	for (unsigned i = 0; i < g->n_members; i++)
+		if (g->members[i]->number == number)
+			return g->members[i];
+	return NULL;
+}
+
+static struct member *member_of_link(const struct group *g, const struct link *link)
+{
+	for (unsigned i = 0; i < g->n_members; i++)
+		if (g->members[i]->link == link)
+			return g->members[i];
+	return NULL;
+}
+
+// ---- What hand-offs ask of us
+
+static uint8_t node_member(void *owner, struct span node)
+{
+	const struct group *g = owner;
+	for (unsigned i = 0; i < g->n_members; i++) {
+		const struct shard *s = &g->members[i]->shard;
+		for (unsigned k = 0; k < s->n; k++)
+			if (span_eq(node, span_of(s->ids[k])))
+				return (uint8_t)g->members[i]->number;
+	}
+	return HANDOFF_NOBODY;
+}
+
+static bool key_clear(void *owner, unsigned number, int32_t db, struct span key)
+{
+	struct member *m = member_at(owner, number);
+	return m && m->link && m->link->stage == LINK_STREAMING &&
+	       route_clear(&m->link->route, db, key);
+}
+
+// ---- On disk
+
+static int state_read(struct group *g)
+{
+	char *text;
+	size_t len;
+	int rc = file_load(g->config->state_dir, HANDOFF_FILE, HANDOFF_FILE_LEN_MAX, &text, &len);
+	if (rc == -ENOENT)
+		return 0;
+	rc = rc ? rc : handoff_parse(g->handoff, (struct span){text, len});
+	free(text);
+	if (rc && rc != -ENOMEM)
+		core_log(g->core, EVENT_WARN, g->index,
+			 "the file %.150s/" HANDOFF_FILE " is left out: %s; slots that moved while "
+			 "we were away may differ until a full sync",
+			 g->config->state_dir, rc == -EBADMSG ? "it is damaged" : strerror(-rc));
+	if (rc == -EBADMSG) {
+		handoff_free(g->handoff);
+		g->handoff = handoff_new();
+	}
+	return g->handoff ? 0 : -ENOMEM;
+}
+
+static void files_wake(void *core)
+{
+	core_wake(core);
+}
+
+int group_handoff_open(struct group *g)
+{
+	g->handoff = handoff_new();
+	int rc = g->handoff ? 0 : -ENOMEM;
+	if (!rc && g->config->state_dir[0]) {
+		rc = state_read(g);
+		rc = rc ? rc : replacer_open(&g->files, g->config->state_dir, files_wake, g->core);
+	}
+	if (rc)
+		return rc;
+	struct handoff *h = g->handoff;
+	h->member_of = node_member;
+	h->clear = key_clear;
+	h->owner = g;
+	h->wait_ns_max = g->config->settings.wait_timeout * 1000000;
+	h->third_ns_max = THIRD_NS_MAX;
+	h->saved = h->version;
+	g->handoff_put = h->version;
+	return 0;
+}
+
+void group_handoff_close(struct group *g)
+{
+	replacer_close(g->files);
+	handoff_free(g->handoff);
+	g->files = NULL;
+	g->handoff = NULL;
+}
+
+static void state_save(struct group *g)
+{
+	struct handoff *h = g->handoff;
+	char *text;
+	if (!g->files)
+		h->saved = h->version;
+	if (h->saved == h->version)
+		return;
+	if (g->handoff_put != h->version && replacer_is_idle(g->files)) {
+		size_t len = handoff_text(h, &text);
+		if (!len)
+			return; // no memory: at the next turn
+		replacer_put(g->files, HANDOFF_FILE, text, len);
+		g->handoff_put = h->version;
+	}
+	if (replacer_is_idle(g->files))
+		h->saved = g->handoff_put;
+}
+
+// ---- Members
+
+bool group_handoff_join(struct group *g, struct member *m)
+{
+	int number = handoff_join(g->handoff, m->shard.name);
+	m->number = (unsigned)number;
+	return number >= 0;
+}
+
+void group_handoff_link(struct group *g, struct member *m)
+{
+	const struct handoff_member *known = &g->handoff->members[m->number];
+	m->link->route.handoff = g->handoff;
+	m->link->route.member = m->number;
+	if (!known->resync)
+		return;
+	m->link->looks = false;
+	memcpy(m->link->full_reason, known->why, sizeof(m->link->full_reason));
+}
+
+void group_handoff_map(struct group *g, const struct cluster_map *map)
+{
+	for (unsigned i = 0; i < g->n_members; i++)
+		for (unsigned slot = 0; slot < SLOT_COUNT; slot++)
+			if (map->owner[slot] != CLUSTER_NONE &&
+			    shard_is(&g->members[i]->shard, map, map->owner[slot]))
+				handoff_home(g->handoff, slot, g->members[i]->number);
+	g->handoff->version++;
+}
+
+// Certificates, and what the target has answered.
+static bool members_tell(struct group *g)
+{
+	bool news = false;
+	for (unsigned i = 0; i < g->n_members; i++) {
+		struct member *m = g->members[i];
+		struct link *link = m->link;
+		if (!link)
+			continue;
+		bool streams = link->stage == LINK_STREAMING || link->stage == LINK_DRAINING;
+		if (streams)
+			handoff_frontier(g->handoff, m->number,
+					 counter_get(&m->slot->state.counters.frontier_offset));
+		// A replica does not say what its master has reached.
+		if (link->probe.answers != m->n_answers && streams && !m->at_replica) {
+			handoff_certify(g->handoff, m->number, link->probe.offset_ns,
+					link->probe.offset);
+			news = true;
+		}
+		m->n_answers = link->probe.answers;
+		counter_set(&m->slot->state.counters.slots_taken,
+			    g->handoff->members[m->number].n_taken);
+		counter_set(&m->slot->state.counters.slots_moving, i ? 0 : g->handoff->n_flux);
+	}
+	return news;
+}
+
+static void view_of(const struct cluster_map *map, uint16_t node, struct handoff_view *view)
+{
+	for (unsigned slot = 0; slot < SLOT_COUNT; slot++) {
+		uint64_t bit = 1ull << slot % 64;
+		if (map->owner[slot] == node)
+			view->owns[slot / 64] |= bit;
+		if (!(map->nodes[node].flags & CLUSTER_MYSELF))
+			continue;
+		if (map->migrating[slot] != CLUSTER_NONE)
+			view->gives[slot / 64] |= bit;
+		if (map->importing[slot] != CLUSTER_NONE)
+			view->takes[slot / 64] |= bit;
+	}
+}
+
+// Whether some master of its shard has: after a failover the former one is there without any.
+static bool has_slots(const struct member *m, const struct cluster_map *map)
+{
+	for (uint16_t i = 0; i < map->n_nodes; i++)
+		if (map->nodes[i].n_slots && shard_is(&m->shard, map, i))
+			return true;
+	return false;
+}
+
+// A master speaks of itself. Those without slots are not asked: of them any node may say so.
+static bool view_take(struct group *g)
+{
+	uint64_t n_told, asked_ns;
+	const struct cluster_map *map = cluster_topology_told(g->topology, &n_told, &asked_ns);
+	if (n_told == g->n_told)
+		return false;
+	g->n_told = n_told;
+	for (uint16_t i = 0; i < map->n_nodes; i++) {
+		const struct cluster_node *node = &map->nodes[i];
+		bool itself = node->flags & CLUSTER_MYSELF;
+		if (!(node->flags & CLUSTER_MASTER) || (!itself && node->n_slots))
+			continue;
+		for (unsigned k = 0; k < g->n_members; k++) {
+			struct handoff_view view = {.asked_ns = asked_ns};
+			if (!shard_is(&g->members[k]->shard, map, i) ||
+			    (!itself && has_slots(g->members[k], map)))
+				continue;
+			view_of(map, i, &view);
+			handoff_view(g->handoff, g->members[k]->number, &view);
+		}
+	}
+	return true;
+}
+
+// Ask for what helps on; sync anew what has to be.
+static void members_ask(struct group *g)
+{
+	bool moves = g->handoff->n_flux;
+	for (unsigned i = 0; i < g->n_members; i++) {
+		struct member *m = g->members[i];
+		const struct handoff_member *known = &g->handoff->members[m->number];
+		if (!m->link) {
+			if (m->begun)
+				handoff_leave(g->handoff, m->number);
+			continue;
+		}
+		if (handoff_wants_ns(g->handoff, m->number))
+			probe_hurry(&m->link->probe);
+		if (known->resync && m->link->stage == LINK_STREAMING && g->stage == GROUP_RUNNING)
+			link_resync(m->link, known->why);
+		moves |= m->gate_ns != 0;
+	}
+	if (moves && g->now.mono_ns >= g->poke_at_ns) {
+		cluster_topology_poke(g->topology);
+		g->poke_at_ns = g->now.mono_ns + POKE_EVERY_NS;
+	}
+}
+
+void group_handoff_turn(struct group *g)
+{
+	struct handoff *h = g->handoff;
+	h->now_ns = g->now.mono_ns;
+	bool news = members_tell(g);
+	news |= view_take(g);
+	if (g->stage == GROUP_RUNNING && (news || h->n_flux) && g->now.mono_ns >= g->settle_at_ns) {
+		handoff_settle(h);
+		g->settle_at_ns = g->now.mono_ns + SETTLE_EVERY_NS;
+	}
+	state_save(g);
+	members_ask(g);
+}
+
+// ---- For a member
+
+bool group_may_sync(struct group *g, const struct link *link)
+{
+	struct member *m = member_of_link(g, link);
+	if (!m)
+		return true;
+	if (!m->gate_ns)
+		m->gate_ns = g->now.mono_ns;
+	uint64_t view_ns = g->handoff->members[m->number].view_ns;
+	if (view_ns <= m->gate_ns && g->now.mono_ns < m->gate_ns + GATE_NS_MAX)
+		return false;
+	m->gate_ns = 0;
+	return true;
+}
+
+void group_claim(struct group *g, const struct link *link, uint64_t slots[SLOT_COUNT / 64])
+{
+	const struct member *m = member_of_link(g, link);
+	if (!m)
+		return;
+	g->handoff->now_ns = g->now.mono_ns;
+	handoff_claim(g->handoff, m->number);
+	memcpy(slots, g->handoff->members[m->number].claimed, SLOT_COUNT / 8);
+}

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Hand-offs: slots move between the shards of a source cluster while each shard's stream is read by
+// itself, with no order between the streams. This decides what of each stream reaches the target.
+//
+//   handoff_command()  each command of a member -> send, skip, clear its keys first, wait
+//   handoff_control()  what servers tell their replicas of moves (SYNCSLOTS, TRIMSLOTS)
+//   handoff_settle()   from time to time: moves that are over
+//
+// A slot has a home: the member whose commands on it go to the target. There are two ways to move.
+//
+// By tasks (Redis 8.4 CLUSTER MIGRATION): the stream of the new owner shows a task from its begin
+// to its end. Between them that stream repeats what the old owner's says, so it is skipped. At its
+// end both hold the same: the new owner's stream waits until everything that the old one wrote up
+// to then has been answered by the target; then the slots have a new home. The old owner's
+// TRIMSLOTS is never sent. A task that fails has changed nothing.
+//
+// By keys (MIGRATE with RESTORE-ASKING; Valkey 9 CLUSTER MIGRATESLOTS, whose old owner sends UNLINK
+// of each key, which nothing tells from a client's): a slot is in flux from the first key that
+// shows in a stream not of its home. Such a key begins an era there. RESTORE-ASKING carries the
+// whole state and overwrites what is there, so does the first command on a key within a
+// MIGRATESLOTS, when the key is cleared before; one made by an ASKING client is cleared, too. What
+// the other stream says of the key belongs to an earlier era from then on, and is skipped: that is
+// where the DEL of MIGRATE goes. Eras are counted: with two members the home has the even ones, so
+// it does not matter which stream is read first. A third member waits until the others are past its
+// moment.
+//
+// Time. Streams tell none, but INFO tells which offset a server has reached when it is asked. With
+// such certificates a command is known to be written after a moment (handoff_sure), and everything
+// written before a moment is known to have been answered (handoff_past).
+//
+// A move is over (settled) when the servers themselves say who owns the slot and all streams are
+// past that. A key that is alive elsewhere then and not at the owner (a migration given up half
+// way) is deleted; one that is alive at the owner though its newest era is of another makes the
+// slot dirty: a full sync of its owner makes it right.
+//
+// Pure: no input, no output, no clock. Owner: core 0.
+#pragma once
+
+#include "dataplane/contract/contract.h"
+#include "parsers/commands.h"
+#include "parsers/slot.h"
+
+#define HANDOFF_NOBODY     0xff
+#define HANDOFF_CERTS      64
+#define HANDOFF_TASKS      32
+#define HANDOFF_TASK_NAME  64
+#define HANDOFF_PARTIES    3         // members that a key in flux is known of
+#define HANDOFF_KEYS_MAX   (1 << 19) // keys in flux
+#define HANDOFF_SLOT_WORDS (SLOT_COUNT / 64)
+#define HANDOFF_NAME_LEN   16
+
+enum handoff_verdict {
+	HANDOFF_SEND,
+	HANDOFF_SKIP,   // another stream says it
+	HANDOFF_CLEAR,  // DEL of those of its keys that handoff_clears(), then send it
+	HANDOFF_PARTS,  // a DEL or UNLINK: of those of its keys that handoff_has()
+	HANDOFF_WAIT,   // try again: see struct handoff_wait
+	HANDOFF_RESYNC, // only a full sync of this member helps: `why`
+};
+
+// Where a command stands.
+struct handoff_at {
+	unsigned member;
+	int32_t db;
+	uint64_t begin, end; // of its bytes in the member's stream
+};
+
+// What a member waits for.
+enum handoff_reason {
+	HANDOFF_READY,
+	HANDOFF_DISK,    // what a crash must not forget is being written
+	HANDOFF_ANSWERS, // the target has to answer what another shard wrote to the slot before
+	HANDOFF_PASSING, // another shard's stream has to come up to the hand-over
+	HANDOFF_ROOM,    // too many keys are in flux
+};
+
+struct handoff_wait {
+	enum handoff_reason reason;
+	unsigned slot, other; // other: member, or HANDOFF_NOBODY
+	uint64_t begin;       // of the command that waits
+	uint64_t since_ns;
+};
+
+// Asked and answered at these times, the server had reached this offset.
+struct handoff_cert {
+	uint64_t asked_ns, answered_ns, offset;
+};
+
+struct handoff_member {
+	bool here; // it has a stream, or will have one again
+	char name[HANDOFF_NAME_LEN];
+	struct handoff_cert certs[HANDOFF_CERTS]; // oldest first
+	unsigned n_certs;
+	uint64_t routed_ns; // what is written from `routed` on was written after this
+	uint64_t past_ns;   // all that was written before this has been answered
+	uint64_t frontier;  // answered up to here
+	uint64_t judged;    // what begins before it was judged already
+	uint64_t task_end;  // of the last task that has ended
+	uint64_t *touched;  // SLOT_COUNT: end of the last command that was sent to the slot
+	struct handoff_wait wait;
+	bool resync; // a full sync is wanted: `why`
+	char why[TEXT_LEN];
+	// What its own master said, and when it was asked.
+	uint64_t view_ns;
+	bool loading;
+	uint64_t claimed[HANDOFF_SLOT_WORDS];
+	uint64_t known;     // the highest offset of a certificate
+	uint64_t old_until; // what begins before it was written before the last claim
+	uint64_t claim_ns;  // of a claim that no view has borne out yet; 0: none
+	uint64_t owns[HANDOFF_SLOT_WORDS], gives[HANDOFF_SLOT_WORDS], takes[HANDOFF_SLOT_WORDS];
+	uint64_t n_skipped, n_taken; // commands, slots; since the group began
+};
+
+enum handoff_task_state { TASK_NONE, TASK_ACTIVE, TASK_DONE, TASK_FAILED };
+
+struct handoff_task {
+	char name[HANDOFF_TASK_NAME];
+	enum handoff_task_state state;
+	uint8_t member, from; // from: HANDOFF_NOBODY when it is not known
+	bool by_keys;         // its commands are sent, see above
+	uint64_t begin, end;  // in the stream of the member
+	uint64_t slots[HANDOFF_SLOT_WORDS];
+};
+
+// A key in flux.
+struct handoff_key {
+	uint64_t hash;
+	char *name; // owned
+	uint32_t name_len;
+	int32_t db;
+	uint64_t in_ns;    // when its newest era was read
+	uint64_t after_ns; // the holder has written to it after this
+	uint32_t next;     // of its slot, + 1
+	uint16_t slot;
+	uint8_t gen, holder; // the newest era, and whose it is
+	uint8_t n_parties;
+	bool spoilt; // a command on it and on keys of another era was skipped
+	struct handoff_party {
+		uint64_t at; // where the era began, in its stream
+		uint8_t member;
+		uint8_t era;  // that its stream has come to
+		bool cleared; // the era began without a state: what was there had to go
+		bool gone;    // as its stream says, it does not have the key
+	} parties[HANDOFF_PARTIES];
+};
+
+struct handoff {
+	struct handoff_member members[MEMBERS_MAX];
+	unsigned n_members;
+	uint64_t now_ns; // of this turn
+	uint64_t wait_ns_max;
+	uint64_t third_ns_max; // that a third member of a slot waits for the others
+	// Which member a node is of. @return HANDOFF_NOBODY: none
+	uint8_t (*member_of)(void *owner, struct span node);
+	// DEL of a key that its owner does not have. @return false: not now
+	bool (*clear)(void *owner, unsigned member, int32_t db, struct span key);
+	void *owner;
+
+	uint8_t home[SLOT_COUNT];
+	uint8_t flux[SLOT_COUNT];      // bool
+	uint8_t dirty[SLOT_COUNT];     // bool: its owner has to be synced anew
+	uint64_t parties[SLOT_COUNT];  // of a slot in flux: bit by member
+	uint64_t since_ns[SLOT_COUNT]; // it has its home since
+	uint64_t event_ns[SLOT_COUNT]; // the last era of one of its keys began
+	uint64_t lost_at[SLOT_COUNT];  // the home has lost it there, in its own stream; 0: not seen
+	uint32_t first_key[SLOT_COUNT]; // + 1
+	unsigned n_flux, n_dirty;
+	uint64_t flux_ns;  // the last event of all
+	uint64_t claim_ns; // the last claim of all
+	struct handoff_task tasks[HANDOFF_TASKS];
+
+	struct handoff_key *keys;
+	uint32_t *index; // open addressing by hash: number of the key + 1
+	unsigned n_keys, keys_max, index_len;
+	uint32_t free_key; // + 1
+	unsigned n_used;
+
+	uint64_t version; // of what a crash must not forget
+	uint64_t saved;   // version that is on disk
+	char why[TEXT_LEN];
+};
+
+struct handoff *handoff_new(void);
+void handoff_free(struct handoff *h);
+
+// A member that is there from now on. @return its number, -1: there are too many, or no memory
+int handoff_join(struct handoff *h, const char *name);
+
+// What the map says as the group begins, of slots that no file tells of.
+void handoff_home(struct handoff *h, unsigned slot, unsigned member);
+
+// Its stream is at its end for good.
+void handoff_leave(struct handoff *h, unsigned member);
+
+// ---- Commands, in the order of the member's stream
+
+// @param c  NULL: unknown
+enum handoff_verdict handoff_command(struct handoff *h, const struct handoff_at *at,
+				     const struct command *c, const struct span *argv, int argc);
+
+// SYNCSLOTS and TRIMSLOTS, which are never sent. @return HANDOFF_SKIP, HANDOFF_WAIT or
+// HANDOFF_RESYNC
+enum handoff_verdict handoff_control(struct handoff *h, const struct handoff_at *at,
+				     const struct span *argv, int argc);
+
+// After HANDOFF_CLEAR: whether a key has to go first. After HANDOFF_PARTS: whether it is this
+// member's.
+bool handoff_clears(const struct handoff *h, const struct handoff_at *at, struct span key);
+bool handoff_has(const struct handoff *h, const struct handoff_at *at, struct span key);
+
+// ---- Snapshots
+
+// A full sync of a member begins: members[].claimed are the slots that its master owns, see
+// handoff_view(). What others say of them counts if it is written later than now, and waits.
+void handoff_claim(struct handoff *h, unsigned member);
+
+// Whether the first key may be sent: the target has answered what others sent to these slots.
+bool handoff_may_load(const struct handoff *h, unsigned member);
+
+// All of it has been answered.
+void handoff_loaded(struct handoff *h, unsigned member);
+
+// Whether a key of the snapshot is to be loaded.
+bool handoff_loads(struct handoff *h, unsigned member, int32_t db, struct span key,
+		   uint64_t offset);
+
+// Whether a key that the target has and the snapshot has not is to be removed.
+bool handoff_sweeps(const struct handoff *h, unsigned member, int32_t db, struct span key);
+
+// A task that a snapshot tells of: it began before. @param text  aux field cluster-asm-task
+void handoff_snapshot_task(struct handoff *h, unsigned member, struct span text, uint64_t offset);
+
+// ---- What is known of the members
+
+void handoff_certify(struct handoff *h, unsigned member, uint64_t asked_ns, uint64_t offset);
+
+// Offsets are of another history from here on.
+void handoff_forget_offsets(struct handoff *h, unsigned member);
+
+// The target has answered all before this offset.
+void handoff_frontier(struct handoff *h, unsigned member, uint64_t frontier);
+
+// The master of a member was asked who owns what.
+struct handoff_view {
+	uint64_t asked_ns;
+	uint64_t owns[HANDOFF_SLOT_WORDS], gives[HANDOFF_SLOT_WORDS], takes[HANDOFF_SLOT_WORDS];
+};
+void handoff_view(struct handoff *h, unsigned member, const struct handoff_view *view);
+
+// Moves that are over; slots that changed their home without a key. Call it when something new is
+// known. What has to be synced anew is told by members[].resync.
+void handoff_settle(struct handoff *h);
+
+// A certificate that was asked for after this moment would help somebody on; 0: nothing is waited
+// for.
+uint64_t handoff_wants_ns(const struct handoff *h, unsigned member);
+
+// A sentence on what a member waits for. @param out  TEXT_LEN bytes; "" when for nothing
+void handoff_wait_text(const struct handoff *h, unsigned member, char *out);
+
+// ---- Kept over a crash (handoff_file.c)
+
+#define HANDOFF_FILE         "slots"
+#define HANDOFF_FILE_LEN_MAX (4 << 20)
+
+// @param out  out: from malloc(). @return bytes, 0 when out of memory
+size_t handoff_text(const struct handoff *h, char **out);
+
+// Before the first member joins. Slots in flux make their members sync anew as they join.
+// @return 0, -EBADMSG: damaged, nothing was taken; or -ENOMEM
+int handoff_parse(struct handoff *h, struct span text);

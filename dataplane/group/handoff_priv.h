@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What the files of hand-offs share: handoff.c (members, slots, what is over), handoff_command.c
+// (commands), handoff_keys.c (the table of keys in flux), handoff_task.c (atomic moves).
+#pragma once
+
+#include "dataplane/group/handoff.h"
+
+static inline bool bit_has(const uint64_t *bits, unsigned i)
+{
+	return bits[i / 64] >> i % 64 & 1;
+}
+
+static inline void bit_set(uint64_t *bits, unsigned i)
+{
+	bits[i / 64] |= 1ull << i % 64;
+}
+
+// handoff.c
+
+// What begins at this offset was written after this moment.
+uint64_t handoff_sure_ns(const struct handoff_member *m, uint64_t offset);
+
+// And before this moment; UINT64_MAX: that is not known.
+uint64_t handoff_before_ns(const struct handoff_member *m, uint64_t offset);
+
+// What the command at hand has to be later than others': it was written before this, or this wait
+// began then.
+uint64_t handoff_moment_ns(const struct handoff *h, const struct handoff_at *at);
+
+// A member cannot go on. @return HANDOFF_WAIT, or HANDOFF_RESYNC once it has lasted too long
+enum handoff_verdict handoff_waits(struct handoff *h, const struct handoff_at *at,
+				   enum handoff_reason reason, unsigned slot, unsigned other);
+
+void handoff_resync(struct handoff *h, unsigned member, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+// Give a slot another home. Its keys in flux are forgotten.
+void slot_rehome(struct handoff *h, unsigned slot, unsigned member);
+
+void slot_flux_begin(struct handoff *h, unsigned slot, unsigned member);
+
+// What the target has of a slot is not to be relied on: once it is known who owns the slot, he has
+// to be synced anew.
+void slot_spoil(struct handoff *h, unsigned slot);
+
+static inline bool is_saved(const struct handoff *h)
+{
+	return h->saved >= h->version;
+}
+
+// Whether what stands there was written after the last full sync of a slot.
+enum since {
+	SINCE_AFTER,
+	SINCE_BEFORE,
+	SINCE_ASK,   // it is not known yet
+	SINCE_DOUBT, // nobody can know
+};
+enum since slot_since(const struct handoff *h, const struct handoff_at *at, unsigned slot);
+
+// handoff_command.c
+
+// A key of a snapshot of a member that is taking its slot in. @return whether it is to be loaded
+bool handoff_import(struct handoff *h, const struct handoff_at *at, unsigned slot, struct span key);
+
+// handoff_keys.c
+uint64_t key_hash_of(int32_t db, struct span key);
+struct handoff_key *key_find(const struct handoff *h, uint64_t hash);
+
+// @return NULL: there is no room
+struct handoff_key *key_add(struct handoff *h, unsigned slot, int32_t db, struct span key);
+bool keys_have_room(const struct handoff *h, unsigned n);
+void keys_drop(struct handoff *h, unsigned slot);                     // all of a slot
+void keys_drop_of(struct handoff *h, unsigned slot, unsigned member); // but what others hold
+
+static inline struct handoff_key *key_at(const struct handoff *h, uint32_t number)
+{
+	return number ? &h->keys[number - 1] : NULL;
+}
+
+// @return NULL: it is none of its parties
+static inline struct handoff_party *party_find(struct handoff_key *k, unsigned member)
+{
+	for (unsigned i = 0; i < k->n_parties; i++)
+		if (k->parties[i].member == member)
+			return &k->parties[i];
+	return NULL;
+}
+
+// handoff_task.c
+
+// Whether the command stands within a task of its member, and is to be skipped.
+bool task_covers(const struct handoff *h, const struct handoff_at *at, unsigned slot);
+// Where the task began, + 1, that brings the slot's keys by commands; 0: none does.
+uint64_t task_carries(const struct handoff *h, const struct handoff_at *at, unsigned slot);
+bool task_is_active(const struct handoff *h, unsigned slot);

@@ -1,0 +1,418 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Moves of whole slots, as the new owner's stream shows them:
+//
+//   Redis 8.4   CLUSTER SYNCSLOTS CONF ASM-TASK id:source:destination:import:STATE:first-last ..
+//               whenever its state changes; the old owner's stream has TRIMSLOTS RANGES n first
+//               last .. once it has lost them. Source: cluster_asm.c, asmTaskSerialize()
+//   Valkey 9    CLUSTER SYNCSLOTS ESTABLISH SOURCE node NAME id SLOTSRANGE first last ..
+//               CLUSTER SYNCSLOTS FINISH STATE SUCCESS|FAILED NAME id MESSAGE text
+//               Source: cluster_migrateslots.c
+#include <stdio.h>
+#include <string.h>
+
+#include "dataplane/group/handoff_priv.h"
+
+static bool task_holds(const struct handoff_task *t, const struct handoff_at *at, unsigned slot)
+{
+	return t->state != TASK_NONE && t->member == at->member && at->begin >= t->begin &&
+	       (t->state == TASK_ACTIVE || at->begin < t->end) && bit_has(t->slots, slot);
+}
+
+bool task_covers(const struct handoff *h, const struct handoff_at *at, unsigned slot)
+{
+	for (unsigned i = 0; i < HANDOFF_TASKS; i++) {
+		const struct handoff_task *t = &h->tasks[i];
+		if (!t->by_keys && task_holds(t, at, slot))
+			return true;
+	}
+	return false;
+}
+
+uint64_t task_carries(const struct handoff *h, const struct handoff_at *at, unsigned slot)
+{
+	for (unsigned i = 0; i < HANDOFF_TASKS; i++)
+		if (h->tasks[i].by_keys && task_holds(&h->tasks[i], at, slot))
+			return h->tasks[i].begin + 1;
+	return 0;
+}
+
+bool task_is_active(const struct handoff *h, unsigned slot)
+{
+	for (unsigned i = 0; i < HANDOFF_TASKS; i++)
+		if (h->tasks[i].state == TASK_ACTIVE && bit_has(h->tasks[i].slots, slot))
+			return true;
+	return false;
+}
+
+static struct handoff_task *task_find(struct handoff *h, unsigned member, struct span name)
+{
+	for (unsigned i = 0; i < HANDOFF_TASKS; i++) {
+		struct handoff_task *t = &h->tasks[i];
+		if (t->state != TASK_NONE && t->member == member && span_eq(name, span_of(t->name)))
+			return t;
+	}
+	return NULL;
+}
+
+// A free one, or the one that ended first. @return NULL: all are active
+static struct handoff_task *task_room(struct handoff *h)
+{
+	struct handoff_task *oldest = NULL;
+	for (unsigned i = 0; i < HANDOFF_TASKS; i++) {
+		struct handoff_task *t = &h->tasks[i];
+		if (t->state == TASK_NONE)
+			return t;
+		if (t->state != TASK_ACTIVE && (!oldest || t->end < oldest->end))
+			oldest = t;
+	}
+	return oldest;
+}
+
+// ---- Begin and end
+
+// What a stream tells of a task.
+struct told {
+	struct span name, from;
+	uint64_t slots[HANDOFF_SLOT_WORDS];
+	bool has_slots, by_keys;
+};
+
+// A stream that takes in a slot which it owns, as far as we know, has lost it before.
+static void losses_note(struct handoff *h, const struct handoff_at *at, const uint64_t *slots)
+{
+	if (at->begin < h->members[at->member].judged)
+		return;
+	for (unsigned slot = 0; slot < SLOT_COUNT; slot++)
+		if (bit_has(slots, slot) && h->home[slot] == at->member && !h->lost_at[slot])
+			h->lost_at[slot] = at->begin + 1;
+}
+
+static struct handoff_task *task_add(struct handoff *h, const struct handoff_at *at,
+				     const struct told *told, uint64_t begin)
+{
+	struct handoff_task *t = task_room(h);
+	if (!t || told->name.len >= sizeof(t->name))
+		return NULL;
+	*t = (struct handoff_task){.state = TASK_ACTIVE,
+				   .member = (uint8_t)at->member,
+				   .from = h->member_of(h->owner, told->from),
+				   .by_keys = told->by_keys,
+				   .begin = begin};
+	memcpy(t->name, told->name.p, told->name.len);
+	memcpy(t->slots, told->slots, sizeof(t->slots));
+	h->version++;
+	return t;
+}
+
+static enum handoff_verdict task_begin(struct handoff *h, const struct handoff_at *at,
+				       const struct told *told)
+{
+	struct handoff_task *t = task_find(h, at->member, told->name);
+	if (!t) {
+		t = task_add(h, at, told, at->begin);
+		if (!t) {
+			handoff_resync(h, at->member, "more than %d slot migrations at once",
+				       HANDOFF_TASKS);
+			return HANDOFF_RESYNC;
+		}
+		losses_note(h, at, told->slots);
+	}
+	if (t->state == TASK_ACTIVE && !is_saved(h))
+		return handoff_waits(h, at, HANDOFF_DISK, 0, HANDOFF_NOBODY);
+	return HANDOFF_SKIP;
+}
+
+// Whether everything that the old owner of a slot wrote to it has been answered: it was asked for
+// its offset since, or its own stream shows that it has lost it.
+static bool is_past(const struct handoff *h, const struct handoff_task *t, unsigned home,
+		    uint64_t moment_ns)
+{
+	const struct handoff_member *m = &h->members[home];
+	if (!m->here || m->past_ns > moment_ns)
+		return true;
+	for (unsigned slot = 0; slot < SLOT_COUNT; slot++)
+		if (bit_has(t->slots, slot) && h->home[slot] == home && h->lost_at[slot] &&
+		    m->frontier >= h->lost_at[slot] - 1)
+			return true;
+	return false;
+}
+
+// The first slot whose home is not past the hand-over, SLOT_COUNT: all are.
+static unsigned slot_behind(const struct handoff *h, const struct handoff_at *at,
+			    const struct handoff_task *t, uint64_t moment_ns)
+{
+	unsigned past = HANDOFF_NOBODY;
+	for (unsigned slot = 0; slot < SLOT_COUNT; slot++) {
+		unsigned home = h->home[slot];
+		if (!bit_has(t->slots, slot) || home == HANDOFF_NOBODY || home == past ||
+		    slot_since(h, at, slot) != SINCE_AFTER)
+			continue; // of nobody's slots handoff_settle() thinks
+		bool other = t->from != HANDOFF_NOBODY && home != t->from;
+		if (home == at->member || (other && h->members[home].here) ||
+		    !is_past(h, t, home, moment_ns))
+			return slot;
+		past = home;
+	}
+	return SLOT_COUNT;
+}
+
+static void task_ended(struct handoff *h, const struct handoff_at *at, struct handoff_task *t,
+		       enum handoff_task_state state)
+{
+	struct handoff_member *m = &h->members[at->member];
+	if (t->state != TASK_ACTIVE)
+		return;
+	t->state = state;
+	t->end = at->end;
+	if (!t->by_keys && at->end > m->task_end)
+		m->task_end = at->end;
+	h->version++;
+}
+
+// It has failed: keys that it brought are not where they belong.
+static void task_failed(struct handoff *h, const struct handoff_at *at, struct handoff_task *t)
+{
+	bool news = t->state == TASK_ACTIVE;
+	task_ended(h, at, t, TASK_FAILED);
+	for (unsigned slot = 0; news && t->by_keys && slot < SLOT_COUNT; slot++)
+		if (bit_has(t->slots, slot) && h->flux[slot])
+			slot_spoil(h, slot);
+}
+
+// What the target did not have before is not there now either. A task that ended before the last
+// full sync of a slot says nothing of it.
+static void slots_take(struct handoff *h, const struct handoff_at *at, const struct handoff_task *t)
+{
+	for (unsigned slot = 0; slot < SLOT_COUNT; slot++) {
+		unsigned home = h->home[slot];
+		bool dirty = h->dirty[slot];
+		if (!bit_has(t->slots, slot) || home == at->member || home == HANDOFF_NOBODY)
+			continue;
+		enum since since = slot_since(h, at, slot);
+		if (since == SINCE_AFTER)
+			slot_rehome(h, slot, at->member);
+		if (since != SINCE_BEFORE && (dirty || since != SINCE_AFTER))
+			slot_spoil(h, slot);
+	}
+}
+
+// A slot of which it is not known yet whether the task says anything, SLOT_COUNT: none.
+static unsigned slot_unsure(const struct handoff *h, const struct handoff_at *at,
+			    const struct handoff_task *t)
+{
+	unsigned slot = 0;
+	while (slot < SLOT_COUNT &&
+	       (!bit_has(t->slots, slot) || slot_since(h, at, slot) != SINCE_ASK))
+		slot++;
+	return slot;
+}
+
+static enum handoff_verdict task_done(struct handoff *h, const struct handoff_at *at,
+				      struct handoff_task *t)
+{
+	if (t->state == TASK_ACTIVE) {
+		uint64_t moment_ns = handoff_moment_ns(h, at);
+		unsigned unsure = slot_unsure(h, at, t), behind;
+		if (unsure < SLOT_COUNT)
+			return handoff_waits(h, at, HANDOFF_PASSING, unsure, at->member);
+		behind = slot_behind(h, at, t, moment_ns);
+		if (behind < SLOT_COUNT)
+			return handoff_waits(h, at, HANDOFF_PASSING, behind, h->home[behind]);
+		task_ended(h, at, t, TASK_DONE);
+		slots_take(h, at, t);
+	}
+	if (!is_saved(h))
+		return handoff_waits(h, at, HANDOFF_DISK, 0, HANDOFF_NOBODY);
+	return HANDOFF_SKIP;
+}
+
+// A task of which the beginning was not seen: what it brought is in the snapshot, or was skipped.
+static struct handoff_task *task_of(struct handoff *h, const struct handoff_at *at,
+				    const struct told *told)
+{
+	struct handoff_task *t = task_find(h, at->member, told->name);
+	return t || !told->has_slots ? t : task_add(h, at, told, 0);
+}
+
+// Something that it took in failed, and nobody knows what.
+static void member_spoil(struct handoff *h, unsigned member)
+{
+	for (unsigned slot = 0; slot < SLOT_COUNT; slot++)
+		if (h->flux[slot] && h->parties[slot] >> member & 1)
+			slot_spoil(h, slot);
+}
+
+static enum handoff_verdict task_ends(struct handoff *h, const struct handoff_at *at,
+				      const struct told *told, bool success)
+{
+	struct handoff_task *t = task_of(h, at, told);
+	if (!t && success) {
+		handoff_resync(h, at->member,
+			       "slots came to the shard by a migration whose beginning was not "
+			       "seen");
+		return HANDOFF_RESYNC;
+	}
+	if (t && success && !t->by_keys)
+		return task_done(h, at, t);
+	if (t && success)
+		task_ended(h, at, t, TASK_DONE); // handoff_settle() does the rest
+	else if (t)
+		task_failed(h, at, t);
+	else
+		member_spoil(h, at->member);
+	return HANDOFF_SKIP;
+}
+
+// ---- Words
+
+static bool range_set(uint64_t *slots, uint64_t first, uint64_t last)
+{
+	if (first > last || last >= SLOT_COUNT)
+		return false;
+	for (unsigned slot = (unsigned)first; slot <= last; slot++)
+		bit_set(slots, slot);
+	return true;
+}
+
+// "0-1999 3000"
+static bool ranges_read(struct span text, uint64_t *slots)
+{
+	memset(slots, 0, HANDOFF_SLOT_WORDS * sizeof(*slots));
+	for (size_t at = 0; at < text.len;) {
+		struct span rest = {text.p + at, text.len - at};
+		const char *space = memchr(rest.p, ' ', rest.len);
+		size_t len = space ? (size_t)(space - rest.p) : rest.len;
+		const char *dash = memchr(rest.p, '-', len);
+		uint64_t first = span_digits(rest), last = first;
+		if (dash)
+			last = span_digits(
+				(struct span){dash + 1, (size_t)(rest.p + rest.len - dash) - 1});
+		if (!range_set(slots, first, last))
+			return false;
+		at += len + 1;
+	}
+	return text.len > 0;
+}
+
+static bool words_slots(const struct span *argv, int argc, uint64_t *slots)
+{
+	memset(slots, 0, HANDOFF_SLOT_WORDS * sizeof(*slots));
+	for (int i = 0; i + 1 < argc; i += 2)
+		if (!range_set(slots, span_digits(argv[i]), span_digits(argv[i + 1])))
+			return false;
+	return argc >= 2;
+}
+
+#define ASM_FIELDS 6 // id, source, destination, operation, state, slots; more may come
+
+static int asm_split(struct span text, struct span fields[ASM_FIELDS])
+{
+	int n = 0;
+	while (n < ASM_FIELDS) {
+		const char *end = memchr(text.p, ':', text.len);
+		size_t len = end ? (size_t)(end - text.p) : text.len;
+		fields[n++] = (struct span){text.p, len};
+		if (!end)
+			break;
+		text = (struct span){end + 1, text.len - len - 1};
+	}
+	return n;
+}
+
+// @return whether it tells of an import
+static bool asm_read(struct span text, struct told *told, struct span *state)
+{
+	struct span fields[ASM_FIELDS];
+	if (asm_split(text, fields) < ASM_FIELDS || !span_caseeq(fields[3], "import"))
+		return false;
+	told->name = fields[0];
+	told->from = fields[1];
+	told->has_slots = ranges_read(fields[5], told->slots);
+	*state = fields[4];
+	return told->has_slots;
+}
+
+static enum handoff_verdict asm_take(struct handoff *h, const struct handoff_at *at,
+				     struct span text)
+{
+	struct told told = {.by_keys = false};
+	struct span state;
+	if (!asm_read(text, &told, &state))
+		return HANDOFF_SKIP;
+	if (span_caseeq(state, "completed") || span_caseeq(state, "done"))
+		return task_ends(h, at, &told, true);
+	if (span_caseeq(state, "failed") || span_caseeq(state, "canceled"))
+		return task_ends(h, at, &told, false);
+	return task_begin(h, at, &told);
+}
+
+void handoff_snapshot_task(struct handoff *h, unsigned member, struct span text, uint64_t offset)
+{
+	struct told told = {.by_keys = false};
+	struct span state;
+	const struct handoff_at at = {.member = member, .begin = offset, .end = offset};
+	if (!asm_read(text, &told, &state) || task_find(h, member, told.name))
+		return;
+	if (!task_add(h, &at, &told, 0))
+		handoff_resync(h, member, "more than %d slot migrations at once", HANDOFF_TASKS);
+}
+
+// The value of an option: SOURCE node, NAME id.
+static struct span option(const struct span *argv, int argc, const char *name)
+{
+	for (int i = 3; i + 1 < argc; i++)
+		if (span_caseeq(argv[i], name))
+			return argv[i + 1];
+	return (struct span){"", 0};
+}
+
+static enum handoff_verdict establish_take(struct handoff *h, const struct handoff_at *at,
+					   const struct span *argv, int argc)
+{
+	struct told told = {.name = option(argv, argc, "NAME"),
+			    .from = option(argv, argc, "SOURCE"),
+			    .by_keys = true};
+	int i = 3;
+	while (i < argc && !span_caseeq(argv[i], "SLOTSRANGE"))
+		i++;
+	told.has_slots = i < argc && words_slots(argv + i + 1, argc - i - 1, told.slots);
+	return told.has_slots ? task_begin(h, at, &told) : HANDOFF_SKIP;
+}
+
+static enum handoff_verdict finish_take(struct handoff *h, const struct handoff_at *at,
+					const struct span *argv, int argc)
+{
+	struct told told = {.name = option(argv, argc, "NAME")};
+	return task_ends(h, at, &told, span_caseeq(option(argv, argc, "STATE"), "SUCCESS"));
+}
+
+// TRIMSLOTS RANGES n first last ..
+static void trim_take(struct handoff *h, const struct handoff_at *at, const struct span *argv,
+		      int argc)
+{
+	uint64_t slots[HANDOFF_SLOT_WORDS];
+	if (argc >= 5 && words_slots(argv + 3, argc - 3, slots))
+		losses_note(h, at, slots);
+}
+
+enum handoff_verdict handoff_control(struct handoff *h, const struct handoff_at *at,
+				     const struct span *argv, int argc)
+{
+	struct handoff_member *m = &h->members[at->member];
+	enum handoff_verdict verdict = HANDOFF_SKIP;
+	if (span_caseeq(argv[0], "TRIMSLOTS"))
+		trim_take(h, at, argv, argc);
+	else if (argc < 4 || !span_caseeq(argv[1], "SYNCSLOTS"))
+		return HANDOFF_SKIP;
+	else if (argc >= 5 && span_caseeq(argv[2], "CONF") && span_caseeq(argv[3], "ASM-TASK"))
+		verdict = asm_take(h, at, argv[4]);
+	else if (span_caseeq(argv[2], "ESTABLISH"))
+		verdict = establish_take(h, at, argv, argc);
+	else if (span_caseeq(argv[2], "FINISH"))
+		verdict = finish_take(h, at, argv, argc);
+	if (verdict != HANDOFF_WAIT) {
+		m->wait.reason = HANDOFF_READY;
+		m->judged = at->end > m->judged ? at->end : m->judged;
+	}
+	return verdict;
+}

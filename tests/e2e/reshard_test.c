@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Slots move between the shards of a source cluster while it is written to: nothing is lost, and
+// nothing comes twice.
+#include "tests/e2e/harness.h"
+
+#include <signal.h>
+
+#define MOVED 150 // slots, the first of the first shard
+
+struct scene {
+	struct cluster *source;
+	struct server *target;
+	struct job *job;
+	struct process *writer;
+	const char *state_dir;
+};
+
+struct both {
+	struct cluster *source;
+	struct server *target;
+};
+
+static bool is_same(void *arg)
+{
+	struct both *both = arg;
+	struct servers masters = cluster_masters(both->source), one = just(both->target);
+
+	return !data_differences_of(&masters, &one);
+}
+
+static void wait_same(struct scene *s)
+{
+	struct both both = {s->source, s->target};
+
+	wait_until(is_same, &both, "the target to hold what the masters hold");
+}
+
+static void job_begin(struct world *w, struct scene *s)
+{
+	const char *arguments[] = {"sync",        s->source->url, s->target->url,   "--json",
+				   "--state-dir", s->state_dir,   "--interval",     "50ms",
+				   "--lanes",     "2",            "--fail-fast=no", NULL};
+
+	s->job = job_start_argv(w, "flyover", arguments, NULL);
+}
+
+// Keys in all slots that will move, a link that streams, a writer that follows redirects.
+static struct scene scene_start(struct world *w, unsigned masters)
+{
+	struct scene s = {.source = cluster_start(w, "source", masters, 0, NULL),
+			  .target = server_start(w, "target", NULL),
+			  .state_dir = text("%s/state", w->dir)};
+
+	cluster_fill(s.source, "key", 20000, 40);
+	job_begin(w, &s);
+	job_wait_phase(s.job, "stream");
+	s.writer = cluster_writer_start(s.source, 1, 20000);
+	job_wait_number(s.job, "applied", 1000);
+	return s;
+}
+
+// How many full syncs the link has told of.
+static unsigned full_syncs(const struct scene *s)
+{
+	char *log = file_read(text("%s/flyoverd.log", s->state_dir), NULL);
+	unsigned n = 0;
+
+	assert_non_null(log);
+	for (const char *at = log; (at = strstr(at, "full sync: ")); at++) {
+		print_message("%.*s\n", (int)strcspn(at, "\n"), at);
+		n++;
+	}
+	free(log);
+	return n;
+}
+
+static void scene_end(struct scene *s)
+{
+	job_wait_number(s->job, "applied", job_number(s->job, "applied") + 500);
+	writer_stop(s->writer);
+	wait_same(s);
+	assert_int_equal(job_drain(s->job), 0);
+	assert_books_balance(s->job);
+	assert_int_equal(job_number(s->job, "parked"), 0);
+	wait_same(s);
+}
+
+static void slots_move_to_and_fro(struct world *w)
+{
+	struct scene s = scene_start(w, 2);
+	struct server *a = s.source->nodes.list[0], *b = s.source->nodes.list[1];
+
+	slots_move(s.source, 0, MOVED - 1, b);
+	slots_move(s.source, MOVED / 3, 2 * MOVED / 3, a);
+	slots_move(s.source, MOVED / 3, MOVED / 2, b);
+	scene_end(&s);
+}
+
+static void slots_wander_over_three_shards(struct world *w)
+{
+	struct scene s = scene_start(w, 3);
+	struct server **nodes = s.source->nodes.list;
+
+	slots_move(s.source, 0, MOVED - 1, nodes[1]);
+	slots_move(s.source, 0, MOVED / 2, nodes[2]);
+	slots_move(s.source, 0, MOVED / 3, nodes[0]);
+	scene_end(&s);
+}
+
+static void moves_are_given_up_half_way(struct world *w)
+{
+	struct scene s = scene_start(w, 2);
+	struct server *b = s.source->nodes.list[1];
+
+	for (uint16_t slot = 0; slot < 10; slot++) {
+		slot_move_begin(s.source, slot, b);
+		slot_move_keys(s.source, slot, b, 2);
+	}
+	job_wait_number(s.job, "applied", job_number(s.job, "applied") + 500);
+	for (uint16_t slot = 0; slot < 10; slot++)
+		slot_move_undo(s.source, slot, b);
+	scene_end(&s);
+}
+
+static void a_dataplane_is_killed_while_slots_move(struct world *w)
+{
+	struct scene s = scene_start(w, 2);
+	struct server *b = s.source->nodes.list[1];
+
+	for (uint16_t slot = 0; slot < 60; slot++) {
+		slot_move_begin(s.source, slot, b);
+		slot_move_keys(s.source, slot, b, 2);
+		if (slot % 20 == 10) {
+			kill(job_dataplane(s.job), SIGKILL);
+			job_wait_phase(s.job, "connecting");
+		}
+		slot_move_keys(s.source, slot, b, UINT32_MAX);
+		slot_move_end(s.source, slot, b);
+	}
+	scene_end(&s);
+}
+
+// What one shard forgets, the others keep.
+static void a_shard_is_emptied(struct world *w)
+{
+	struct scene s = scene_start(w, 2);
+
+	run(s.source->nodes.list[0], "FLUSHALL");
+	scene_end(&s);
+	assert_int_equal(full_syncs(&s), 3);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		E2E_TEST(slots_move_to_and_fro),
+		E2E_TEST(slots_wander_over_three_shards),
+		E2E_TEST(moves_are_given_up_half_way),
+		E2E_TEST(a_dataplane_is_killed_while_slots_move),
+		E2E_TEST(a_shard_is_emptied),
+	};
+	e2e_filter();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
