@@ -681,8 +681,8 @@ static void all_ways_with_crashes(void **unused)
 			    .crashes = true});
 }
 
-// With an argument: moves that are given up half way, and crashes in the midst of keys. Of these a
-// run in a hundred still ends different, so they are no part of the suite.
+// With an argument: moves that are given up half way, Valkey's, and crashes in the midst of keys.
+// Of these some runs still end different, so they are no part of the suite.
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
