@@ -110,6 +110,7 @@ static int parts_init(struct link *link, struct core *const *lane_cores)
 	link->sweep.slots.owner = link;
 	link_databases(config, &link->snapshot.dbs);
 	link->snapshot.is_cluster = config->target.kind == URL_CLUSTER;
+	link->snapshot.link = config->name;
 	snapshot_init(&link->snapshot, &link->snapshot_log, &link->place, link_counters(link),
 		      &link->sweep.keys, &link->route.holds, link->park);
 	if (link_point_open(link))

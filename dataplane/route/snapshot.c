@@ -20,9 +20,11 @@ void snapshot_init(struct snapshot *s, struct log *log, struct place *place,
 {
 	struct db_map dbs = s->dbs;
 	bool is_cluster = s->is_cluster;
+	const char *link = s->link;
 	memset(s, 0, sizeof(*s));
 	s->dbs = dbs;
 	s->is_cluster = is_cluster;
+	s->link = link;
 	s->log = log;
 	s->place = place;
 	s->counters = counters;

@@ -44,6 +44,7 @@ struct snapshot {
 	struct keyset *keys;      // collects the keys when it is open
 	struct db_map dbs;        // which are synced and where they go; set before snapshot_init()
 	bool is_cluster;          // the target; likewise
+	const char *link;         // its name, for that of what grows; likewise. NULL: none
 	struct holds *holds;      // volatile keys that may not vanish yet
 	struct handoff *handoff;  // of a shard of a cluster, NULL: all keys are loaded; set by the
 				  // owner behind snapshot_begin()
@@ -78,7 +79,7 @@ struct snapshot {
 	struct span key;          // its name, in key_copy
 	char *key_copy;
 	size_t key_copy_max;
-	char temporary[96];       // the name while it grows
+	char temporary[112];      // the name while it grows
 	bool grows;               // something of it is there
 	bool unfit;               // the target cannot hold it: passed over, to be parked
 	bool has_entries;         // of a stream, the first of which is first_entry

@@ -161,13 +161,15 @@ static void unfit_check(struct snapshot *s, const struct rdb_event *ev)
 			       sizeof(s->unfit_reason));
 }
 
+// Several links may load into one target at once, and the members of a group do.
 static void temporary_name(struct snapshot *s)
 {
+	char tag[CLUSTER_TAG_LEN + 4] = "";
+	const char *link = s->link ? s->link : "";
 	if (s->is_cluster)
-		snprintf(s->temporary, sizeof(s->temporary), MARKER_PREFIX "{%s}:big:%u",
-			 cluster_tag(s->slot), s->lane);
-	else
-		snprintf(s->temporary, sizeof(s->temporary), MARKER_PREFIX "big:%u", s->lane);
+		snprintf(tag, sizeof(tag), "{%s}:", cluster_tag(s->slot));
+	snprintf(s->temporary, sizeof(s->temporary), MARKER_PREFIX "%sbig:%s%s%u", tag, link,
+		 *link ? ":" : "", s->lane);
 }
 
 static int begin(struct snapshot *s, const struct rdb_event *ev)
