@@ -6,19 +6,31 @@
 
 #include "tests/e2e/sentinels.h"
 
-struct ensemble ensemble_start(struct world *w, const char *name, const char *password)
+#define OPTIONS_MAX 40
+
+struct ensemble ensemble_start_with(struct world *w, const char *name, const char *password,
+				    const char *const *options)
 {
 	struct ensemble e = {.name = name};
-	const char *options[8] = {"--requirepass", password, "--masterauth", password};
+	const char *all[OPTIONS_MAX + 8] = {"--requirepass", password, "--masterauth", password};
 	unsigned n = *password ? 4 : 0;
 
+	while (*options && n < OPTIONS_MAX)
+		all[n++] = *options++;
 	for (unsigned i = 0; i < MEMBERS; i++) {
-		options[n] = i ? "--replicaof" : NULL;
-		options[n + 1] = i ? text("127.0.0.1 %d", e.members[0]->port) : NULL;
-		options[n + 2] = NULL;
-		e.members[i] = server_start_with(w, text("%s%u", name, i), options);
+		all[n] = i ? "--replicaof" : NULL;
+		all[n + 1] = i ? text("127.0.0.1 %d", e.members[0]->port) : NULL;
+		all[n + 2] = NULL;
+		e.members[i] = server_start_with(w, text("%s%u", name, i), all);
 	}
 	return e;
+}
+
+struct ensemble ensemble_start(struct world *w, const char *name, const char *password)
+{
+	const char *none = NULL;
+
+	return ensemble_start_with(w, name, password, &none);
 }
 
 static const char *sentinel_id(unsigned i)

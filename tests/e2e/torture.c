@@ -2,9 +2,10 @@
 // The torture: nothing is lost, nothing is applied twice, nothing stays that should be gone,
 // whatever dies, breaks, stalls or fills up on the way.
 //
-//   torture [--seed S[-S]] [--rounds N] [--long N] [--from N] [--minutes M] [--faults LIST]
-//           [--keep] [--verbose]
+//   torture [--clusters] [--seed S[-S]] [--rounds N] [--long N] [--from N] [--minutes M]
+//           [--faults LIST] [--keep] [--verbose]
 //
+// --clusters: source and target are clusters, servers or what sentinels watch, in turn.
 // Rounds are those of each seed. --long N: so many instead when FLYOVER_TEST_LONG is set.
 //
 // main() -> torture_seed() -> torture_rounds() -> era_begin(), round_run(), era_end(). A seed and a
@@ -41,7 +42,7 @@ static void era_begin(struct torture *t)
 
 	assert_int_equal(world_setup(&world), 0);
 	t->world = world;
-	t->era = era_of(t->seed, t->round);
+	t->era = era_of(t->seed, t->round, t->clusters);
 	t->state_dir = text("%s/state", t->world->dir);
 	t->socket = text("%s/flyoverd.sock", t->state_dir);
 	assert_int_equal(mkdir(t->state_dir, 0700), 0);
@@ -95,7 +96,7 @@ static void link_change(struct torture *t)
 
 static void round_run(struct torture *t)
 {
-	t->plan = plan_of(t->seed, t->round, t->allowed_faults);
+	t->plan = plan_of(t->seed, t->round, &t->era, t->allowed_faults);
 	t->writers = 0;
 	if (t->verbose)
 		plan_print(&t->plan, &t->era);
@@ -170,11 +171,12 @@ static void replay_print(const struct torture *t, const struct options *o)
 
 	if (first < o->from)
 		first = o->from;
-	printf("\nseed %llu failed in round %u; again: %s/tests/e2e/torture --seed %llu --from %u "
+	printf("\nseed %llu failed in round %u; again: %s/tests/e2e/torture%s --seed %llu --from "
+	       "%u "
 	       "--rounds %u%s%s --verbose --keep\n",
-	       (unsigned long long)t->seed, t->round, build_dir(), (unsigned long long)t->seed,
-	       first, t->round - first + 1, o->faults ? " --faults " : "",
-	       o->faults ? o->faults : "");
+	       (unsigned long long)t->seed, t->round, build_dir(), t->clusters ? " --clusters" : "",
+	       (unsigned long long)t->seed, first, t->round - first + 1,
+	       o->faults ? " --faults " : "", o->faults ? o->faults : "");
 }
 
 // @return 0 when all rounds were right
@@ -234,9 +236,10 @@ static void usage_print(void)
 	unsigned n;
 	const struct fault_kind *kinds = fault_kinds(&n);
 
-	fprintf(stderr, "usage: torture [--seed S[-S]] [--rounds N] [--long N] [--from N] "
-			"[--minutes M] [--faults LIST|none] "
-			"[--keep] [--verbose]\nfaults:");
+	fprintf(stderr,
+		"usage: torture [--clusters] [--seed S[-S]] [--rounds N] [--long N] [--from N] "
+		"[--minutes M] [--faults LIST|none] "
+		"[--keep] [--verbose]\nfaults:");
 	for (unsigned i = 0; i < n; i++)
 		fprintf(stderr, " %s", kinds[i].name);
 	fputc('\n', stderr);
@@ -249,7 +252,7 @@ static int options_parse(struct options *o, struct torture *t, int argc, char **
 		{"from", required_argument, NULL, 'f'},    {"faults", required_argument, NULL, 'F'},
 		{"minutes", required_argument, NULL, 'm'}, {"keep", no_argument, NULL, 'k'},
 		{"verbose", no_argument, NULL, 'v'},       {"long", required_argument, NULL, 'l'},
-		{0},
+		{"clusters", no_argument, NULL, 'c'},      {0},
 	};
 	const char *is_long = getenv("FLYOVER_TEST_LONG");
 	char *end;
@@ -276,6 +279,9 @@ static int options_parse(struct options *o, struct torture *t, int argc, char **
 			break;
 		case 'F':
 			o->faults = optarg;
+			break;
+		case 'c':
+			t->clusters = true;
 			break;
 		case 'k':
 			setenv("FLYOVER_TEST_KEEP", "1", 1);
