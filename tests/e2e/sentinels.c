@@ -174,6 +174,7 @@ struct quest {
 	struct ensemble *e;
 	const struct server *than;
 	struct server *found;
+	unsigned n_replicas; // that are wanted
 };
 
 static bool master_is_found(void *arg)
@@ -221,7 +222,7 @@ struct server *sentinels_fail_over(struct sentinels *s, struct ensemble *e)
 // ---- Whole
 
 // How many replicas of the master are in step, as it sees them itself.
-static bool is_whole(void *arg)
+static bool has_replicas(void *arg)
 {
 	struct quest *q = arg;
 	struct server *master = master_agreed(q->s, q->e);
@@ -235,7 +236,7 @@ static bool is_whole(void *arg)
 		if (r)
 			freeReplyObject(r);
 	}
-	return n == MEMBERS - 1;
+	return n >= q->n_replicas;
 }
 
 // Whether a sentinel would take each of them for a master.
@@ -261,11 +262,18 @@ static bool all_are_known(void *arg)
 	return n >= SENTINELS * (1 + MEMBERS - 1);
 }
 
+void sentinels_await_replicas(struct sentinels *s, struct ensemble *e, unsigned n)
+{
+	struct quest q = {.s = s, .e = e, .n_replicas = n};
+
+	wait_until(has_replicas, &q, text("%u replicas of %s to be in step", n, e->name));
+}
+
 void sentinels_await_whole(struct sentinels *s, struct ensemble *e)
 {
 	struct quest q = {.s = s, .e = e};
 
-	wait_until(is_whole, &q, text("the replicas of %s to be in step", e->name));
+	sentinels_await_replicas(s, e, MEMBERS - 1);
 	wait_until(all_are_known, &q, text("the sentinels to find all of %s well", e->name));
 }
 

@@ -54,5 +54,8 @@ struct server *sentinels_await_other(struct sentinels *s, struct ensemble *e,
 // Wait until all members but the master are its replicas, in step.
 void sentinels_await_whole(struct sentinels *s, struct ensemble *e);
 
+// Wait until so many members are replicas of the master, in step, whatever the sentinels know.
+void sentinels_await_replicas(struct sentinels *s, struct ensemble *e, unsigned n);
+
 void sentinels_freeze(struct sentinels *s);
 void sentinels_thaw(struct sentinels *s);

@@ -2,11 +2,12 @@
 // The torture: nothing is lost, nothing is applied twice, nothing stays that should be gone,
 // whatever dies, breaks, stalls or fills up on the way.
 //
-//   torture [--clusters] [--seed S[-S]] [--rounds N] [--long N] [--from N] [--minutes M]
+//   torture [--clusters] [--seed S[-S]|random] [--rounds N] [--long N] [--from N] [--minutes M]
 //           [--faults LIST] [--keep] [--verbose]
 //
 // --clusters: source and target are clusters, servers or what sentinels watch, in turn.
-// Rounds are those of each seed. --long N: so many instead when FLYOVER_TEST_LONG is set.
+// Rounds are those of each seed; --seed random: of one that nobody knows before. --long N: so many
+// instead when FLYOVER_TEST_LONG is set.
 //
 // main() -> torture_seed() -> torture_rounds() -> era_begin(), round_run(), era_end(). A seed and a
 // round number decide the choices of a round, whichever rounds ran before it. When one fails, the
@@ -17,6 +18,7 @@
 #include <getopt.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -237,12 +239,23 @@ static void usage_print(void)
 	const struct fault_kind *kinds = fault_kinds(&n);
 
 	fprintf(stderr,
-		"usage: torture [--clusters] [--seed S[-S]] [--rounds N] [--long N] [--from N] "
-		"[--minutes M] [--faults LIST|none] "
-		"[--keep] [--verbose]\nfaults:");
+		"usage: torture [--clusters] [--seed S[-S]|random] [--rounds N] [--long N] "
+		"[--from N] [--minutes M] [--faults LIST|none] [--keep] [--verbose]\nfaults:");
 	for (unsigned i = 0; i < n; i++)
 		fprintf(stderr, " %s", kinds[i].name);
 	fputc('\n', stderr);
+}
+
+static void seeds_parse(struct options *o, const char *text)
+{
+	char *end = "";
+	uint32_t random;
+
+	if (strcmp(text, "random"))
+		o->seed = strtoull(text, &end, 10);
+	else if (getrandom(&random, sizeof(random), 0) == sizeof(random))
+		o->seed = random;
+	o->seed_last = *end == '-' ? strtoull(end + 1, NULL, 10) : o->seed;
 }
 
 static int options_parse(struct options *o, struct torture *t, int argc, char **argv)
@@ -255,14 +268,11 @@ static int options_parse(struct options *o, struct torture *t, int argc, char **
 		{"clusters", no_argument, NULL, 'c'},      {0},
 	};
 	const char *is_long = getenv("FLYOVER_TEST_LONG");
-	char *end;
 
 	for (int c; (c = getopt_long(argc, argv, "v", names, NULL)) != -1;)
 		switch (c) {
 		case 's':
-			o->seed = o->seed_last = strtoull(optarg, &end, 10);
-			if (*end == '-')
-				o->seed_last = strtoull(end + 1, NULL, 10);
+			seeds_parse(o, optarg);
 			break;
 		case 'r':
 			o->rounds = (unsigned)strtoul(optarg, NULL, 10);

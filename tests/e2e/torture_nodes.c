@@ -65,13 +65,13 @@ struct server *ensemble_side_master(struct side *s)
 	return connection_renew(s->active);
 }
 
-// All nodes are there and agree.
+// Who is master is settled, and there is a replica that could follow it.
 static void side_settle(struct side *s)
 {
 	if (s->kind == SIDE_CLUSTER)
 		cluster_settle(s->cluster);
 	else
-		sentinels_await_whole(s->sentinels, &s->ensemble);
+		sentinels_await_replicas(s->sentinels, &s->ensemble, 1);
 }
 
 static struct server *master_drawn(struct side *s, unsigned number)
