@@ -73,6 +73,9 @@ void slot_move_end(struct cluster *c, uint16_t slot, struct server *to);
 // End it the other way: the owner keeps the slot. Keys that went stay where they went.
 void slot_move_undo(struct cluster *c, uint16_t slot, struct server *to);
 
+// The same, and these keys are deleted, by one that nobody writes beside.
+void slot_move_give_up(struct cluster *c, uint16_t slot, struct server *to);
+
 // Move slots first..last with all their keys.
 void slots_move(struct cluster *c, uint16_t first, uint16_t last, struct server *to);
 

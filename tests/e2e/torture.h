@@ -263,6 +263,8 @@ struct side *fault_side(struct torture *t, const struct fault_plan *f);
 bool master_dies(struct torture *t, const struct fault_plan *f);
 bool node_dies(struct torture *t, const struct fault_plan *f);
 bool node_freezes(struct torture *t, const struct fault_plan *f);
+bool cluster_dies(struct torture *t, const struct fault_plan *f);
+void cluster_comes_back(struct torture *t, const struct fault_plan *f);
 bool replica_takes_over(struct torture *t, const struct fault_plan *f);
 bool node_closes_clients(struct torture *t, const struct fault_plan *f);
 void node_comes_back(struct torture *t, const struct fault_plan *f);

@@ -322,6 +322,7 @@ static const struct fault_kind kinds[] = {
 	{"take-over", 12, SIDES_OF_NODES, 0, false, replica_takes_over, NULL},
 	{"close-node", 8, SIDES_OF_NODES, 0, false, node_closes_clients, NULL},
 	{"freeze-sentinels", 5, SIDE_WATCHED, 0, false, sentinels_freeze_for_a_while, NULL},
+	{"kill-cluster", 5, SIDE_CLUSTER, 0, false, cluster_dies, cluster_comes_back},
 	{"move-slots", 12, SIDE_CLUSTER, 0, false, slots_wander, NULL},
 	{"tear-slots", 10, SIDE_CLUSTER, 0, false, slots_are_torn, slots_are_whole},
 };

@@ -143,9 +143,9 @@ static void goal_wait(struct goal *g)
 		torture_fail(t, "%lld commands are parked", number(g->status, "parked"));
 }
 
-static const char *url_of(const struct side *s)
+static const char *url_of(struct side *s)
 {
-	return s->kind == SIDE_CLUSTER ? s->url : s->active->url;
+	return s->kind == SIDE_CLUSTER ? s->url : side_servers(s).list[0]->url;
 }
 
 static void check_run(struct torture *t)

@@ -4,6 +4,8 @@
 // happen to the side waits until it is back, see faults_run().
 #include "tests/e2e/torture.h"
 
+#include <signal.h>
+
 #define REPLICAS         1      // of each master of a cluster
 #define FREEZE_MS        3500   // long enough for an election
 #define FAILOVER_TIMEOUT "1500" // twice that passes between two failovers, ms
@@ -128,6 +130,27 @@ bool node_dies(struct torture *t, const struct fault_plan *f)
 	return true;
 }
 
+// The whole cluster is without power for a while.
+bool cluster_dies(struct torture *t, const struct fault_plan *f)
+{
+	struct side *s = fault_side(t, f);
+
+	side_settle(s);
+	for (unsigned i = 0; i < s->cluster->nodes.n; i++)
+		server_kill(s->cluster->nodes.list[i]);
+	loss_note(t, s);
+	return true;
+}
+
+void cluster_comes_back(struct torture *t, const struct fault_plan *f)
+{
+	struct side *s = fault_side(t, f);
+
+	for (unsigned i = 0; i < s->cluster->nodes.n; i++)
+		server_start_again(s->cluster->nodes.list[i]);
+	cluster_settle(s->cluster);
+}
+
 // Slow, or away for so long that another one is elected, of which it then hears late.
 bool node_freezes(struct torture *t, const struct fault_plan *f)
 {
@@ -141,8 +164,8 @@ bool node_freezes(struct torture *t, const struct fault_plan *f)
 	return true;
 }
 
-// Sentinels let a former master be for eight seconds before they make a replica of it, and nobody
-// waits for that here.
+// A former master of an ensemble goes on as a master for eight seconds before its sentinels make a
+// replica of it; nobody waits for that here.
 void node_comes_back(struct torture *t, const struct fault_plan *f)
 {
 	struct side *s = fault_side(t, f);
@@ -153,8 +176,6 @@ void node_comes_back(struct torture *t, const struct fault_plan *f)
 		server_thaw(s->away);
 	if (s->cluster)
 		cluster_settle(s->cluster);
-	else if (ensemble_side_master(s) != s->away && f->amount % 3)
-		run(connection_renew(s->away), "REPLICAOF 127.0.0.1 %d", s->active->port);
 }
 
 bool replica_takes_over(struct torture *t, const struct fault_plan *f)
@@ -234,12 +255,29 @@ bool slots_are_torn(struct torture *t, const struct fault_plan *f)
 	return true;
 }
 
+static void slots_given_up(struct torture *t, struct side *s)
+{
+	process_signal(t->writer, SIGSTOP);
+	for (unsigned i = 0; i < s->n_torn; i++)
+		slot_move_give_up(s->cluster, s->torn[i], s->torn_to);
+	process_signal(t->writer, SIGCONT);
+}
+
+// The other keys follow; then the slots may move back, all at once. Or the operator gives up, and
+// what has moved is lost: the target has to lose it, too.
 void slots_are_whole(struct torture *t, const struct fault_plan *f)
 {
 	struct side *s = fault_side(t, f);
+	struct server *from = s->n_torn ? cluster_owner(s->cluster, s->torn[0]) : NULL;
 
+	if (f->amount % 3 == 0 && f->source_side) {
+		slots_given_up(t, s);
+		return;
+	}
 	for (unsigned i = 0; i < s->n_torn; i++) {
 		slot_move_keys(s->cluster, s->torn[i], s->torn_to, UINT32_MAX);
 		slot_move_end(s->cluster, s->torn[i], s->torn_to);
+		if (f->amount % 3 == 1)
+			slots_move(s->cluster, s->torn[i], s->torn[i], from);
 	}
 }
