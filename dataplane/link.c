@@ -340,6 +340,8 @@ static bool streaming_turn(struct link *link)
 {
 	int rc = link->paused ? 0 : route_turn(&link->route, link->now.wall_ms);
 	if (rc < 0 && link->route.resync) {
+		link->point.emptied |= link->route.empties;
+		link_point_put(link);
 		link_reset(link, link->route.resync);
 		return false;
 	}
@@ -463,6 +465,8 @@ static void fullresync_consider(struct link *link)
 	}
 	if (link->group && !group_may_sync(link->group, link))
 		return;
+	if (link->point.emptied && !link_point_settled(link))
+		return; // after a crash it has to be known
 	link_full_reason(link);
 	source_accept(&link->source);
 }

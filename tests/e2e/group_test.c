@@ -365,6 +365,40 @@ static void a_shard_that_is_away_is_waited_for(struct world *w)
 	assert_int_equal(full_syncs(&s), 3);
 }
 
+static bool is_empty_of(void *arg)
+{
+	return !ask_number(arg, "EXISTS gone:{3} first:{3}");
+}
+
+// FLUSHALL of one shard is kept to its slots, where extra keys go though they are kept otherwise:
+// so would they at a target of one server's FLUSHALL.
+static void a_shard_that_is_emptied_is_so_in_the_target(struct world *w)
+{
+	struct scene s = {.source = cluster_start(w, "source", 2, 0, NULL),
+			  .target = server_start(w, "target", NULL),
+			  .state_dir = text("%s/state", w->dir)};
+	struct server *first = cluster_owner_of(s.source, "{3}");
+	struct server *second = cluster_owner_of(s.source, "{0}");
+
+	assert_ptr_not_equal(first, second);
+	run(s.target, "MSET gone:{3} 1 kept:{0} 1");
+	run(first, "SET first:{3} 1");
+	run(second, "SET second:{0} 1");
+	job_begin_with(w, &s, "1", "--extra-keys=keep");
+	job_wait_phase(s.job, "stream");
+	assert_int_equal(keys_count(s.target, 0), 4);
+	run(first, "FLUSHALL");
+	wait_until(is_empty_of, s.target, "the slots of one shard to be empty");
+	job_wait_phase(s.job, "stream");
+	run(first, "SET again:{3} 1");
+	run(second, "SET again:{0} 1");
+	job_wait_number(s.job, "applied", 2);
+	assert_int_equal(job_drain(s.job), 0);
+	assert_int_equal(keys_count(s.target, 0), 4);
+	assert_int_equal(ask_number(s.target, "EXISTS kept:{0} second:{0} again:{3} again:{0}"), 4);
+	assert_int_equal(full_syncs(&s), 3);
+}
+
 static void a_folder_too_long_for_those_of_its_shards_is_refused(struct world *w)
 {
 	struct scene s = {.source = cluster_start(w, "source", 1, 0, NULL),
@@ -413,6 +447,7 @@ int main(void)
 		E2E_TEST(shards_come_and_go),
 		E2E_TEST(a_master_without_slots_becomes_a_replica_of_another_shard),
 		E2E_TEST(a_shard_that_is_away_is_waited_for),
+		E2E_TEST(a_shard_that_is_emptied_is_so_in_the_target),
 		E2E_TEST(a_folder_too_long_for_those_of_its_shards_is_refused),
 		E2E_TEST(slots_without_a_master_are_named),
 	};

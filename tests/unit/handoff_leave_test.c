@@ -83,12 +83,27 @@ static void its_number_serves_another_one_only_when_nothing_is_left_of_it(void *
 	handoff_free(h);
 }
 
+// It has nothing: that its server is emptied is nobody's loss.
+static void flushall_of_a_shard_without_slots_is_skipped(void **state)
+{
+	static const struct span argv[] = {SPAN_LIT("FLUSHALL")};
+	const struct command *c = command_find(argv[0], (struct span){"", 0});
+	struct handoff *h = handoff_of(2);
+	struct handoff_at at = {.member = 0, .begin = 0, .end = 20};
+	handoff_home(h, SLOT, 1);
+	assert_int_equal(handoff_command(h, &at, c, argv, 1), HANDOFF_SKIP);
+	at.member = 1;
+	assert_int_equal(handoff_command(h, &at, c, argv, 1), HANDOFF_RESYNC);
+	handoff_free(h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_it_had_is_synced_anew_by_who_owns_it),
 		cmocka_unit_test(what_it_had_handed_over_before_needs_nothing),
 		cmocka_unit_test(its_number_serves_another_one_only_when_nothing_is_left_of_it),
+		cmocka_unit_test(flushall_of_a_shard_without_slots_is_skipped),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
