@@ -231,22 +231,16 @@ static void node_start(struct cluster *c, const char *name, const char *const *m
 	c->nodes.list[c->nodes.n++] = server_start_with(c->world, own, options);
 }
 
-struct cluster *cluster_start(struct world *w, const char *name, unsigned masters,
-			      unsigned replicas, ...)
+struct cluster *cluster_start_with(struct world *w, const char *name, unsigned masters,
+				   unsigned replicas, const char *const *options)
 {
 	struct cluster *c = calloc(1, sizeof(*c));
-	const char *options[OPTIONS_MAX] = {NULL};
-	va_list args;
 
 	assert_non_null(c);
 	c->world = w;
 	c->next = w->clusters;
 	w->clusters = c;
 	c->n_masters = masters;
-	va_start(args, replicas);
-	for (unsigned n = 0; n < OPTIONS_MAX - 1 && (options[n] = va_arg(args, const char *));)
-		n++;
-	va_end(args);
 	size_t len = (size_t)snprintf(c->url, sizeof(c->url), "redis+cluster://");
 	for (unsigned i = 0; i < masters * (1 + replicas); i++) {
 		node_start(c, name, options);
@@ -258,6 +252,19 @@ struct cluster *cluster_start(struct world *w, const char *name, unsigned master
 	replicas_follow(c);
 	cluster_settle(c);
 	return c;
+}
+
+struct cluster *cluster_start(struct world *w, const char *name, unsigned masters,
+			      unsigned replicas, ...)
+{
+	const char *options[OPTIONS_MAX] = {NULL};
+	va_list args;
+
+	va_start(args, replicas);
+	for (unsigned n = 0; n < OPTIONS_MAX - 1 && (options[n] = va_arg(args, const char *));)
+		n++;
+	va_end(args);
+	return cluster_start_with(w, name, masters, replicas, options);
 }
 
 void clusters_free(struct world *w)
@@ -301,7 +308,7 @@ static bool has_no_slots(void *arg)
 	return former == CLUSTER_NONE || !map->nodes[former].n_slots;
 }
 
-void cluster_failover(struct cluster *c, struct server *replica)
+static void replica_promote(struct cluster *c, struct server *replica, const char *command)
 {
 	struct takeover t = {.c = c};
 	const char *id = cluster_id(replica);
@@ -310,9 +317,19 @@ void cluster_failover(struct cluster *c, struct server *replica)
 
 	assert_true(node != CLUSTER_NONE && map->nodes[node].master != CLUSTER_NONE);
 	snprintf(t.former, sizeof(t.former), "%s", map->nodes[map->nodes[node].master].id);
-	run(replica, "CLUSTER FAILOVER");
+	run(replica, command);
 	wait_until(has_no_slots, &t, "the replica to take over");
 	cluster_settle(c);
+}
+
+void cluster_failover(struct cluster *c, struct server *replica)
+{
+	replica_promote(c, replica, "CLUSTER FAILOVER");
+}
+
+void cluster_takeover(struct cluster *c, struct server *replica)
+{
+	replica_promote(c, replica, "CLUSTER FAILOVER TAKEOVER");
 }
 
 struct server *cluster_kill_master(struct cluster *c, struct server *master)

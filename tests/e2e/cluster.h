@@ -23,6 +23,10 @@ struct cluster {
 struct cluster *cluster_start(struct world *w, const char *name, unsigned masters,
 			      unsigned replicas, ...) __attribute__((sentinel));
 
+// The same with the options in a list that ends with NULL.
+struct cluster *cluster_start_with(struct world *w, const char *name, unsigned masters,
+				   unsigned replicas, const char *const *options);
+
 // Read the map from a living node, and again until it tells of no trouble: every node that runs is
 // known to all, nobody else owns slots, and all say that the cluster is well.
 void cluster_settle(struct cluster *c);
@@ -49,6 +53,9 @@ void cluster_fill(struct cluster *c, const char *prefix, unsigned n, unsigned le
 // Let a replica take over from its living master (CLUSTER FAILOVER).
 void cluster_failover(struct cluster *c, struct server *replica);
 
+// Let a replica take over from a master that is dead, without a vote (CLUSTER FAILOVER TAKEOVER).
+void cluster_takeover(struct cluster *c, struct server *replica);
+
 // Kill a master and wait until one of its replicas has taken over. @return it
 struct server *cluster_kill_master(struct cluster *c, struct server *master);
 
@@ -65,6 +72,9 @@ void slot_move_end(struct cluster *c, uint16_t slot, struct server *to);
 
 // End it the other way: the owner keeps the slot. Keys that went stay where they went.
 void slot_move_undo(struct cluster *c, uint16_t slot, struct server *to);
+
+// The same, and these keys are deleted, by one that nobody writes beside.
+void slot_move_give_up(struct cluster *c, uint16_t slot, struct server *to);
 
 // Move slots first..last with all their keys.
 void slots_move(struct cluster *c, uint16_t first, uint16_t last, struct server *to);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The program behind cluster_writer_start(): writes to a Redis Cluster until SIGTERM, one command
-// after the other, and follows its redirects as clients do. Nearly all of what it writes shows a
+// after the other, and follows its redirects as clients do; without a cluster, to whichever of the
+// servers takes it. Nearly all of what it writes shows a
 // loss, a repeat or another order.
 //
 //   cluster_writer SEED KEYS PORT...
@@ -15,11 +16,12 @@
 
 #include "parsers/slot.h"
 
-#define NODES_MAX 32
-#define WORDS_MAX 8
-#define TRIES_MAX 2000
-#define PAUSE_NS  1000000
-#define ANSWER_US 500000 // of a node that hangs: ask another one
+#define NODES_MAX  32
+#define WORDS_MAX  8
+#define TRIES_MAX  2000
+#define TELL_STEPS 100 // and another line says how far it is
+#define PAUSE_NS   1000000
+#define ANSWER_US  500000 // of a node that hangs: ask another one
 
 struct node {
 	int port;
@@ -32,6 +34,7 @@ static struct {
 	unsigned char owner[SLOT_COUNT]; // index into nodes, as last heard
 	unsigned long long random;
 	unsigned keys;
+	bool redirected; // so it is a cluster
 } w;
 
 static volatile sig_atomic_t stop_wanted;
@@ -101,11 +104,13 @@ static enum outcome redirect_take(const char *error, unsigned slot, unsigned *to
 	if (!moved && !*asking)
 		return strncmp(error, "TRYAGAIN", 8) && strncmp(error, "CLUSTERDOWN", 11) &&
 				       strncmp(error, "EXECABORT", 9) &&
+				       strncmp(error, "READONLY", 8) &&
 				       strncmp(error, "LOADING", 7) &&
 				       strncmp(error, "MASTERDOWN", 10)
 			       ? DONE
 			       : AGAIN;
 	*to = node_at(colon ? (int)strtol(colon + 1, NULL, 10) : 0);
+	w.redirected = true;
 	if (moved)
 		w.owner[slot] = (unsigned char)*to;
 	return ELSEWHERE;
@@ -152,6 +157,8 @@ static void unit_write(const struct words *words, unsigned n_words, const char *
 		bool asking_next = false;
 		switch (unit_try(&w.nodes[at], words, n_words, asking, slot, &to, &asking_next)) {
 		case DONE:
+			if (!w.redirected)
+				memset(w.owner, (int)at, sizeof(w.owner));
 			return;
 		case ELSEWHERE:
 			at = to;
@@ -228,8 +235,13 @@ int main(int argc, char **argv)
 	puts("ready"); // to be stopped in good order
 	fflush(stdout);
 	unsigned i = 0;
-	while (!stop_wanted)
+	while (!stop_wanted) {
 		step_write(i++);
+		if (i % TELL_STEPS == 0) {
+			printf("%u\n", i);
+			fflush(stdout);
+		}
+	}
 	printf("%u\n", i);
 	for (unsigned n = 0; n < w.n; n++)
 		node_drop(&w.nodes[n]);

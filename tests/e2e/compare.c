@@ -375,6 +375,11 @@ unsigned data_differences_of(const struct servers *source, const struct servers 
 	return compare(source, target, false, false);
 }
 
+unsigned data_differences_show(const struct servers *source, const struct servers *target)
+{
+	return compare(source, target, false, true);
+}
+
 void assert_same_data_with(struct server *source, struct server *target, bool entries_read)
 {
 	struct servers a = just(source), b = just(target);

@@ -24,3 +24,4 @@ unsigned data_differences(struct server *source, struct server *target);
 void assert_same_data_of(const struct servers *source, const struct servers *target,
 			 bool entries_read);
 unsigned data_differences_of(const struct servers *source, const struct servers *target);
+unsigned data_differences_show(const struct servers *source, const struct servers *target);
