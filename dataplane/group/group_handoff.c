@@ -251,7 +251,9 @@ static void members_ask(struct group *g)
 			probe_hurry(&m->link->probe);
 		if (known->resync && m->link->stage == LINK_STREAMING && g->stage == GROUP_RUNNING)
 			link_resync(m->link, known->why);
-		moves |= m->gate_ns != 0;
+		// A full sync waits for what its master says, or what it was begun with is to be
+		// borne out: a slot that moves before costs another one.
+		moves |= m->gate_ns || known->claim_ns;
 	}
 	if (moves && g->now.mono_ns >= g->poke_at_ns) {
 		cluster_topology_poke(g->topology);
