@@ -248,7 +248,7 @@ static void members_ask(struct group *g)
 			probe_hurry(&m->link->probe);
 		if (known->resync && m->link->stage == LINK_STREAMING && g->stage == GROUP_RUNNING)
 			link_resync(m->link, known->why);
-		moves |= m->gate_ns != 0;
+		moves |= m->gate_ns != 0 || m->link->source.holding;
 	}
 	if (moves && g->now.mono_ns >= g->poke_at_ns) {
 		cluster_topology_poke(g->topology);
@@ -271,6 +271,32 @@ void group_handoff_turn(struct group *g)
 }
 
 // ---- For a member
+
+// Where the connection goes, which may be another place than the map has by now.
+static bool is_connected_to(const struct link *link, const struct cluster_node *node)
+{
+	const struct where *at = &link->source.seek.at;
+	return at->port == node->port && !strcmp(at->name, node->host);
+}
+
+bool group_believes_offer(struct group *g, struct link *link)
+{
+	struct member *m = member_of_link(g, link);
+	const struct source *s = &link->source;
+	if (!m || m->at_replica || !s->replid[0])
+		return true;
+	uint64_t view_ns = g->handoff->members[m->number].view_ns;
+	if (view_ns <= s->asked_ns && g->now.mono_ns < s->asked_ns + GATE_NS_MAX)
+		return false;
+	const struct cluster_map *map = cluster_topology_map(g->topology);
+	for (uint16_t i = 0; map && i < map->n_nodes; i++)
+		if (map->nodes[i].n_slots && shard_is(&m->shard, map, i) &&
+		    !is_connected_to(link, &map->nodes[i])) {
+			source_refuse(&link->source);
+			return false;
+		}
+	return true;
+}
 
 bool group_may_sync(struct group *g, const struct link *link)
 {

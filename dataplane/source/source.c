@@ -250,6 +250,11 @@ static void source_ask_again(struct source *s)
 	s->retry_at_ns = s->now.mono_ns + BACKOFF_FIRST_NS;
 }
 
+void source_refuse(struct source *s)
+{
+	source_ask_again(s);
+}
+
 // The stream has another id now. Its bytes wait until the link has recorded that.
 static void stream_renamed(struct source *s)
 {

@@ -96,6 +96,9 @@ void source_open(struct source *s, bool forget);
 // Let the full sync begin: nobody needs the bytes of either log any more.
 void source_accept(struct source *s);
 
+// Do not take it: ask again, where the server is by now.
+void source_refuse(struct source *s);
+
 // The new id of the stream is on record: let its bytes come.
 void source_rename(struct source *s);
 

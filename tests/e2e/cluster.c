@@ -8,14 +8,15 @@
 
 // ---- What it looks like ---------------------------------------------------------------------
 
+// And would answer.
 static bool runs(struct server *s)
 {
-	return !process_has_ended(s->process);
+	return !s->frozen && !process_has_ended(s->process);
 }
 
 static bool map_read(struct server *s, struct cluster_map *map)
 {
-	const struct cluster_asked asked = {here(), false};
+	const struct cluster_asked asked = {here_address(), false};
 	redisReply *r = ask(s, "CLUSTER NODES");
 
 	cluster_map_reset(map);
@@ -164,6 +165,11 @@ static void slots_assign(struct cluster *c)
 		run(c->nodes.list[i], "CLUSTER SET-CONFIG-EPOCH %d", (int)i + 1);
 }
 
+int cluster_port(const struct server *s)
+{
+	return s->tls_port ? s->tls_port : s->port;
+}
+
 static const char *bus_port(const struct server *s)
 {
 	const char *port = "";
@@ -177,8 +183,8 @@ static const char *bus_port(const struct server *s)
 static void nodes_meet(struct cluster *c)
 {
 	for (unsigned i = 1; i < c->nodes.n; i++)
-		run(c->nodes.list[0], "CLUSTER MEET %s %d %s", here(), c->nodes.list[i]->port,
-		    bus_port(c->nodes.list[i]));
+		run(c->nodes.list[0], "CLUSTER MEET %s %d %s", c->way.address,
+		    cluster_port(c->nodes.list[i]), bus_port(c->nodes.list[i]));
 }
 
 struct following {
@@ -206,15 +212,49 @@ static void replicas_follow(struct cluster *c)
 	}
 }
 
+// @return how many words
+static unsigned tls_options(const char *folder, const char **options)
+{
+	const char *words[] = {
+		"--tls-port",         text("%d", free_port()),
+		"--tls-cert-file",    text("%s/server.crt", folder),
+		"--tls-key-file",     text("%s/server.key", folder),
+		"--tls-ca-cert-file", text("%s/ca.crt", folder),
+		"--tls-auth-clients", "yes",
+		"--tls-cluster",      "yes",
+		"--tls-replication",  "yes",
+	};
+	memcpy(options, words, sizeof(words));
+	return sizeof(words) / sizeof(words[0]);
+}
+
+static unsigned way_options(const struct cluster_way *way, const char **options)
+{
+	unsigned n = way->tls ? tls_options(way->tls, options) : 0;
+
+	if (strchr(way->address, ':') && !net_is_ours()) {
+		options[n++] = "--bind";
+		options[n++] = "127.0.0.1"; // for the test itself
+		options[n++] = way->address;
+	}
+	if (way->name) {
+		options[n++] = "--cluster-announce-hostname";
+		options[n++] = way->name;
+		options[n++] = "--cluster-preferred-endpoint-type";
+		options[n++] = "hostname";
+	}
+	return n;
+}
+
 static void node_start(struct cluster *c, const char *name, const char *const *more)
 {
-	const char *options[OPTIONS_MAX + 24] = {
+	const char *options[OPTIONS_MAX + 48] = {
 		"--cluster-enabled",
 		"yes",
 		"--cluster-node-timeout",
 		NODE_TIMEOUT_MS,
 		"--cluster-announce-ip",
-		here(),
+		c->way.address,
 		"--cluster-port",
 		text("%d", free_port()),
 		"--cluster-allow-replica-migration",
@@ -224,6 +264,7 @@ static void node_start(struct cluster *c, const char *name, const char *const *m
 	};
 	unsigned n = 12;
 
+	n += way_options(&c->way, options + n);
 	for (; *more; more++)
 		options[n++] = *more;
 	const char *own = text("%s-%u", name, c->nodes.n);
@@ -231,33 +272,64 @@ static void node_start(struct cluster *c, const char *name, const char *const *m
 	c->nodes.list[c->nodes.n++] = server_start_with(c->world, own, options);
 }
 
-struct cluster *cluster_start(struct world *w, const char *name, unsigned masters,
-			      unsigned replicas, ...)
+// Of all nodes: redis+cluster://HOST:PORT,...
+static void url_write(struct cluster *c)
+{
+	const char *host = c->way.name ? c->way.name : c->way.address;
+	size_t len = (size_t)snprintf(c->url, sizeof(c->url), "redis%s+cluster://",
+				      c->way.tls ? "s" : "");
+
+	if (strchr(host, ':'))
+		host = text("[%s]", host);
+	for (unsigned i = 0; i < c->nodes.n && len < sizeof(c->url); i++)
+		len += (size_t)snprintf(c->url + len, sizeof(c->url) - len, "%s%s:%d", i ? "," : "",
+					host, cluster_port(c->nodes.list[i]));
+	assert_true(len < sizeof(c->url));
+}
+
+static struct cluster *cluster_start_with(struct world *w, const char *name, unsigned masters,
+					  unsigned replicas, const struct cluster_way *way,
+					  const char *const *options)
 {
 	struct cluster *c = calloc(1, sizeof(*c));
-	const char *options[OPTIONS_MAX] = {NULL};
-	va_list args;
 
 	assert_non_null(c);
 	c->world = w;
 	c->next = w->clusters;
 	w->clusters = c;
 	c->n_masters = masters;
-	va_start(args, replicas);
-	for (unsigned n = 0; n < OPTIONS_MAX - 1 && (options[n] = va_arg(args, const char *));)
-		n++;
-	va_end(args);
-	size_t len = (size_t)snprintf(c->url, sizeof(c->url), "redis+cluster://");
-	for (unsigned i = 0; i < masters * (1 + replicas); i++) {
+	c->way = *way;
+	if (!c->way.address)
+		c->way.address = here_address();
+	for (unsigned i = 0; i < masters * (1 + replicas); i++)
 		node_start(c, name, options);
-		len += (size_t)snprintf(c->url + len, sizeof(c->url) - len, "%s%s:%d", i ? "," : "",
-					here(), c->nodes.list[i]->port);
-	}
+	url_write(c);
 	slots_assign(c);
 	nodes_meet(c);
 	replicas_follow(c);
 	cluster_settle(c);
 	return c;
+}
+
+struct cluster *cluster_start(struct world *w, const char *name, unsigned masters,
+			      unsigned replicas, ...)
+{
+	const char *options[OPTIONS_MAX] = {NULL};
+	va_list args;
+
+	va_start(args, replicas);
+	for (unsigned n = 0; n < OPTIONS_MAX - 1 && (options[n] = va_arg(args, const char *));)
+		n++;
+	va_end(args);
+	return cluster_start_with(w, name, masters, replicas, &(struct cluster_way){0}, options);
+}
+
+struct cluster *cluster_start_by(struct world *w, const char *name, unsigned masters,
+				 unsigned replicas, const struct cluster_way *way)
+{
+	const char *none = NULL;
+
+	return cluster_start_with(w, name, masters, replicas, way, &none);
 }
 
 void clusters_free(struct world *w)
@@ -315,7 +387,9 @@ void cluster_failover(struct cluster *c, struct server *replica)
 	cluster_settle(c);
 }
 
-struct server *cluster_kill_master(struct cluster *c, struct server *master)
+// Begin, wait until a replica has taken over, and end it.
+static struct server *master_replace(struct cluster *c, struct server *master,
+				     void (*begin)(struct server *), void (*end)(struct server *))
 {
 	struct takeover t = {.c = c};
 	uint16_t slot = 0;
@@ -324,8 +398,20 @@ struct server *cluster_kill_master(struct cluster *c, struct server *master)
 	while (cluster_owner(c, slot) != master)
 		slot++;
 	snprintf(t.former, sizeof(t.former), "%s", c->map.nodes[c->map.owner[slot]].id);
-	server_kill(master);
+	begin(master);
 	wait_until(has_no_slots, &t, "a replica to take over");
+	if (end)
+		end(master);
 	cluster_settle(c);
 	return cluster_owner(c, slot);
+}
+
+struct server *cluster_kill_master(struct cluster *c, struct server *master)
+{
+	return master_replace(c, master, server_kill, NULL);
+}
+
+struct server *cluster_oust_master(struct cluster *c, struct server *master)
+{
+	return master_replace(c, master, server_freeze, server_thaw);
 }

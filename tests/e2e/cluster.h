@@ -6,12 +6,21 @@
 #include "parsers/cluster.h"
 #include "tests/e2e/server.h"
 
+// How nodes are reached by clients and by each other.
+struct cluster_way {
+	const char *address; // that they announce; NULL: that of net.h
+	const char *name;    // that clients are to call them by; NULL: none
+	const char *tls;     // they speak TLS alone and want certificates: a folder with ca.crt,
+			     // server.crt and server.key; NULL: plain text
+};
+
 struct cluster {
 	struct cluster *next;
 	struct world *world;
 	struct servers nodes; // masters as they were at the start, then their replicas in turn
 	unsigned n_masters;
 	struct cluster_map map; // as of the last cluster_look()
+	struct cluster_way way;
 	char url[600];          // redis+cluster://HOST:PORT,... of all nodes
 };
 
@@ -22,6 +31,10 @@ struct cluster {
 // @param ...       options of each server, see server_start(); NULL
 struct cluster *cluster_start(struct world *w, const char *name, unsigned masters,
 			      unsigned replicas, ...) __attribute__((sentinel));
+
+// The same without further options. @param way  what it points at outlives the cluster
+struct cluster *cluster_start_by(struct world *w, const char *name, unsigned masters,
+				 unsigned replicas, const struct cluster_way *way);
 
 // Read the map from a living node, and again until it tells of no trouble: every node that runs is
 // known to all, nobody else owns slots, and all say that the cluster is well.
@@ -51,6 +64,13 @@ void cluster_failover(struct cluster *c, struct server *replica);
 
 // Kill a master and wait until one of its replicas has taken over. @return it
 struct server *cluster_kill_master(struct cluster *c, struct server *master);
+
+// Freeze a master until one of its replicas has taken over; then it goes on as if nothing had been,
+// and finds out. @return its successor
+struct server *cluster_oust_master(struct cluster *c, struct server *master);
+
+// By which the other nodes reach one: of TLS where they speak that.
+int cluster_port(const struct server *s);
 
 // ---- Slots that move (cluster_move.c) -------------------------------------------------------
 

@@ -435,10 +435,8 @@ static void a_cluster_has_one_database(struct world *w)
 	json_decref(o);
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
-	if (argc > 1)
-		cmocka_set_test_filter(argv[1]);
 	const struct CMUnitTest tests[] = {
 		E2E_TEST(a_healthy_pair_has_nothing_to_mend),
 		E2E_TEST(this_host_is_examined),

@@ -65,8 +65,8 @@ static void scene_end(struct scene *c)
 	job_wait_applied(c->job, source);
 	assert_same_data(source, target);
 	assert_int_equal(job_drain(c->job), 0);
-	assert_string_equal(place_told(c->job, "source"), text("127.0.0.1:%d", source->port));
-	assert_string_equal(place_told(c->job, "target"), text("127.0.0.1:%d", target->port));
+	assert_string_equal(place_told(c->job, "source"), text("%s:%d", here(), source->port));
+	assert_string_equal(place_told(c->job, "target"), text("%s:%d", here(), target->port));
 	assert_int_equal(job_number(c->job, "parked"), 0);
 	assert_same_data(source, target);
 }
@@ -232,7 +232,7 @@ static void the_other_sentinels_are_learned(struct world *w)
 	struct ensemble source = ensemble_start(w, "source", "");
 	struct server *target = server_start(w, "target", NULL);
 	struct sentinels s = sentinels_start(w, &source, NULL, "");
-	const char *one = text("redis+sentinel://127.0.0.1:%d/source", s.list[0]->port);
+	const char *one = text("redis+sentinel://%s:%d/source", here(), s.list[0]->port);
 	struct job *j = sync_start(w, one, target->url, "--fail-fast=no", NULL);
 
 	job_wait_phase(j, "stream");
