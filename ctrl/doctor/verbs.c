@@ -11,31 +11,39 @@
 #define NAMES_SHOWN 6
 #define GROUP_FROM  12 // from so many on, the whole category is asked for
 
-// The i-th command that a link sends by itself: of the table of rights, those to the source first.
-static bool own_at(unsigned i, struct verb *v)
+static uint32_t user_of(enum verb_side side)
 {
-	static const enum rights_user users[] = {RIGHTS_SYNC_SOURCE, RIGHTS_SYNC_TARGET};
-	const struct right *r;
-	for (unsigned side = VERB_SOURCE; side <= VERB_TARGET; side++) {
-		uint32_t user = 1u << users[side];
-		for (unsigned k = 0; (r = right_at(k)); k++) {
-			if (!r->least || !((r->needed | r->useful) & user) || i--)
-				continue;
-			*v = (struct verb){r->word, (enum verb_side)side, r->needed & user,
-					   r->least, NULL};
-			return true;
-		}
-	}
-	return false;
+	return 1u << (side == VERB_SOURCE ? RIGHTS_SYNC_SOURCE : RIGHTS_SYNC_TARGET);
+}
+
+// A command that a link sends by itself to this side.
+static bool is_own(const struct right *r, enum verb_side side)
+{
+	return r->least && (r->needed | r->useful) & user_of(side);
 }
 
 static unsigned own_count(void)
 {
-	struct verb v;
+	const struct right *r;
 	unsigned n = 0;
-	while (own_at(n, &v))
-		n++;
+	for (unsigned k = 0; (r = right_at(k)); k++)
+		n += is_own(r, VERB_SOURCE) + is_own(r, VERB_TARGET);
 	return n;
+}
+
+// The i-th of them in the table of rights, those to the source first.
+static bool own_at(unsigned i, struct verb *v)
+{
+	const struct right *r;
+	for (unsigned side = VERB_SOURCE; side <= VERB_TARGET; side++)
+		for (unsigned k = 0; (r = right_at(k)); k++) {
+			if (!is_own(r, side) || i--)
+				continue;
+			bool needed = r->needed & user_of(side);
+			*v = (struct verb){r->word, side, needed, r->least, NULL};
+			return true;
+		}
+	return false;
 }
 
 // Commands that a server never sends on as they are: it sends what they did.
