@@ -107,8 +107,12 @@ void deployment_fill(struct deployment *d)
 
 void deployment_write(struct deployment *d)
 {
-	d->writer = d->kind == CLUSTER ? cluster_writer_start(d->cluster, 1, 200)
-				       : writer_start(master(d));
+	if (d->kind == CLUSTER)
+		d->writer = cluster_writer_start(d->cluster, 1, 200);
+	else if (d->pause_ms)
+		d->writer = writer_start_gently(master(d), d->pause_ms);
+	else
+		d->writer = writer_start(master(d));
 }
 
 void deployment_rest(struct deployment *d)

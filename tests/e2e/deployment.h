@@ -38,6 +38,7 @@ struct deployment {
 	struct cluster *cluster;
 	struct ensemble ensemble;
 	struct sentinels sentinels;
+	unsigned pause_ms; // of who writes to it, see writer.h; 0: as fast as usual
 	struct process *writer;
 	unsigned n_misfortunes; // so far; each meets another master where there are several
 	const char *url;        // for flyover

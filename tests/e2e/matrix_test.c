@@ -161,7 +161,7 @@ static void link_goes_on(struct scene *s)
 	struct reports wanted = {s->job, s->job->n_objects + 3};
 
 	wait_until(reports_came, &wanted, "reports of the link");
-	job_wait_number(s->job, "applied", job_number(s->job, "applied") + 500);
+	job_wait_number(s->job, "applied", job_number(s->job, "applied") + 300);
 }
 
 // ---- Judgement --------------------------------------------------------------------------------
@@ -252,6 +252,8 @@ static void run_matrix(struct world *w, const struct run *run)
 		certificates_make(w);
 	deployment_start(&s.source, w, "source", run->source, run->source_masters, run->way);
 	deployment_start(&s.target, w, "target", run->target, run->target_masters, run->way);
+	if (run->target == CLUSTER)
+		s.source.pause_ms = 150; // commands over slots take their time there
 	deployment_fill(&s.source);
 	link_start(&s);
 	deployment_write(&s.source);

@@ -38,7 +38,7 @@ static const char *conf_of(const struct sentinels *s, unsigned i, const char *pa
 		const struct ensemble *e = s->watched[k];
 		conf = text("%ssentinel monitor %s %s %d 2\n"
 			    "sentinel down-after-milliseconds %s 2000\n"
-			    "sentinel failover-timeout %s 5000\n",
+			    "sentinel failover-timeout %s 2000\n",
 			    conf, e->name, here_address(), e->members[0]->port, e->name, e->name);
 		if (e->members[0]->password[0])
 			conf = text("%ssentinel auth-pass %s %s\n", conf, e->name,
