@@ -15,31 +15,25 @@ enum event { S_DOWN, S_LOSS, S_OUST, S_SLOW, T_DOWN, T_LOSS, T_OUST, T_SLOW, T_M
 // Name; source and target: kind, masters of a cluster; lanes; how both are reached; events. Two
 // masters are no majority without one of them, so such a cluster does not lose any.
 // clang-format off
-#define MATRIX(X)										   \
-	X(server_to_cluster,                    SERVER, 1,   CLUSTER, 3,  "1", PLAIN,		   \
-	  S_SLOW, T_MOVE, T_DOWN, T_SLOW, WE_DIE, T_OUST, T_LOSS)				   \
-	X(cluster_to_server,                    CLUSTER, 3,  SERVER, 1,   "3", PLAIN,		   \
-	  S_SLOW, S_DOWN, T_SLOW, WE_DIE, S_OUST, S_LOSS)					   \
-	X(cluster_to_larger_cluster,            CLUSTER, 2,  CLUSTER, 3,  "1", PLAIN,		   \
-	  S_DOWN, T_MOVE, T_DOWN, WE_DIE, T_SLOW, T_LOSS)					   \
-	X(cluster_to_smaller_cluster,           CLUSTER, 3,  CLUSTER, 2,  "2", PLAIN,		   \
-	  S_SLOW, T_MOVE, S_OUST, T_DOWN, WE_DIE, S_LOSS)					   \
-	X(sentinel_to_sentinel,                 SENTINEL, 1, SENTINEL, 1, "2", PLAIN,		   \
-	  S_SLOW, S_DOWN, T_SLOW, T_DOWN, WE_DIE, S_LOSS, T_LOSS)				   \
-	X(sentinel_to_cluster,                  SENTINEL, 1, CLUSTER, 3,  "2", PLAIN,		   \
-	  S_DOWN, T_DOWN, T_MOVE, S_OUST, T_LOSS)						   \
-	X(cluster_to_sentinel,                  CLUSTER, 3,  SENTINEL, 1, "1", PLAIN,		   \
-	  T_SLOW, S_DOWN, T_DOWN, S_LOSS, T_OUST)						   \
-	X(cluster_to_cluster_over_tls,          CLUSTER, 2,  CLUSTER, 2,  "1", TLS,		   \
-	  S_DOWN, T_DOWN, T_MOVE, WE_DIE)							   \
-	X(cluster_to_cluster_with_few_rights,   CLUSTER, 2,  CLUSTER, 2,  "1", RIGHTS,		   \
-	  S_DOWN, T_DOWN, T_MOVE, WE_DIE)							   \
-	X(sentinel_to_sentinel_with_few_rights, SENTINEL, 1, SENTINEL, 1, "1", RIGHTS,		   \
-	  S_DOWN, T_DOWN)									   \
-	X(cluster_to_cluster_by_ipv6,           CLUSTER, 2,  CLUSTER, 2,  "1", IPV6,		   \
-	  S_DOWN, T_DOWN, T_MOVE)								   \
-	X(cluster_to_cluster_by_name,           CLUSTER, 2,  CLUSTER, 2,  "1", NAMES,		   \
-	  S_DOWN, T_DOWN, T_MOVE)
+#define MATRIX(X)                                                                                  \
+	X(server_to_cluster,                    SERVER, 1,   CLUSTER, 3,  "1", PLAIN,              \
+	  S_SLOW, T_MOVE, T_DOWN, T_SLOW, WE_DIE, T_OUST, T_LOSS)                                  \
+	X(cluster_to_server,                    CLUSTER, 3,  SERVER, 1,   "3", PLAIN,              \
+	  S_SLOW, S_DOWN, T_SLOW, WE_DIE, S_OUST, S_LOSS)                                          \
+	X(cluster_to_cluster_with_more_shards,  CLUSTER, 2,  CLUSTER, 3,  "1", RIGHTS,             \
+	  S_DOWN, T_MOVE, T_DOWN, WE_DIE, T_SLOW, T_LOSS)                                          \
+	X(cluster_to_cluster_with_fewer_shards, CLUSTER, 3,  CLUSTER, 2,  "2", NAMES,              \
+	  S_SLOW, T_MOVE, S_OUST, T_DOWN, WE_DIE, S_LOSS)                                          \
+	X(cluster_to_cluster_over_tls,          CLUSTER, 2,  CLUSTER, 2,  "1", TLS,                \
+	  S_DOWN, T_MOVE, T_DOWN, WE_DIE)                                                          \
+	X(cluster_to_cluster_by_ipv6,           CLUSTER, 2,  CLUSTER, 2,  "1", IPV6,               \
+	  S_DOWN, T_DOWN)                                                                          \
+	X(sentinel_to_sentinel,                 SENTINEL, 1, SENTINEL, 1, "2", RIGHTS,             \
+	  S_SLOW, S_DOWN, T_SLOW, T_DOWN, WE_DIE, S_LOSS, T_LOSS)                                  \
+	X(sentinel_to_cluster,                  SENTINEL, 1, CLUSTER, 3,  "2", PLAIN,              \
+	  S_DOWN, T_DOWN, T_MOVE, S_OUST, T_LOSS)                                                  \
+	X(cluster_to_sentinel,                  CLUSTER, 3,  SENTINEL, 1, "1", PLAIN,              \
+	  T_SLOW, S_DOWN, T_DOWN, S_LOSS, T_OUST)
 // clang-format on
 
 struct run {
@@ -76,6 +70,7 @@ struct scene {
 	struct deployment source, target;
 	struct job *job;
 	const char *state_dir;
+	unsigned n_losses; // of masters of the target
 };
 
 // ---- The link ---------------------------------------------------------------------------------
@@ -198,26 +193,35 @@ static bool goes_back(struct scene *s, const char *history, long long offset)
 	return false;
 }
 
-// Each stream begins with one. More is right only where the source has lost what we had read.
+// Each stream begins with one. More is right where one side has lost what cannot be made good: the
+// source what we had read, or a cluster some keys of a command that wrote others elsewhere.
+static bool is_due(struct scene *s, const char *reason)
+{
+	char history[16];
+	long long offset;
+
+	if (!strncmp(reason, "a node of the target went back", 30))
+		return s->n_losses;
+	return sscanf(reason, "the source does not go on with the history %8s... at offset %lld",
+		      history, &offset) == 2 &&
+	       !goes_back(s, history, offset);
+}
+
 static void judge_full_syncs(struct scene *s)
 {
 	char *log = file_read(text("%s/flyoverd.log", s->state_dir), NULL);
+	const char *word = "full sync: ";
 	unsigned n = 0;
 
 	assert_non_null(log);
-	for (char *at = log, *end; (at = strstr(at, "full sync: ")); at = end) {
-		char history[16];
-		long long offset;
-		end = at + strcspn(at, "\n");
+	for (char *at = log; (at = strstr(at, word));) {
+		at += strlen(word);
+		const char *reason = text("%.*s", (int)strcspn(at, "\n"), at);
 		if (n++ < s->run->source_masters)
 			continue;
-		print_message("%.*s\n", (int)(end - at), at);
-		if (sscanf(at,
-			   "full sync: the source does not go on with the history %8s... at "
-			   "offset %lld",
-			   history, &offset) != 2 ||
-		    goes_back(s, history, offset))
-			fail_msg("a full sync that was not needed: %.*s", (int)(end - at), at);
+		print_message("  full sync: %s\n", reason);
+		if (!is_due(s, reason))
+			fail_msg("a full sync that was not needed: %s", reason);
 	}
 	assert_true(n >= s->run->source_masters);
 	free(log);
@@ -235,6 +239,7 @@ static void event_happen(struct scene *s, enum event e)
 		deployment_suffer(misfortunes[e].at_source ? &s->source : &s->target,
 				  misfortunes[e].what, second_pass, s);
 	long long over = now_ms();
+	s->n_losses += e == T_LOSS || e == T_OUST;
 	link_goes_on(s);
 	print_message("  %s: %lld ms, and after %lld ms the link goes on\n", misfortunes[e].text,
 		      over - begin, now_ms() - over);
