@@ -28,7 +28,7 @@ struct tls {
 	bool has_cert, was_asked; // for a certificate of ours
 	unsigned char first;      // byte that the server sent
 	char reason[TLS_TEXT_LEN];
-	size_t in_at, in_len;     // from the wire, not taken by OpenSSL yet
+	size_t in_at, in_len; // from the wire, not taken by OpenSSL yet
 	char in[TLS_IN_LEN];
 	size_t out_at, out_len;
 	char out[TLS_OUT_LEN];
