@@ -42,7 +42,7 @@ const char *cluster_id(struct server *s)
 static struct server *server_at(const struct cluster *c, int port)
 {
 	for (unsigned i = 0; i < c->nodes.n; i++)
-		if (c->nodes.list[i]->port == port)
+		if (c->nodes.list[i]->announced == port)
 			return c->nodes.list[i];
 	return NULL;
 }
@@ -78,7 +78,7 @@ struct server *cluster_replica(struct cluster *c, const struct server *master)
 		const struct cluster_node *node = &map->nodes[i];
 		struct server *s = server_at(c, node->port);
 		bool of_it = (node->flags & CLUSTER_REPLICA) && node->master != CLUSTER_NONE &&
-			     map->nodes[node->master].port == master->port;
+			     map->nodes[node->master].port == master->announced;
 		if (of_it && s && runs(s))
 			return s;
 	}
@@ -206,8 +206,10 @@ static void replicas_follow(struct cluster *c)
 	}
 }
 
-static void node_start(struct cluster *c, const char *name, const char *const *more)
+static void node_start(struct cluster *c, const char *name, bool behind_proxy,
+		       const char *const *more)
 {
+	struct proxy *proxy = behind_proxy ? proxy_start(c->world, 0) : NULL;
 	const char *options[OPTIONS_MAX + 24] = {
 		"--cluster-enabled",
 		"yes",
@@ -224,15 +226,25 @@ static void node_start(struct cluster *c, const char *name, const char *const *m
 	};
 	unsigned n = 12;
 
+	if (proxy) {
+		options[n++] = "--cluster-announce-port";
+		options[n++] = text("%d", proxy->port);
+	}
 	for (; *more; more++)
 		options[n++] = *more;
 	const char *own = text("%s-%u", name, c->nodes.n);
 	assert_true(c->nodes.n < SERVERS_MAX);
-	c->nodes.list[c->nodes.n++] = server_start_with(c->world, own, options);
+	struct server *s = server_start_with(c->world, own, options);
+	s->announced = proxy ? proxy->port : s->port;
+	if (proxy)
+		proxy_upstream(proxy, s->port);
+	c->proxies[c->nodes.n] = proxy;
+	c->nodes.list[c->nodes.n++] = s;
 }
 
 struct cluster *cluster_start_with(struct world *w, const char *name, unsigned masters,
-				   unsigned replicas, const char *const *options)
+				   unsigned replicas, bool behind_proxies,
+				   const char *const *options)
 {
 	struct cluster *c = calloc(1, sizeof(*c));
 
@@ -243,9 +255,9 @@ struct cluster *cluster_start_with(struct world *w, const char *name, unsigned m
 	c->n_masters = masters;
 	size_t len = (size_t)snprintf(c->url, sizeof(c->url), "redis+cluster://");
 	for (unsigned i = 0; i < masters * (1 + replicas); i++) {
-		node_start(c, name, options);
+		node_start(c, name, behind_proxies, options);
 		len += (size_t)snprintf(c->url + len, sizeof(c->url) - len, "%s%s:%d", i ? "," : "",
-					here(), c->nodes.list[i]->port);
+					here(), c->nodes.list[i]->announced);
 	}
 	slots_assign(c);
 	nodes_meet(c);
@@ -264,7 +276,7 @@ struct cluster *cluster_start(struct world *w, const char *name, unsigned master
 	for (unsigned n = 0; n < OPTIONS_MAX - 1 && (options[n] = va_arg(args, const char *));)
 		n++;
 	va_end(args);
-	return cluster_start_with(w, name, masters, replicas, options);
+	return cluster_start_with(w, name, masters, replicas, false, options);
 }
 
 void clusters_free(struct world *w)

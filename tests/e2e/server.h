@@ -21,6 +21,7 @@ struct server {
 	char password[64];       // of the default user, "" for none
 	const char *options[64]; // NULL-terminated
 	int port;
+	int announced;           // port by which others are told of it, in a cluster behind proxies
 	int db;          // selected on our connection
 	unsigned queued; // commands sent by server_queue() whose reply was not read
 	char url[64];    // redis://127.0.0.1:PORT

@@ -242,14 +242,16 @@ enum subject {
 	SUBJECT_SOURCE_LINE = 8,
 	SUBJECT_TARGET_LINE = 16,
 	SUBJECT_DISK = 32,
+	// of the side that the plan has drawn
+	SUBJECT_NODES = 64,
+	SUBJECT_LINES = 128,
 };
 
 struct fault_kind {
 	const char *name;
 	unsigned weight;
 	unsigned sides;    // enum side_kind: of which sides there is one; 0: it is of none
-	unsigned subjects; // only one fault at a time on each; 0: the server of the plan's side
-	bool line;         // of the line to that server instead
+	unsigned subjects; // only one fault at a time on each
 	// @return false when there was nothing to break
 	bool (*begin)(struct torture *t, const struct fault_plan *f);
 	void (*end)(struct torture *t, const struct fault_plan *f); // NULL: over at once

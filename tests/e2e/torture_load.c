@@ -60,7 +60,8 @@ static struct process *nodes_writer(struct torture *t)
 	};
 
 	for (unsigned i = 0; i < (c ? c->nodes.n : MEMBERS); i++)
-		argv[3 + i] = text("%d", nodes[i]->port);
+		argv[3 + i] = c ? text("%d:%d", nodes[i]->port, nodes[i]->announced)
+				: text("%d", nodes[i]->port);
 	return process_start(t->world, "writer", argv, NULL);
 }
 

@@ -15,7 +15,7 @@ void cluster_side_start(struct torture *t, struct side *s, const char *name, uns
 	const char *options[24];
 
 	server_options(t, s->keeps, options);
-	s->cluster = cluster_start_with(t->world, name, masters, REPLICAS, options);
+	s->cluster = cluster_start_with(t->world, name, masters, REPLICAS, true, options);
 	s->url = s->cluster->url;
 }
 
