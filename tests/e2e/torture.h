@@ -107,6 +107,7 @@ struct side {
 	// of a pair
 	struct server *spare; // follows the active one, or has ended
 	struct proxy *proxy;  // the address that the link knows
+	struct proxy *line;   // that has a fault, or had the last one; also of a cluster
 
 	// of a cluster or an ensemble
 	struct cluster *cluster; // NULL: none
@@ -263,6 +264,7 @@ struct side *fault_side(struct torture *t, const struct fault_plan *f);
 
 // Of clusters and ensembles (torture_nodes.c).
 bool master_dies(struct torture *t, const struct fault_plan *f);
+struct proxy *line_drawn(struct side *s, const struct fault_plan *f);
 bool node_dies(struct torture *t, const struct fault_plan *f);
 bool node_freezes(struct torture *t, const struct fault_plan *f);
 bool cluster_dies(struct torture *t, const struct fault_plan *f);

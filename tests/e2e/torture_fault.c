@@ -188,11 +188,18 @@ static bool server_closes(struct torture *t, const struct fault_plan *f)
 
 // ---- Lines
 
-static struct proxy *proxy_of(struct torture *t, const struct fault_plan *f)
+// The line that a fault begins on.
+static struct proxy *line_of(struct torture *t, const struct fault_plan *f)
 {
 	struct side *s = fault_side(t, f);
 
-	return s->cluster ? s->cluster->proxies[f->amount % s->cluster->nodes.n] : s->proxy;
+	return s->line = line_drawn(s, f);
+}
+
+// The line that it ends on.
+static struct proxy *line_broken(struct torture *t, const struct fault_plan *f)
+{
+	return fault_side(t, f)->line;
 }
 
 static enum proxy_end end_of(const struct fault_plan *f)
@@ -202,7 +209,7 @@ static enum proxy_end end_of(const struct fault_plan *f)
 
 static bool line_breaks(struct torture *t, const struct fault_plan *f)
 {
-	proxy_cut(proxy_of(t, f), end_of(f));
+	proxy_cut(line_of(t, f), end_of(f));
 	return true;
 }
 
@@ -213,60 +220,62 @@ static bool line_breaks_within(struct torture *t, const struct fault_plan *f)
 
 	if (f->source_side)
 		direction = f->amount % 7 ? FROM_SERVER : TO_SERVER;
-	proxy_cut_after(proxy_of(t, f), direction, 1 + f->amount * f->amount % 70001,
+	proxy_cut_after(line_of(t, f), direction, 1 + f->amount * f->amount % 70001,
 			end_of(f));
 	return true;
 }
 
 static void line_breaks_no_more(struct torture *t, const struct fault_plan *f)
 {
-	proxy_cut_after(proxy_of(t, f), TO_SERVER, 0, END_FIN);
-	proxy_cut_after(proxy_of(t, f), FROM_SERVER, 0, END_FIN);
+	proxy_cut_after(line_broken(t, f), TO_SERVER, 0, END_FIN);
+	proxy_cut_after(line_broken(t, f), FROM_SERVER, 0, END_FIN);
 }
 
 static bool line_stalls(struct torture *t, const struct fault_plan *f)
 {
-	proxy_stall(proxy_of(t, f), true);
+	proxy_stall(line_of(t, f), true);
 	return true;
 }
 
 static void line_flows(struct torture *t, const struct fault_plan *f)
 {
-	proxy_stall(proxy_of(t, f), false);
+	proxy_stall(line_broken(t, f), false);
 }
 
 static bool line_delays(struct torture *t, const struct fault_plan *f)
 {
-	proxy_delay(proxy_of(t, f), (int)(1 + f->amount % 40));
+	proxy_delay(line_of(t, f), (int)(1 + f->amount % 40));
 	return true;
 }
 
 static void line_delays_no_more(struct torture *t, const struct fault_plan *f)
 {
-	proxy_delay(proxy_of(t, f), 0);
+	proxy_delay(line_broken(t, f), 0);
 }
 
 static bool line_trickles(struct torture *t, const struct fault_plan *f)
 {
-	proxy_trickle(proxy_of(t, f), 1 + f->amount % 3000);
+	proxy_trickle(line_of(t, f), 1 + f->amount % 3000);
 	return true;
 }
 
 static void line_trickles_no_more(struct torture *t, const struct fault_plan *f)
 {
-	proxy_trickle(proxy_of(t, f), 0);
+	proxy_trickle(line_broken(t, f), 0);
 }
 
 static bool line_refuses(struct torture *t, const struct fault_plan *f)
 {
-	proxy_refuse(proxy_of(t, f), true);
-	proxy_cut(proxy_of(t, f), end_of(f));
+	struct proxy *line = line_of(t, f);
+
+	proxy_refuse(line, true);
+	proxy_cut(line, end_of(f));
 	return true;
 }
 
 static void line_serves(struct torture *t, const struct fault_plan *f)
 {
-	proxy_refuse(proxy_of(t, f), false);
+	proxy_refuse(line_broken(t, f), false);
 }
 
 // ---- The disk

@@ -7,6 +7,7 @@
 #include <signal.h>
 
 #define REPLICAS         1      // of each master of a cluster
+#define LATE_MOST_MS     800    // behind slots that have moved
 #define FREEZE_MS        3500   // long enough for an election
 #define FAILOVER_TIMEOUT "1500" // twice that passes between two failovers, ms
 
@@ -89,6 +90,16 @@ static struct server *node_drawn(struct side *s, unsigned number)
 	if (s->kind == SIDE_WATCHED)
 		return s->ensemble.members[number % MEMBERS];
 	return s->cluster->nodes.list[number % s->cluster->nodes.n];
+}
+
+struct proxy *line_drawn(struct side *s, const struct fault_plan *f)
+{
+	const struct server *master = s->cluster ? master_drawn(s, f->amount) : NULL;
+	unsigned i = 0;
+
+	while (master && s->cluster->nodes.list[i] != master)
+		i++;
+	return master ? s->cluster->proxies[i] : s->proxy;
 }
 
 // A target that loses what it had answered entitles a link that is being drained to say so.
@@ -224,15 +235,20 @@ static struct server *taker_drawn(struct side *s, uint16_t slot, const struct fa
 	return masters.list[at];
 }
 
+// Half of the time, what one of the masters says of it comes late.
 bool slots_wander(struct torture *t, const struct fault_plan *f)
 {
 	struct side *s = fault_side(t, f);
 
 	side_settle(s);
+	struct proxy *late = line_drawn(s, f);
+	proxy_stall(late, f->amount % 2);
 	for (unsigned i = 0; i < 1 + f->amount % 12; i++) {
 		uint16_t slot = slot_drawn(t, f->amount + i * 7);
 		slots_move(s->cluster, slot, slot, taker_drawn(s, slot, f));
 	}
+	bytes_wait(t, f->bytes, LATE_MOST_MS);
+	proxy_stall(late, false);
 	return true;
 }
 
