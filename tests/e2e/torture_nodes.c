@@ -7,6 +7,7 @@
 #include <signal.h>
 
 #define REPLICAS         1      // of each master of a cluster
+#define STILL_KEYS       500 // that nobody writes again
 #define LATE_MOST_MS     800    // behind slots that have moved
 #define FREEZE_MS        3500   // long enough for an election
 #define FAILOVER_TIMEOUT "1500" // twice that passes between two failovers, ms
@@ -18,6 +19,8 @@ void cluster_side_start(struct torture *t, struct side *s, const char *name, uns
 	server_options(t, s->keeps, options);
 	s->cluster = cluster_start_with(t->world, name, masters, REPLICAS, true, options);
 	s->url = s->cluster->url;
+	if (s == &t->source)
+		cluster_fill(s->cluster, "still", STILL_KEYS, 40);
 }
 
 void ensemble_side_start(struct torture *t, struct side *s, const char *name)
