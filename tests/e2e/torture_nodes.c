@@ -97,12 +97,7 @@ static struct server *node_drawn(struct side *s, unsigned number)
 
 struct proxy *line_drawn(struct side *s, const struct fault_plan *f)
 {
-	const struct server *master = s->cluster ? master_drawn(s, f->amount) : NULL;
-	unsigned i = 0;
-
-	while (master && s->cluster->nodes.list[i] != master)
-		i++;
-	return master ? s->cluster->proxies[i] : s->proxy;
+	return s->cluster ? master_drawn(s, f->amount)->proxy : s->proxy;
 }
 
 // A target that loses what it had answered entitles a link that is being drained to say so.
