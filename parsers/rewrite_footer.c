@@ -28,21 +28,35 @@ static uint16_t lowest_version(uint8_t type, uint16_t version)
 		version >= VALKEY_VERSION_MIN ? RDB_MAGIC_VALKEY : RDB_MAGIC_REDIS, type);
 }
 
+// A FUNCTION DUMP of a server that has none is a footer alone.
+static uint16_t payload_version_min(struct span payload, uint16_t version)
+{
+	if (payload.len == RDB_FOOTER_LEN)
+		return FUNCTION_VERSION;
+	return lowest_version((uint8_t)payload.p[0], version);
+}
+
+static void footer_put(struct span payload, uint16_t version, uint8_t footer[RDB_FOOTER_LEN])
+{
+	struct rdb_footer f = {.version = version};
+	rdb_footer_feed(&f, (struct span){payload.p, payload.len - RDB_FOOTER_LEN});
+	rdb_footer_end(&f, footer);
+}
+
 int rewrite_footer(const void *arg, struct span payload, uint8_t footer[RDB_FOOTER_LEN])
 {
 	static const uint8_t no_crc[8];
 	const struct rewrite_target *target = arg;
-	if (payload.len <= RDB_FOOTER_LEN)
+	if (payload.len < RDB_FOOTER_LEN)
 		return -EINVAL;
 	size_t body_len = payload.len - RDB_FOOTER_LEN;
 	const uint8_t *end = (const uint8_t *)payload.p + body_len;
 	uint16_t version = (uint16_t)(end[0] | end[1] << 8);
 	if (target_takes(target, version) && memcmp(end + 2, no_crc, sizeof(no_crc)) != 0)
 		return 0;
-	uint8_t type = (uint8_t)payload.p[0];
-	uint16_t lowest = lowest_version(type, version);
+	uint16_t lowest = payload_version_min(payload, version);
 	if (lowest == 0 || !target_takes(target, lowest))
 		return -ENOTSUP;
-	rdb_restore_footer(type, lowest, (struct span){payload.p + 1, body_len - 1}, footer);
+	footer_put(payload, lowest, footer);
 	return 1;
 }

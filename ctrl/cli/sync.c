@@ -17,7 +17,7 @@
 #include "ctrl/link_config.h"
 
 #define POLL_MS         50
-#define RIGHTS_WAITS    20 // times POLL_MS
+#define PREFLIGHT_WAITS 20 // times POLL_MS
 #define INTERVAL_MAX_MS 86400000
 #define DAEMONS_MAX     3 // how often a flyoverd that died is replaced
 
@@ -140,15 +140,24 @@ static void warnings_print(struct sync *s)
 	}
 }
 
-// Who lacks rights wants to know the line that gives them all, not only the first that was missed.
+// A link that is over may be quicker than its pre-flight, which is about to say more.
 //
-// @return true when the pre-flight is about to find it, and was not waited for long enough
-static bool rights_add(struct sync *s, struct failure *f)
+// @return false when that was waited for long enough
+static bool preflight_is_near(struct sync *s)
 {
 	const char *preflight = json_string_value(json_object_get(s->link, "preflight"));
+	return preflight && !strcmp(preflight, "asking") &&
+	       s->n_preflight_waits++ < PREFLIGHT_WAITS;
+}
+
+// Who lacks rights wants to know the line that gives them all, not only the first that was missed.
+//
+// @return true when the pre-flight is about to find it
+static bool rights_add(struct sync *s, struct failure *f)
+{
 	const json_t *o;
 	size_t i, len = strlen(f->sentence);
-	if (preflight && !strcmp(preflight, "asking") && s->n_rights_waits++ < RIGHTS_WAITS)
+	if (preflight_is_near(s))
 		return true;
 	json_array_foreach(json_object_get(s->link, "warnings"), i, o)
 	{
@@ -174,7 +183,7 @@ static int sync_watch(struct sync *s, struct failure *f)
 		if (rc)
 			return -1;
 		warnings_print(s);
-		if (phase_is(s, "done"))
+		if (phase_is(s, "done") && !preflight_is_near(s))
 			return 0;
 		if (s->check && s->check(s->arg, f))
 			return -1;

@@ -17,7 +17,7 @@ struct sync {
 	struct progress progress;
 	int signal_fd, poll_ms;
 	unsigned n_signals, n_daemons;
-	unsigned n_rights_waits;
+	unsigned n_preflight_waits;
 	size_t n_warned; // warnings of the pre-flight that were printed
 	json_t *link;    // its last status
 

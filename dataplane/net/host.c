@@ -18,8 +18,9 @@
 #define WINDOWS_MAX     16 // of a core: to so many in all its buffers grow, whoever has them
 #define FRAME_SLACK     32   // of a frame beside its IP packet
 
-// A poke may get lost, as may the answer: there is a second one.
-#define POKES         2
+// A poke may get lost, as may the answer, and a device that was just opened may not carry anything
+// yet: it is said again after 1, 2, 4, .. s.
+#define POKES         6
 #define POKE_AGAIN_NS SECOND_NS
 
 struct tcp_settings host_net_tcp(const struct network *n, const struct nic_info *nic)
@@ -264,8 +265,7 @@ bool host_net_turn(void *part, const struct clock_reading *now, uint64_t *deadli
 	bool pokes = c->host->former && c->n_pokes < POKES;
 	if (pokes && now->mono_ns >= c->poke_ns) {
 		former_poke(c, now->mono_ns);
-		c->n_pokes++;
-		c->poke_ns = now->mono_ns + POKE_AGAIN_NS;
+		c->poke_ns = now->mono_ns + (POKE_AGAIN_NS << c->n_pokes++);
 	}
 	if (now->mono_ns >= c->publish_ns) {
 		counters_publish(c);

@@ -96,9 +96,6 @@ void source_open(struct source *s, bool forget);
 // Let the full sync begin: nobody needs the bytes of either log any more.
 void source_accept(struct source *s);
 
-// Do not take it: ask again, where the server is by now.
-void source_refuse(struct source *s);
-
 // The new id of the stream is on record: let its bytes come.
 void source_rename(struct source *s);
 
@@ -107,6 +104,9 @@ static inline uint64_t source_proven(const struct source *s)
 {
 	return s->proof_offset > s->log->tail ? s->proof_offset : s->log->tail;
 }
+
+// Connect anew, soon and without trouble: somewhere else, or for another answer.
+void source_reconnect(struct source *s);
 
 // Close and stay closed.
 void source_close(struct source *s);

@@ -43,7 +43,7 @@ const char *cluster_id(struct server *s)
 static struct server *server_at(const struct cluster *c, int port)
 {
 	for (unsigned i = 0; i < c->nodes.n; i++)
-		if (c->nodes.list[i]->port == port)
+		if (c->nodes.list[i]->announced == port)
 			return c->nodes.list[i];
 	return NULL;
 }
@@ -79,7 +79,7 @@ struct server *cluster_replica(struct cluster *c, const struct server *master)
 		const struct cluster_node *node = &map->nodes[i];
 		struct server *s = server_at(c, node->port);
 		bool of_it = (node->flags & CLUSTER_REPLICA) && node->master != CLUSTER_NONE &&
-			     map->nodes[node->master].port == master->port;
+			     map->nodes[node->master].port == master->announced;
 		if (of_it && s && runs(s))
 			return s;
 	}
@@ -180,11 +180,10 @@ static const char *bus_port(const struct server *s)
 	return port;
 }
 
-static void nodes_meet(struct cluster *c)
+static void node_meet(struct cluster *c, const struct server *s)
 {
-	for (unsigned i = 1; i < c->nodes.n; i++)
-		run(c->nodes.list[0], "CLUSTER MEET %s %d %s", c->way.address,
-		    cluster_port(c->nodes.list[i]), bus_port(c->nodes.list[i]));
+	run(c->nodes.list[0], "CLUSTER MEET %s %d %s", c->way.address, cluster_port(s),
+	    bus_port(s));
 }
 
 struct following {
@@ -246,8 +245,20 @@ static unsigned way_options(const struct cluster_way *way, const char **options)
 	return n;
 }
 
-static void node_start(struct cluster *c, const char *name, const char *const *more)
+static void url_add(struct cluster *c, const struct server *s)
 {
+	const char *host = c->way.name ? c->way.name : c->way.address;
+	size_t len = strlen(c->url);
+	int more = snprintf(c->url + len, sizeof(c->url) - len,
+			    strchr(host, ':') ? "%s[%s]:%d" : "%s%s:%d", c->nodes.n ? "," : "",
+			    host, s->tls_port ? s->tls_port : s->announced);
+
+	assert_true(len + (size_t)more < sizeof(c->url));
+}
+
+static struct server *node_start(struct cluster *c, const char *const *more)
+{
+	struct proxy *proxy = c->way.behind_proxies ? proxy_start(c->world, 0) : NULL;
 	const char *options[OPTIONS_MAX + 48] = {
 		"--cluster-enabled",
 		"yes",
@@ -265,31 +276,27 @@ static void node_start(struct cluster *c, const char *name, const char *const *m
 	unsigned n = 12;
 
 	n += way_options(&c->way, options + n);
-	for (; *more; more++)
+	if (proxy) {
+		options[n++] = "--cluster-announce-port";
+		options[n++] = text("%d", proxy->port);
+	}
+	for (; more && *more; more++)
 		options[n++] = *more;
-	const char *own = text("%s-%u", name, c->nodes.n);
 	assert_true(c->nodes.n < SERVERS_MAX);
-	c->nodes.list[c->nodes.n++] = server_start_with(c->world, own, options);
+	struct server *s =
+		server_start_with(c->world, text("%s-%u", c->name, c->n_started++), options);
+	s->proxy = proxy;
+	s->announced = proxy ? proxy->port : s->port;
+	if (proxy)
+		proxy_upstream(proxy, s->port);
+	url_add(c, s);
+	c->nodes.list[c->nodes.n++] = s;
+	return s;
 }
 
-// Of all nodes: redis+cluster://HOST:PORT,...
-static void url_write(struct cluster *c)
-{
-	const char *host = c->way.name ? c->way.name : c->way.address;
-	size_t len = (size_t)snprintf(c->url, sizeof(c->url), "redis%s+cluster://",
-				      c->way.tls ? "s" : "");
-
-	if (strchr(host, ':'))
-		host = text("[%s]", host);
-	for (unsigned i = 0; i < c->nodes.n && len < sizeof(c->url); i++)
-		len += (size_t)snprintf(c->url + len, sizeof(c->url) - len, "%s%s:%d", i ? "," : "",
-					host, cluster_port(c->nodes.list[i]));
-	assert_true(len < sizeof(c->url));
-}
-
-static struct cluster *cluster_start_with(struct world *w, const char *name, unsigned masters,
-					  unsigned replicas, const struct cluster_way *way,
-					  const char *const *options)
+struct cluster *cluster_start_with(struct world *w, const char *name, unsigned masters,
+				   unsigned replicas, const struct cluster_way *way,
+				   const char *const *options)
 {
 	struct cluster *c = calloc(1, sizeof(*c));
 
@@ -301,11 +308,13 @@ static struct cluster *cluster_start_with(struct world *w, const char *name, uns
 	c->way = *way;
 	if (!c->way.address)
 		c->way.address = here_address();
+	snprintf(c->name, sizeof(c->name), "%s", name);
+	snprintf(c->url, sizeof(c->url), "redis%s+cluster://", way->tls ? "s" : "");
 	for (unsigned i = 0; i < masters * (1 + replicas); i++)
-		node_start(c, name, options);
-	url_write(c);
+		node_start(c, options);
 	slots_assign(c);
-	nodes_meet(c);
+	for (unsigned i = 1; i < c->nodes.n; i++)
+		node_meet(c, c->nodes.list[i]);
 	replicas_follow(c);
 	cluster_settle(c);
 	return c;
@@ -324,12 +333,29 @@ struct cluster *cluster_start(struct world *w, const char *name, unsigned master
 	return cluster_start_with(w, name, masters, replicas, &(struct cluster_way){0}, options);
 }
 
-struct cluster *cluster_start_by(struct world *w, const char *name, unsigned masters,
-				 unsigned replicas, const struct cluster_way *way)
+struct server *cluster_join(struct cluster *c)
 {
-	const char *none = NULL;
+	struct server *s = node_start(c, (const char *const[]){NULL});
 
-	return cluster_start_with(w, name, masters, replicas, way, &none);
+	run(s, "CLUSTER SET-CONFIG-EPOCH %d", 100 + (int)c->n_started);
+	node_meet(c, s);
+	cluster_settle(c);
+	return s;
+}
+
+void cluster_leave(struct cluster *c, struct server *master)
+{
+	const char *id = cluster_id(master);
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < c->nodes.n; i++)
+		if (c->nodes.list[i] != master)
+			c->nodes.list[n++] = c->nodes.list[i];
+	c->nodes.n = n;
+	for (unsigned i = 0; i < n; i++)
+		run(c->nodes.list[i], "CLUSTER FORGET %s", id);
+	run(master, "CLUSTER RESET SOFT");
+	cluster_settle(c);
 }
 
 void clusters_free(struct world *w)
@@ -373,7 +399,7 @@ static bool has_no_slots(void *arg)
 	return former == CLUSTER_NONE || !map->nodes[former].n_slots;
 }
 
-void cluster_failover(struct cluster *c, struct server *replica)
+static void replica_promote(struct cluster *c, struct server *replica, const char *command)
 {
 	struct takeover t = {.c = c};
 	const char *id = cluster_id(replica);
@@ -382,9 +408,19 @@ void cluster_failover(struct cluster *c, struct server *replica)
 
 	assert_true(node != CLUSTER_NONE && map->nodes[node].master != CLUSTER_NONE);
 	snprintf(t.former, sizeof(t.former), "%s", map->nodes[map->nodes[node].master].id);
-	run(replica, "CLUSTER FAILOVER");
+	run(replica, command);
 	wait_until(has_no_slots, &t, "the replica to take over");
 	cluster_settle(c);
+}
+
+void cluster_failover(struct cluster *c, struct server *replica)
+{
+	replica_promote(c, replica, "CLUSTER FAILOVER");
+}
+
+void cluster_takeover(struct cluster *c, struct server *replica)
+{
+	replica_promote(c, replica, "CLUSTER FAILOVER TAKEOVER");
 }
 
 // Begin, wait until a replica has taken over, and end it.

@@ -12,13 +12,16 @@ struct cluster_way {
 	const char *name;    // that clients are to call them by; NULL: none
 	const char *tls;     // they speak TLS alone and want certificates: a folder with ca.crt,
 			     // server.crt and server.key; NULL: plain text
+	bool behind_proxies; // each is known by the address of a proxy of its own, to the link and
+			     // to the other nodes; not with TLS
 };
 
 struct cluster {
 	struct cluster *next;
 	struct world *world;
+	char name[32];
 	struct servers nodes; // masters as they were at the start, then their replicas in turn
-	unsigned n_masters;
+	unsigned n_masters, n_started;
 	struct cluster_map map; // as of the last cluster_look()
 	struct cluster_way way;
 	char url[600];          // redis+cluster://HOST:PORT,... of all nodes
@@ -32,9 +35,12 @@ struct cluster {
 struct cluster *cluster_start(struct world *w, const char *name, unsigned masters,
 			      unsigned replicas, ...) __attribute__((sentinel));
 
-// The same without further options. @param way  what it points at outlives the cluster
-struct cluster *cluster_start_by(struct world *w, const char *name, unsigned masters,
-				 unsigned replicas, const struct cluster_way *way);
+// The same with the options in a list that ends with NULL, NULL for none.
+//
+// @param way  what it points at outlives the cluster
+struct cluster *cluster_start_with(struct world *w, const char *name, unsigned masters,
+				   unsigned replicas, const struct cluster_way *way,
+				   const char *const *options);
 
 // Read the map from a living node, and again until it tells of no trouble: every node that runs is
 // known to all, nobody else owns slots, and all say that the cluster is well.
@@ -59,8 +65,17 @@ const char *cluster_id(struct server *s);
 // SET PREFIX:0 .. PREFIX:n-1, wherever they belong.
 void cluster_fill(struct cluster *c, const char *prefix, unsigned n, unsigned len);
 
+// A master without slots comes in. @return it
+struct server *cluster_join(struct cluster *c);
+
+// One goes: all others forget it, and it forgets them and lives on by itself.
+void cluster_leave(struct cluster *c, struct server *master);
+
 // Let a replica take over from its living master (CLUSTER FAILOVER).
 void cluster_failover(struct cluster *c, struct server *replica);
+
+// Let a replica take over from a master that is dead, without a vote (CLUSTER FAILOVER TAKEOVER).
+void cluster_takeover(struct cluster *c, struct server *replica);
 
 // Kill a master and wait until one of its replicas has taken over. @return it
 struct server *cluster_kill_master(struct cluster *c, struct server *master);
@@ -85,6 +100,9 @@ void slot_move_end(struct cluster *c, uint16_t slot, struct server *to);
 
 // End it the other way: the owner keeps the slot. Keys that went stay where they went.
 void slot_move_undo(struct cluster *c, uint16_t slot, struct server *to);
+
+// The same, and these keys are deleted, by one that nobody writes beside.
+void slot_move_give_up(struct cluster *c, uint16_t slot, struct server *to);
 
 // Move slots first..last with all their keys.
 void slots_move(struct cluster *c, uint16_t first, uint16_t last, struct server *to);

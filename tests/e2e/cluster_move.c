@@ -93,6 +93,20 @@ void slot_move_undo(struct cluster *c, uint16_t slot, struct server *to)
 	run(to, "CLUSTER SETSLOT %d STABLE", slot);
 }
 
+void slot_move_give_up(struct cluster *c, uint16_t slot, struct server *to)
+{
+	redisReply *keys = ask(to, "CLUSTER GETKEYSINSLOT %d %d", slot, INT32_MAX);
+
+	assert_int_equal(keys->type, REDIS_REPLY_ARRAY);
+	for (size_t i = 0; i < keys->elements; i++) {
+		queue(to, "ASKING");
+		queue(to, "DEL %b", keys->element[i]->str, keys->element[i]->len);
+	}
+	freeReplyObject(keys);
+	queue_flush(to);
+	slot_move_undo(c, slot, to);
+}
+
 void slots_move(struct cluster *c, uint16_t first, uint16_t last, struct server *to)
 {
 	for (unsigned slot = first; slot <= last; slot++) {

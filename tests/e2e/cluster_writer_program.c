@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The program behind cluster_writer_start(): writes to a Redis Cluster until SIGTERM, one command
-// after the other, and follows its redirects as clients do. Nearly all of what it writes shows a
+// after the other, and follows its redirects as clients do; without a cluster, to whichever of the
+// servers takes it. Nearly all of what it writes shows a
 // loss, a repeat or another order.
 //
-//   cluster_writer SEED KEYS PORT...
+//   cluster_writer SEED KEYS PORT[:ANNOUNCED]...
+//
+// ANNOUNCED is the port of a node by which redirects name it, when that leads over a proxy.
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -15,14 +18,15 @@
 
 #include "parsers/slot.h"
 
-#define NODES_MAX 32
-#define WORDS_MAX 8
-#define TRIES_MAX 2000
-#define PAUSE_NS  1000000
-#define ANSWER_US 500000 // of a node that hangs: ask another one
+#define NODES_MAX  32
+#define WORDS_MAX  8
+#define TRIES_MAX  2000
+#define TELL_STEPS 100 // and another line says how far it is
+#define PAUSE_NS   1000000
+#define ANSWER_US  500000 // of a node that hangs: ask another one
 
 struct node {
-	int port;
+	int port, announced;
 	redisContext *c;
 };
 
@@ -32,6 +36,7 @@ static struct {
 	unsigned char owner[SLOT_COUNT]; // index into nodes, as last heard
 	unsigned long long random;
 	unsigned keys;
+	bool redirected; // so it is a cluster
 } w;
 
 static volatile sig_atomic_t stop_wanted;
@@ -52,11 +57,11 @@ static unsigned below(unsigned n)
 static unsigned node_at(int port)
 {
 	for (unsigned i = 0; i < w.n; i++)
-		if (w.nodes[i].port == port)
+		if (w.nodes[i].announced == port)
 			return i;
 	if (w.n == NODES_MAX)
 		return 0;
-	w.nodes[w.n] = (struct node){.port = port};
+	w.nodes[w.n] = (struct node){.port = port, .announced = port};
 	return w.n++;
 }
 
@@ -101,11 +106,13 @@ static enum outcome redirect_take(const char *error, unsigned slot, unsigned *to
 	if (!moved && !*asking)
 		return strncmp(error, "TRYAGAIN", 8) && strncmp(error, "CLUSTERDOWN", 11) &&
 				       strncmp(error, "EXECABORT", 9) &&
+				       strncmp(error, "READONLY", 8) &&
 				       strncmp(error, "LOADING", 7) &&
 				       strncmp(error, "MASTERDOWN", 10)
 			       ? DONE
 			       : AGAIN;
 	*to = node_at(colon ? (int)strtol(colon + 1, NULL, 10) : 0);
+	w.redirected = true;
 	if (moved)
 		w.owner[slot] = (unsigned char)*to;
 	return ELSEWHERE;
@@ -152,6 +159,8 @@ static void unit_write(const struct words *words, unsigned n_words, const char *
 		bool asking_next = false;
 		switch (unit_try(&w.nodes[at], words, n_words, asking, slot, &to, &asking_next)) {
 		case DONE:
+			if (!w.redirected)
+				memset(w.owner, (int)at, sizeof(w.owner));
 			return;
 		case ELSEWHERE:
 			at = to;
@@ -221,15 +230,24 @@ int main(int argc, char **argv)
 		return 2;
 	w.random = strtoull(argv[1], NULL, 10);
 	w.keys = (unsigned)strtoul(argv[2], NULL, 10);
-	for (int i = 3; i < argc; i++)
-		node_at((int)strtol(argv[i], NULL, 10));
+	for (int i = 3; i < argc; i++) {
+		char *end;
+		unsigned at = node_at((int)strtol(argv[i], &end, 10));
+		if (*end == ':')
+			w.nodes[at].announced = (int)strtol(end + 1, NULL, 10);
+	}
 	signal(SIGTERM, stop_want);
 	signal(SIGPIPE, SIG_IGN);
 	puts("ready"); // to be stopped in good order
 	fflush(stdout);
 	unsigned i = 0;
-	while (!stop_wanted)
+	while (!stop_wanted) {
 		step_write(i++);
+		if (i % TELL_STEPS == 0) {
+			printf("%u\n", i);
+			fflush(stdout);
+		}
+	}
 	printf("%u\n", i);
 	for (unsigned n = 0; n < w.n; n++)
 		node_drop(&w.nodes[n]);

@@ -46,8 +46,8 @@ static void cluster_begin(struct deployment *d, unsigned masters)
 		[IPV6] = {.address = "::1"}, [NAMES] = {.name = "localhost"}};
 	struct cluster_way tls = {.tls = d->world->dir};
 
-	d->cluster = cluster_start_by(d->world, d->name, masters, 1,
-				      d->way == TLS ? &tls : &ways[d->way]);
+	d->cluster = cluster_start_with(d->world, d->name, masters, 1,
+					d->way == TLS ? &tls : &ways[d->way], NULL);
 	d->url = d->cluster->url;
 }
 

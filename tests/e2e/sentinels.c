@@ -6,19 +6,31 @@
 
 #include "tests/e2e/sentinels.h"
 
-struct ensemble ensemble_start(struct world *w, const char *name, const char *password)
+#define OPTIONS_MAX 40
+
+struct ensemble ensemble_start_with(struct world *w, const char *name, const char *password,
+				    const char *const *options)
 {
 	struct ensemble e = {.name = name};
-	const char *options[8] = {"--requirepass", password, "--masterauth", password};
+	const char *all[OPTIONS_MAX + 8] = {"--requirepass", password, "--masterauth", password};
 	unsigned n = *password ? 4 : 0;
 
+	while (*options && n < OPTIONS_MAX)
+		all[n++] = *options++;
 	for (unsigned i = 0; i < MEMBERS; i++) {
-		options[n] = i ? "--replicaof" : NULL;
-		options[n + 1] = i ? text("%s %d", here_address(), e.members[0]->port) : NULL;
-		options[n + 2] = NULL;
-		e.members[i] = server_start_with(w, text("%s%u", name, i), options);
+		all[n] = i ? "--replicaof" : NULL;
+		all[n + 1] = i ? text("%s %d", here_address(), e.members[0]->port) : NULL;
+		all[n + 2] = NULL;
+		e.members[i] = server_start_with(w, text("%s%u", name, i), all);
 	}
 	return e;
+}
+
+struct ensemble ensemble_start(struct world *w, const char *name, const char *password)
+{
+	const char *none = NULL;
+
+	return ensemble_start_with(w, name, password, &none);
 }
 
 static const char *sentinel_id(unsigned i)
@@ -164,6 +176,7 @@ struct quest {
 	struct ensemble *e;
 	const struct server *than;
 	struct server *found;
+	unsigned n_replicas; // that are wanted
 };
 
 static bool master_is_found(void *arg)
@@ -211,7 +224,7 @@ struct server *sentinels_fail_over(struct sentinels *s, struct ensemble *e)
 // ---- Whole
 
 // How many replicas of the master are in step, as it sees them itself.
-static bool is_whole(void *arg)
+static bool has_replicas(void *arg)
 {
 	struct quest *q = arg;
 	struct server *master = master_agreed(q->s, q->e);
@@ -225,7 +238,7 @@ static bool is_whole(void *arg)
 		if (r)
 			freeReplyObject(r);
 	}
-	return n == MEMBERS - 1;
+	return n >= q->n_replicas;
 }
 
 // Whether a sentinel would take each of them for a master.
@@ -251,11 +264,18 @@ static bool all_are_known(void *arg)
 	return n >= SENTINELS * (1 + MEMBERS - 1);
 }
 
+void sentinels_await_replicas(struct sentinels *s, struct ensemble *e, unsigned n)
+{
+	struct quest q = {.s = s, .e = e, .n_replicas = n};
+
+	wait_until(has_replicas, &q, text("%u replicas of %s to be in step", n, e->name));
+}
+
 void sentinels_await_whole(struct sentinels *s, struct ensemble *e)
 {
 	struct quest q = {.s = s, .e = e};
 
-	wait_until(is_whole, &q, text("the replicas of %s to be in step", e->name));
+	sentinels_await_replicas(s, e, MEMBERS - 1);
 	wait_until(all_are_known, &q, text("the sentinels to find all of %s well", e->name));
 }
 

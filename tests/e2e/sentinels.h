@@ -27,6 +27,10 @@ struct sentinels {
 // A master and two replicas that have its data. @param password  of all of them, "" for none
 struct ensemble ensemble_start(struct world *w, const char *name, const char *password);
 
+// The same with options of each server, see server_start_with(), in a list that ends with NULL.
+struct ensemble ensemble_start_with(struct world *w, const char *name, const char *password,
+				    const char *const *options);
+
 // Sentinels for one or two ensembles, once they have found everybody well.
 //
 // @param second    may be NULL
@@ -49,6 +53,9 @@ struct server *sentinels_await_other(struct sentinels *s, struct ensemble *e,
 
 // Wait until all members but the master are its replicas, in step.
 void sentinels_await_whole(struct sentinels *s, struct ensemble *e);
+
+// Wait until so many members are replicas of the master, in step, whatever the sentinels know.
+void sentinels_await_replicas(struct sentinels *s, struct ensemble *e, unsigned n);
 
 void sentinels_freeze(struct sentinels *s);
 void sentinels_thaw(struct sentinels *s);

@@ -2,10 +2,12 @@
 // The torture: nothing is lost, nothing is applied twice, nothing stays that should be gone,
 // whatever dies, breaks, stalls or fills up on the way.
 //
-//   torture [--seed S[-S]] [--rounds N] [--long N] [--from N] [--minutes M] [--faults LIST]
-//           [--keep] [--verbose]
+//   torture [--clusters] [--seed S[-S]|random] [--rounds N] [--long N] [--from N] [--minutes M]
+//           [--faults LIST] [--keep] [--verbose]
 //
-// Rounds are those of each seed. --long N: so many instead when FLYOVER_TEST_LONG is set.
+// --clusters: source and target are clusters, servers or what sentinels watch, in turn.
+// Rounds are those of each seed; --seed random: of one that nobody knows before. --long N: so many
+// instead when FLYOVER_TEST_LONG is set.
 //
 // main() -> torture_seed() -> torture_rounds() -> era_begin(), round_run(), era_end(). A seed and a
 // round number decide the choices of a round, whichever rounds ran before it. When one fails, the
@@ -16,6 +18,7 @@
 #include <getopt.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -41,7 +44,7 @@ static void era_begin(struct torture *t)
 
 	assert_int_equal(world_setup(&world), 0);
 	t->world = world;
-	t->era = era_of(t->seed, t->round);
+	t->era = era_of(t->seed, t->round, t->clusters);
 	t->state_dir = text("%s/state", t->world->dir);
 	t->socket = text("%s/flyoverd.sock", t->state_dir);
 	assert_int_equal(mkdir(t->state_dir, 0700), 0);
@@ -95,7 +98,7 @@ static void link_change(struct torture *t)
 
 static void round_run(struct torture *t)
 {
-	t->plan = plan_of(t->seed, t->round, t->allowed_faults);
+	t->plan = plan_of(t->seed, t->round, &t->era, t->allowed_faults);
 	t->writers = 0;
 	if (t->verbose)
 		plan_print(&t->plan, &t->era);
@@ -170,11 +173,12 @@ static void replay_print(const struct torture *t, const struct options *o)
 
 	if (first < o->from)
 		first = o->from;
-	printf("\nseed %llu failed in round %u; again: %s/tests/e2e/torture --seed %llu --from %u "
+	printf("\nseed %llu failed in round %u; again: %s/tests/e2e/torture%s --seed %llu --from "
+	       "%u "
 	       "--rounds %u%s%s --verbose --keep\n",
-	       (unsigned long long)t->seed, t->round, build_dir(), (unsigned long long)t->seed,
-	       first, t->round - first + 1, o->faults ? " --faults " : "",
-	       o->faults ? o->faults : "");
+	       (unsigned long long)t->seed, t->round, build_dir(), t->clusters ? " --clusters" : "",
+	       (unsigned long long)t->seed, first, t->round - first + 1,
+	       o->faults ? " --faults " : "", o->faults ? o->faults : "");
 }
 
 // @return 0 when all rounds were right
@@ -234,12 +238,24 @@ static void usage_print(void)
 	unsigned n;
 	const struct fault_kind *kinds = fault_kinds(&n);
 
-	fprintf(stderr, "usage: torture [--seed S[-S]] [--rounds N] [--long N] [--from N] "
-			"[--minutes M] [--faults LIST|none] "
-			"[--keep] [--verbose]\nfaults:");
+	fprintf(stderr,
+		"usage: torture [--clusters] [--seed S[-S]|random] [--rounds N] [--long N] "
+		"[--from N] [--minutes M] [--faults LIST|none] [--keep] [--verbose]\nfaults:");
 	for (unsigned i = 0; i < n; i++)
 		fprintf(stderr, " %s", kinds[i].name);
 	fputc('\n', stderr);
+}
+
+static void seeds_parse(struct options *o, const char *text)
+{
+	char *end = "";
+	uint32_t random;
+
+	if (strcmp(text, "random"))
+		o->seed = strtoull(text, &end, 10);
+	else if (getrandom(&random, sizeof(random), 0) == sizeof(random))
+		o->seed = random;
+	o->seed_last = *end == '-' ? strtoull(end + 1, NULL, 10) : o->seed;
 }
 
 static int options_parse(struct options *o, struct torture *t, int argc, char **argv)
@@ -249,17 +265,14 @@ static int options_parse(struct options *o, struct torture *t, int argc, char **
 		{"from", required_argument, NULL, 'f'},    {"faults", required_argument, NULL, 'F'},
 		{"minutes", required_argument, NULL, 'm'}, {"keep", no_argument, NULL, 'k'},
 		{"verbose", no_argument, NULL, 'v'},       {"long", required_argument, NULL, 'l'},
-		{0},
+		{"clusters", no_argument, NULL, 'c'},      {0},
 	};
 	const char *is_long = getenv("FLYOVER_TEST_LONG");
-	char *end;
 
 	for (int c; (c = getopt_long(argc, argv, "v", names, NULL)) != -1;)
 		switch (c) {
 		case 's':
-			o->seed = o->seed_last = strtoull(optarg, &end, 10);
-			if (*end == '-')
-				o->seed_last = strtoull(end + 1, NULL, 10);
+			seeds_parse(o, optarg);
 			break;
 		case 'r':
 			o->rounds = (unsigned)strtoul(optarg, NULL, 10);
@@ -276,6 +289,9 @@ static int options_parse(struct options *o, struct torture *t, int argc, char **
 			break;
 		case 'F':
 			o->faults = optarg;
+			break;
+		case 'c':
+			t->clusters = true;
 			break;
 		case 'k':
 			setenv("FLYOVER_TEST_KEEP", "1", 1);

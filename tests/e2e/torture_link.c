@@ -40,9 +40,9 @@ static const char *settings_text(const struct torture *t, const char *indent)
 	return text("%sname: torture\n%ssource: %s\n%starget: %s\n%slanes: %u\n"
 		    "%smemory-window: %s\n%slog-keep: %s\n%sextra-keys: %s\n%sack: %s\n"
 		    "%sbatch-commands: %s\n%sbig-value: %s\n%sdelivery: %s\n%sfail-fast: no\n",
-		    indent, indent, t->source.proxy->url, indent, t->target.proxy->url, indent,
-		    l->lanes, indent, l->memory_window, indent, l->log_keep, indent, l->extra_keys,
-		    indent, l->ack, indent, l->batch, indent, l->big_value, indent,
+		    indent, indent, t->source.url, indent, t->target.url, indent, l->lanes, indent,
+		    l->memory_window, indent, l->log_keep, indent, l->extra_keys, indent, l->ack,
+		    indent, l->batch, indent, l->big_value, indent,
 		    l->at_least_once ? "at-least-once" : "exactly-once", indent);
 }
 
@@ -70,7 +70,7 @@ void link_start(struct torture *t)
 	const char *path = text("%s/link.yaml", t->world->dir);
 	const char *yaml = settings_text(t, "");
 	file_write(path, yaml, strlen(yaml));
-	t->job = job_start(t->world, "sync", t->source.proxy->url, t->target.proxy->url, "--json",
+	t->job = job_start(t->world, "sync", t->source.url, t->target.url, "--json",
 			   "--interval=50ms", "--state-dir", t->state_dir, "--config", path, "--io",
 			   t->link.io, "--fail-fast=no", NULL);
 }
@@ -155,8 +155,7 @@ static void syncs_count(struct torture *t)
 	json_t *status = link_status(t);
 	const json_t *counters = json_object_get(status, "counters");
 
-	t->tally.full_syncs +=
-		(unsigned)json_integer_value(json_object_get(counters, "snapshots"));
+	t->tally.full_syncs += (unsigned)json_integer_value(json_object_get(counters, "snapshots"));
 	json_decref(status);
 }
 
@@ -250,7 +249,11 @@ static int entry_remove(const char *path, const struct stat *st, int type, struc
 
 void link_forget(struct torture *t)
 {
+	struct servers target = side_servers(&t->target);
+
 	nftw(t->state_dir, entry_remove, 16, FTW_DEPTH | FTW_PHYS);
-	run(t->target.active, "FLUSHALL");
-	run(t->target.active, "FUNCTION FLUSH");
+	for (unsigned i = 0; i < target.n; i++) {
+		run(target.list[i], "FLUSHALL");
+		run(target.list[i], "FUNCTION FLUSH");
+	}
 }

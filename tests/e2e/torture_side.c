@@ -1,37 +1,73 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// A side of the link: which servers it is, and the failover of a pair.
 #include "tests/e2e/torture.h"
 
-#include <signal.h>
-#include <unistd.h>
+void server_options(const struct torture *t, enum keeps keeps, const char **out)
+{
+	const char *options[] = {
+		"--save",
+		keeps == KEEPS_RDB ? "3600 1" : "",
+		"--appendonly",
+		keeps >= KEEPS_AOF_EVERYSEC ? "yes" : "no",
+		"--appendfsync",
+		keeps == KEEPS_AOF_ALWAYS ? "always" : "everysec",
+		"--repl-backlog-size",
+		t->era.backlog,
+		"--client-output-buffer-limit",
+		text("replica %s %s 60", t->era.output_limit, t->era.output_limit),
+		// Who observes acknowledges nothing: a server that ends would wait for him in vain.
+		"--shutdown-timeout",
+		"0",
+		NULL,
+	};
 
-#define GAP_MS 400 // some of the expiries given in it pass, others do not
+	memcpy(out, options, sizeof(options));
+}
 
 static struct server *server_of(struct torture *t, const char *name, enum keeps keeps)
 {
-	const char *save = keeps == KEEPS_RDB ? "3600 1" : "";
-	const char *aof = keeps >= KEEPS_AOF_EVERYSEC ? "yes" : "no";
-	const char *sync = keeps == KEEPS_AOF_ALWAYS ? "always" : "everysec";
-	const char *limit = text("replica %s %s 60", t->era.output_limit, t->era.output_limit);
+	const char *options[24];
 
-	// Who observes acknowledges nothing: a server that ends would wait for him in vain.
-	return server_start(t->world, name, "--save", save, "--appendonly", aof, "--appendfsync",
-			    sync, "--repl-backlog-size", t->era.backlog,
-			    "--client-output-buffer-limit", limit, "--shutdown-timeout", "0", NULL);
+	server_options(t, keeps, options);
+	return server_start_with(t->world, name, options);
+}
+
+static void pair_start(struct torture *t, struct side *s, const char *name)
+{
+	s->active = server_of(t, name, s->keeps);
+	s->proxy = proxy_start(t->world, s->active->port);
+	s->url = s->proxy->url;
+}
+
+static void side_start(struct torture *t, struct side *s, const char *name, unsigned masters)
+{
+	if (s->kind == SIDE_CLUSTER)
+		cluster_side_start(t, s, name, masters);
+	else if (s->kind == SIDE_WATCHED)
+		ensemble_side_start(t, s, name);
+	else
+		pair_start(t, s, name);
 }
 
 void sides_start(struct torture *t)
 {
-	t->source = (struct side){.keeps = t->era.source};
-	t->target = (struct side){.keeps = t->era.target};
-	t->source.active = server_of(t, "source", t->era.source);
-	t->target.active = server_of(t, "target", t->era.target);
-	t->source.proxy = proxy_start(t->world, t->source.active->port);
-	t->target.proxy = proxy_start(t->world, t->target.active->port);
+	const struct deployment *d = &t->era.deployment;
+
+	t->source = (struct side){.kind = d->source, .keeps = t->era.source};
+	t->target = (struct side){.kind = d->target, .keeps = t->era.target};
+	side_start(t, &t->source, "source", d->source_masters);
+	side_start(t, &t->target, "target", d->target_masters);
+	sentinels_begin(t);
 }
 
-bool side_is_up(const struct side *s)
+struct servers side_servers(struct side *s)
 {
-	return !process_has_ended(s->active->process);
+	if (s->kind == SIDE_PAIR)
+		return just(s->active);
+	if (s->kind == SIDE_WATCHED)
+		return just(ensemble_side_master(s));
+	cluster_settle(s->cluster);
+	return cluster_masters(s->cluster);
 }
 
 static bool replica_follows(void *arg)
@@ -60,88 +96,4 @@ void side_promote(struct torture *t, struct side *s)
 	proxy_upstream(s->proxy, s->active->port);
 	proxy_cut(s->proxy, END_RST);
 	run(s->active, "REPLICAOF NO ONE");
-}
-
-// ---- The writer
-
-static bool writer_is_ready(void *arg)
-{
-	char *out = process_stdout(arg);
-	bool ready = strstr(out, "ready") != NULL;
-
-	free(out);
-	return ready;
-}
-
-static const char *gap_path(const struct torture *t)
-{
-	return text("%s/gap", t->world->dir);
-}
-
-// A link that is drained before it has caught up gives keys their own expiry; whether the target
-// still has them when the next one goes on is then left to chance.
-static bool round_drains(const struct torture *t)
-{
-	unsigned n;
-	const struct fault_kind *kinds = fault_kinds(&n);
-
-	for (unsigned i = 0; i < t->plan.n_faults; i++)
-		if (!strcmp(kinds[t->plan.faults[i].kind].name, "end"))
-			return true;
-	return false;
-}
-
-void gap_write(struct torture *t)
-{
-	if (round_drains(t))
-		return;
-	const char *number = text("%u", ++t->gaps);
-
-	file_write(gap_path(t), number, strlen(number));
-	bytes_wait(t, 1, GAP_MS);
-	unlink(gap_path(t));
-}
-
-void writer_begin(struct torture *t)
-{
-	const struct plan *p = &t->plan;
-	unsigned habits = p->habits | (t->link.at_least_once ? WRITES_IDEMPOTENT : 0);
-	const char *argv[] = {
-		text("%s/tests/e2e/torture_writer", build_dir()),
-		text("%d", t->source.active->port),
-		text("%llu", (unsigned long long)p->writer_seed + t->writers++),
-		text("%u", p->connections),
-		text("%u", habits),
-		gap_path(t),
-		NULL,
-	};
-
-	t->writer = process_start(t->world, "writer", argv, NULL);
-	wait_until(writer_is_ready, t->writer, "the writer to be ready");
-}
-
-void writer_end(struct torture *t)
-{
-	unsigned long long answered = 0;
-
-	process_signal(t->writer, SIGTERM);
-	int code = process_wait(t->writer);
-	char *out = process_stdout(t->writer);
-	sscanf(out, "ready %llu", &answered);
-	t->tally.commands += answered;
-	if (code)
-		torture_fail(t, "the writer ends with %d: %s", code, out);
-	free(out);
-	t->writer = NULL;
-}
-
-void bytes_wait(struct torture *t, unsigned n_bytes, int most_ms)
-{
-	uint64_t goal = proxy_bytes(t->source.proxy, FROM_SERVER) + n_bytes;
-	long long deadline = now_ms() + most_ms;
-
-	while (proxy_bytes(t->source.proxy, FROM_SERVER) < goal && now_ms() < deadline) {
-		orphans_reap(t);
-		nap_ms(2);
-	}
 }

@@ -277,8 +277,11 @@ static void step_script(struct client *c)
 void client_select(struct client *c)
 {
 	static const unsigned databases[] = {0, 0, 1, 5};
+	unsigned db = databases[below(c, 4)];
 
-	c->db = databases[below(c, 4)];
+	if (c->habits & WRITES_ONE_DATABASE)
+		return;
+	c->db = db;
 	say(c, "SELECT %u", c->db);
 }
 
@@ -363,8 +366,11 @@ static void step_reprieve(struct client *c)
 static void step_flush(struct client *c)
 {
 	static const char *const kinds[] = {"s", "l", "h", "z", "e"};
+	unsigned dice = below(c, 40);
 
-	switch (below(c, 40)) {
+	if (dice > 1 && c->habits & WRITES_ONE_DATABASE)
+		return;
+	switch (dice) {
 	case 0:
 		say(c, "FLUSHDB");
 		break;

@@ -8,4 +8,5 @@ enum writer_habit {
 	WRITES_IDEMPOTENT = 4,  // nothing that harms when it is done twice
 	WRITES_FLUSHES = 8,     // FLUSHDB, SWAPDB, MOVE, FLUSHALL
 	WRITES_CALMLY = 32,     // a few commands, then a look around
+	WRITES_ONE_DATABASE = 64, // all that a cluster has
 };

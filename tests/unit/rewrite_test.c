@@ -368,6 +368,21 @@ static void footers_are_chosen_for_the_target(void **state)
 	assert_int_equal(refooted(99, 12, false, &redis70), -ENOTSUP);
 }
 
+// A Redis 8.4 without functions says so as it takes slots in; a Redis 7.0 wants it as its own
+// FUNCTION DUMP has it.
+static void no_functions_are_a_footer_alone(void **state)
+{
+	static const char from84[] = "\x0c\x00\x96\xed\x68\x80\xf5\x55\x3c\x93";
+	static const char from70[] = "\x0a\x00\x5d\x9b\x5c\x40\x0f\x7f\xa2\xda";
+	const struct rewrite_target redis62 = {9, false}, redis70 = {10, false};
+	const struct span payload = {from84, RDB_FOOTER_LEN};
+	uint8_t footer[RDB_FOOTER_LEN];
+
+	assert_int_equal(rewrite_footer(&redis70, payload, footer), 1);
+	assert_memory_equal(footer, from70, RDB_FOOTER_LEN);
+	assert_int_equal(rewrite_footer(&redis62, payload, footer), -ENOTSUP);
+}
+
 // Every form that a source was seen to send is known, has its keys found, and settles at once.
 static void captured_forms_are_known_and_settle(void **state)
 {
@@ -479,6 +494,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(relative_expiries_need_a_receive_time),
 		cmocka_unit_test(footers_are_replaced_where_the_hook_says_so),
 		cmocka_unit_test(footers_are_chosen_for_the_target),
+		cmocka_unit_test(no_functions_are_a_footer_alone),
 		cmocka_unit_test(captured_forms_are_known_and_settle),
 		cmocka_unit_test(random_calls_settle),
 		cmocka_unit_test(numbers_are_read_as_the_server_reads_them),
