@@ -294,13 +294,11 @@ bool group_believes_offer(struct group *g, struct link *link)
 	if (view_ns <= s->asked_ns && g->now.mono_ns < s->asked_ns + GATE_NS_MAX)
 		return false;
 	const struct cluster_map *map = cluster_topology_map(g->topology);
-	for (uint16_t i = 0; map && i < map->n_nodes; i++)
-		if (map->nodes[i].n_slots && shard_is(&m->shard, map, i) &&
-		    !is_connected_to(link, &map->nodes[i])) {
-			source_reconnect(&link->source);
-			return false;
-		}
-	return true;
+	uint16_t master = member_master(g, m, map);
+	if (master == CLUSTER_NONE || is_connected_to(link, &map->nodes[master]))
+		return true;
+	source_reconnect(&link->source);
+	return false;
 }
 
 // Let it be offered anew.
