@@ -70,7 +70,7 @@ struct scene {
 	struct deployment source, target;
 	struct job *job;
 	const char *state_dir;
-	unsigned n_losses; // of masters of the target
+	unsigned n_changes; // of who serves the target
 };
 
 // ---- The link ---------------------------------------------------------------------------------
@@ -194,14 +194,15 @@ static bool goes_back(struct scene *s, const char *history, long long offset)
 }
 
 // Each stream begins with one. More is right where one side has lost what cannot be made good: the
-// source what we had read, or a cluster some keys of a command that wrote others elsewhere.
+// source what we had read, a target cluster some keys of a command that wrote others elsewhere. And
+// a slot that changes hands may refuse a command and take the next one.
 static bool is_due(struct scene *s, const char *reason)
 {
 	char history[16];
 	long long offset;
 
-	if (!strncmp(reason, "a node of the target went back", 30))
-		return s->n_losses;
+	if (strstr(reason, "the target went back") || strstr(reason, "refused a batch"))
+		return s->n_changes && s->run->target == CLUSTER;
 	return sscanf(reason, "the source does not go on with the history %8s... at offset %lld",
 		      history, &offset) == 2 &&
 	       !goes_back(s, history, offset);
@@ -239,7 +240,7 @@ static void event_happen(struct scene *s, enum event e)
 		deployment_suffer(misfortunes[e].at_source ? &s->source : &s->target,
 				  misfortunes[e].what, second_pass, s);
 	long long over = now_ms();
-	s->n_losses += e == T_LOSS || e == T_OUST;
+	s->n_changes += e >= T_DOWN && e != T_SLOW && e != WE_DIE;
 	link_goes_on(s);
 	print_message("  %s: %lld ms, and after %lld ms the link goes on\n", misfortunes[e].text,
 		      over - begin, now_ms() - over);
