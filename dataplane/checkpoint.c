@@ -58,6 +58,8 @@ size_t checkpoint_text(const struct checkpoint *c, char *out)
 			     c->link, c->target, c->epoch, c->run, phase_word(c->phase), c->marked,
 			     c->spoilt, c->ours, c->db, c->frontier,
 			     c->exactly_once ? "exactly-once" : "at-least-once", c->released);
+	if (c->emptied)
+		n += (size_t)snprintf(out + n, max - n, "emptied 1\n");
 	for (unsigned i = 0; i < c->chain.n; i++)
 		n += (size_t)snprintf(out + n, max - n, "chain %s %" PRIu64 "\n",
 				      c->chain.runs[i].replid, c->chain.runs[i].first);
@@ -170,6 +172,8 @@ static bool field_take(struct checkpoint *c, const char *name, char *value)
 		return flag_take(value, &c->marked);
 	if (!strcmp(name, "spoilt"))
 		return flag_take(value, &c->spoilt);
+	if (!strcmp(name, "emptied"))
+		return flag_take(value, &c->emptied);
 	if (!strcmp(name, "ours"))
 		return flag_take(value, &c->ours);
 	if (!strcmp(name, "db"))

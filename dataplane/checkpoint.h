@@ -9,6 +9,7 @@
 //   target HOST:PORT/DB | PATH/DB | sentinel NAME/DB | cluster HOST:PORT
 //   epoch N, run N, phase snapshot|stream, marked 0|1, spoilt 0|1, ours 0|1, db N, frontier N,
 //   delivery exactly-once|at-least-once, released N
+//   emptied 1                   only while that is so
 //   chain REPLID FIRST          one line for each run, oldest first
 //   kept REPLID OFFSET LEN      of the snapshot on disk, if there is one
 //   full-sync MS REASON
@@ -30,6 +31,7 @@ struct checkpoint {
 	enum marker_phase phase;
 	bool marked;             // the target had our markers, all of phase stream
 	bool spoilt;             // no marker can tell what the target lacks: only a full sync helps
+	bool emptied;            // the source was: keys that the next full sync lacks have to go
 	bool ours;               // the target was empty, or marked, as the link first began
 	bool exactly_once;
 	int32_t db;              // selected in the stream where it is routed

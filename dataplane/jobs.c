@@ -24,13 +24,19 @@ static void link_refuse(struct jobs *jobs, uint32_t index, enum error_id error, 
 	atomic_store(&state->phase, PHASE_FAILED);
 }
 
-// What a link may ask for and this version does not do. @return a sentence, NULL: nothing
-static const char *what_is_missing(const struct jobs *jobs, const struct link_config *config)
+// What stands against a link before it has begun. @param why  out: TEXT_LEN bytes, a sentence
+static bool link_may_begin(const struct jobs *jobs, const struct link_config *config, char *why)
 {
-	if (config->settings.net == NET_DPDK && !jobs->net)
-		return "net: dpdk needs a device, and this dataplane was started without one; set "
-		       "nic and addr, and start flyoverd again";
-	return NULL;
+	uint64_t n_lanes = config->settings.lanes;
+	if (n_lanes < 1 || n_lanes > LANES_MAX)
+		snprintf(why, TEXT_LEN, "lanes is not between 1 and %d", LANES_MAX);
+	else if (config->settings.net == NET_DPDK && !jobs->net)
+		snprintf(why, TEXT_LEN,
+			 "net: dpdk needs a device, and this dataplane was started without one; "
+			 "set nic and addr, and start flyoverd again");
+	else
+		return !group_is_due(config) || shard_link_fits(config, why);
+	return false;
 }
 
 // A kernel that lacks what the link asks for is no reason to stop: its own choice serves.
@@ -165,18 +171,13 @@ static void job_start(struct jobs *jobs, uint32_t index)
 	struct link_slot *slot = &jobs->contract->links[index];
 	struct link *link = jobs->links[index].link;
 	struct group *group = jobs->groups[index];
-	uint64_t n_lanes = slot->config.settings.lanes;
+	char why[TEXT_LEN];
 	if (link || group) {
 		jobs->again[index] = link ? link_is_over(link) : group_is_over(group);
 		return;
 	}
-	if (n_lanes < 1 || n_lanes > LANES_MAX) {
-		link_refuse(jobs, index, ERROR_CONFIG, "lanes is not between 1 and 32");
-		return;
-	}
-	const char *missing = what_is_missing(jobs, &slot->config);
-	if (missing) {
-		link_refuse(jobs, index, ERROR_CONFIG, missing);
+	if (!link_may_begin(jobs, &slot->config, why)) {
+		link_refuse(jobs, index, ERROR_CONFIG, why);
 		return;
 	}
 	congestion_look(jobs, index, &slot->config);

@@ -87,6 +87,8 @@ static int parts_init(struct link *link, struct core *const *lane_cores)
 	if (whereabouts_init(&link->source_where, link->core, link->index, "source",
 			     &config->source, set,
 			     set->prefer_replica == PREFER_REPLICA_YES) ||
+	    (link->group && whereabouts_init(&link->master_where, link->core, link->index,
+					     "source", &config->source, set, false)) ||
 	    whereabouts_init(&link->target_where, link->core, link->index, "target",
 			     &config->target, set, false))
 		return -1;
@@ -101,7 +103,8 @@ static int parts_init(struct link *link, struct core *const *lane_cores)
 		 config->site[0] ? config->site : "-");
 	source_init(&link->source, link->core, config, link_counters(link), &link->log,
 		    &link->snapshot_log, &link->source_where);
-	probe_init(&link->probe, link->core, &link->source_where);
+	probe_init(&link->probe, link->core,
+		   link->group ? &link->master_where : &link->source_where);
 	lifetimes_init(&link->lifetimes, link->core, &link->target_where);
 	sweep_init(&link->sweep, link->core, &link->target_where, link_counters(link));
 	link_databases(config, &link->sweep.dbs_synced);
@@ -164,6 +167,7 @@ void link_free(struct link *link)
 	for (unsigned i = 0; i < link->n_lanes; i++)
 		lane_fini(&link->lanes[i]);
 	whereabouts_fini(&link->source_where);
+	whereabouts_fini(&link->master_where);
 	whereabouts_fini(&link->target_where);
 	park_fini(&link->own_park);
 	log_fini(&link->log);
@@ -336,6 +340,8 @@ static bool streaming_turn(struct link *link)
 {
 	int rc = link->paused ? 0 : route_turn(&link->route, link->now.wall_ms);
 	if (rc < 0 && link->route.resync) {
+		link->point.emptied |= link->route.empties;
+		link_point_put(link);
 		link_reset(link, link->route.resync);
 		return false;
 	}
@@ -459,6 +465,8 @@ static void fullresync_consider(struct link *link)
 	}
 	if (link->group && !group_may_sync(link->group, link))
 		return;
+	if (link->point.emptied && !link_point_settled(link))
+		return; // after a crash it has to be known
 	link_full_reason(link);
 	source_accept(&link->source);
 }
@@ -602,6 +610,8 @@ bool link_turn(void *task, const struct clock_reading *now, uint64_t *deadline_n
 		link->source_where.need_offset = link->source.replid[0] ? link->log.tail : 0;
 		whereabouts_turn(&link->source_where, now, deadline_ns);
 		whereabouts_turn(&link->target_where, now, deadline_ns);
+		if (link->group)
+			whereabouts_turn(&link->master_where, now, deadline_ns);
 		link_cluster_turn(link, deadline_ns);
 		more = source_turn(&link->source, now,
 				   counter_get(&link_counters(link)->frontier_offset), deadline_ns);

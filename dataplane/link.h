@@ -57,6 +57,7 @@ struct link {
 	char log_text[LOG_TEXT_LEN];  // what log_init() said, not told yet
 	int log_rc;                   // why it failed, or 0
 	struct whereabouts source_where, target_where;
+	struct whereabouts master_where; // of a member: whom the probe asks
 	struct cluster_topology *target_map; // of a target that is a cluster, else NULL
 	struct gather gather;                // likewise
 	struct source source;

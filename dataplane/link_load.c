@@ -14,6 +14,8 @@
 static bool sweep_is_due(const struct link *link)
 {
 	uint64_t policy = link->config->settings.extra_keys;
+	if (link->point.emptied)
+		return true;
 	if (policy == EXTRA_KEYS_KEEP)
 		return false;
 	// What a former life had on its way may have come in after the keys were counted, but not
@@ -143,6 +145,7 @@ void link_stream_starts(struct link *link)
 		link->place.feeds[i].marked = false;
 	}
 	sweep_fini(&link->sweep);
+	link->point.emptied = false;
 	link_refill_keep(link);
 	snapshot_fini(&link->snapshot);
 	route_reset(&link->route, link->source.snapshot_offset, db);

@@ -47,7 +47,10 @@ bool link_refill(struct link *link)
 	const struct lane *first = &link->lanes[0];
 	struct source *s = &link->source;
 	char why[TEXT_LEN], text[TEXT_LEN], from[64];
-	// The log of a shard does not say what others' did to its slots since.
+	// Not of a shard. Its snapshot and log would bring back what slots held that have gone to
+	// others since, and of those that have come since, hand-offs would skip what brought them:
+	// they judge a command that is read again by what they know now. That no slot has moved
+	// since the snapshot, nobody has on record.
 	if (link->group || first->n_keys || first->n_found || !is_kept(link) || !disk_reaches(link))
 		return false;
 	bool stays = link->source_stays;

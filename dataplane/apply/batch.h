@@ -20,7 +20,7 @@ enum item_kind {
 };
 
 // Where an item goes in a cluster, when it is not the slot of its keys.
-#define SLOT_ANY   0xfffe // it has no key: any master takes it (what stands for one withheld)
+#define SLOT_ANY   0xfffe // it has none: a PING, which stands for a command that is withheld
 #define SLOT_EVERY 0xffff // every master gets it (FLUSHALL, FUNCTION LOAD)
 
 // How an item goes to a cluster. A unit is an item and those behind it that are joined: all of one

@@ -39,6 +39,7 @@
 #define LANES_MAX      32
 #define CORES_MAX      32
 #define NAME_LEN       64
+#define STATE_DIR_LEN  256
 #define TEXT_LEN       240
 
 // How a server is spoken to in TLS. The files are read by who connects, for each connection;
@@ -96,7 +97,7 @@ static inline bool endpoint_password_may_change(const struct endpoint *e, bool f
 struct link_config {
 	char name[NAME_LEN];      // [A-Za-z0-9_.-]+
 	char site[NAME_LEN];      // origin site of the markers
-	char state_dir[256];      // folder of this link: checkpoint, holds, parked commands
+	char state_dir[STATE_DIR_LEN]; // folder of this link: checkpoint, holds, parked commands
 	struct endpoint source, target;
 	struct link_settings settings;
 	uint64_t core_mask;       // bit k: core k may be used; 0: flyover chooses

@@ -11,11 +11,14 @@
 // the next life finds the stream of a shard whatever became of its nodes. Its markers are those of
 // a link LINK.NAME. What a target refuses is parked with the link, whichever member it came from.
 //
-// A full sync is taken from a replica that is well, unless `prefer-replica` says no, and its stream
-// is followed there; at the first trouble, and for every resumption, the master is turned to.
+// A full sync is taken from a replica that is well, unless `prefer-replica` says no. The stream
+// goes on at the master as soon as we have what that has, by partial resync; with `yes` it is read
+// at the replica until there is trouble. Every resumption goes to the master. Offsets are asked of
+// the master always: what it has reached when it is asked says the same of its replica's stream.
 //
 // A new shard gets a member, with a full sync. A shard that has lost all its slots keeps its member
-// for what is still in its stream; a shard that has left the cluster is let go.
+// for what is still in its stream; one that has left the cluster, or is away without any slots, is
+// let go. If its last words were not heard, the slots that it had are synced anew.
 //
 // Owner: core 0, on which all members route.
 #pragma once
@@ -37,9 +40,16 @@ struct member {
 	struct link *link;      // NULL: not begun yet, or gone
 	bool begun;
 	bool leaving;    // the shard has left the cluster: it drains, and is forgotten
+	unsigned n_orphan; // maps in a row in which no node of the shard is a master
 	bool unsaved;    // its nodes could not be written down
 	bool at_replica; // its stream is read there
 	char node[CLUSTER_ID_LEN + 1]; // which one
+	struct {                       // no older may the snapshot of a replica be
+		uint64_t chosen_ns;    // when the replica was
+		bool known;
+		uint64_t offset; // that the master had, asked after that
+		unsigned n_tries;
+	} floor;
 	unsigned number;    // in hand-offs
 	uint64_t n_answers; // of the probe, taken
 	uint64_t gate_ns;   // a full sync waits since then for what its master says; 0: none does
@@ -58,13 +68,17 @@ struct group {
 	enum link_phase last_phase; // what it ends in
 	struct park park;           // of all members
 	struct cluster_topology *topology;
-	uint64_t map_version; // of the map that the members were matched with
+	uint64_t map_version; // of the map that the members were matched with; 0: none
 	struct member *members[GROUP_MEMBERS_MAX];
 	unsigned n_members;
 	struct handoff *handoff; // slots that move between the members
 	struct replacer *files;  // of the link's folder, NULL without one
 	uint64_t handoff_put;    // version of the hand-offs that was put last
-	uint64_t n_told;         // maps of single nodes, taken
+	uint64_t n_told, n_seen; // maps of single nodes, taken for members and for hand-offs
+	struct {                 // of members that have left
+		struct source_counters source;
+		struct lane_counters lanes[LANES_MAX];
+	} gone;
 	uint64_t settle_at_ns, poke_at_ns;
 	uint64_t sum_at_ns;     // when people are told again
 	uint64_t deadline_ms;   // wall clock, of the wait for the first map

@@ -3,15 +3,17 @@
 #include "dataplane/group/group_handoff.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "dataplane/group/group.h"
+#include "dataplane/group/group_priv.h"
 
 #define SETTLE_EVERY_NS 20000000ull
 #define POKE_EVERY_NS   100000000ull // while slots move
 #define THIRD_NS_MAX    50000000ull
 #define GATE_NS_MAX     5000000000ull
+#define FLOOR_TRIES     5
 
 static struct member *member_at(const struct group *g, unsigned number)
 {
@@ -21,25 +23,16 @@ static struct member *member_at(const struct group *g, unsigned number)
 	return NULL;
 }
 
-static struct member *member_of_link(const struct group *g, const struct link *link)
-{
-	for (unsigned i = 0; i < g->n_members; i++)
-		if (g->members[i]->link == link)
-			return g->members[i];
-	return NULL;
-}
-
 // ---- What hand-offs ask of us
 
 static uint8_t node_member(void *owner, struct span node)
 {
 	const struct group *g = owner;
-	for (unsigned i = 0; i < g->n_members; i++) {
-		const struct shard *s = &g->members[i]->shard;
-		for (unsigned k = 0; k < s->n; k++)
-			if (span_eq(node, span_of(s->ids[k])))
-				return (uint8_t)g->members[i]->number;
-	}
+	char id[CLUSTER_ID_LEN + 1];
+	snprintf(id, sizeof(id), "%.*s", (int)node.len, node.p);
+	for (unsigned i = 0; i < g->n_members; i++)
+		if (shard_has(&g->members[i]->shard, id))
+			return (uint8_t)g->members[i]->number;
 	return HANDOFF_NOBODY;
 }
 
@@ -54,7 +47,7 @@ static bool key_clear(void *owner, unsigned number, int32_t db, struct span key)
 
 static int state_read(struct group *g)
 {
-	char *text;
+	char *text = NULL;
 	size_t len;
 	int rc = file_load(g->config->state_dir, HANDOFF_FILE, HANDOFF_FILE_LEN_MAX, &text, &len);
 	if (rc == -ENOENT)
@@ -148,12 +141,25 @@ void group_handoff_link(struct group *g, struct member *m)
 
 void group_handoff_map(struct group *g, const struct cluster_map *map)
 {
-	for (unsigned i = 0; i < g->n_members; i++)
-		for (unsigned slot = 0; slot < SLOT_COUNT; slot++)
-			if (map->owner[slot] != CLUSTER_NONE &&
-			    shard_is(&g->members[i]->shard, map, map->owner[slot]))
-				handoff_home(g->handoff, slot, g->members[i]->number);
+	for (uint16_t node = 0; node < map->n_nodes; node++) {
+		const struct member *m =
+			map->nodes[node].n_slots ? member_of_master(g, map, node) : NULL;
+		for (unsigned slot = 0; m && slot < SLOT_COUNT; slot++)
+			if (map->owner[slot] == node)
+				handoff_home(g->handoff, slot, m->number);
+	}
+	for (unsigned i = 0; i < g->handoff->n_members; i++) // gone while nobody looked
+		if (!g->handoff->members[i].here && handoff_holds(g->handoff, i))
+			handoff_forget(g->handoff, i);
 	g->handoff->version++;
+}
+
+// A replica does not say what its master has reached, and a master not what there is in another
+// history: before a failover is heard of, or after a node has gone over to another shard.
+static bool speaks_of_stream(const struct link *link)
+{
+	const struct probe *p = &link->probe;
+	return !p->is_replica && (!p->replid[0] || !strcmp(p->replid, link->source.replid));
 }
 
 // Certificates, and what the target has answered.
@@ -169,8 +175,7 @@ static bool members_tell(struct group *g)
 		if (streams)
 			handoff_frontier(g->handoff, m->number,
 					 counter_get(&m->slot->state.counters.frontier_offset));
-		// A replica does not say what its master has reached.
-		if (link->probe.answers != m->n_answers && streams && !m->at_replica) {
+		if (link->probe.answers != m->n_answers && streams && speaks_of_stream(link)) {
 			handoff_certify(g->handoff, m->number, link->probe.offset_ns,
 					link->probe.offset);
 			news = true;
@@ -198,37 +203,35 @@ static void view_of(const struct cluster_map *map, uint16_t node, struct handoff
 	}
 }
 
-// Whether some master of its shard has: after a failover the former one is there without any.
-static bool has_slots(const struct member *m, const struct cluster_map *map)
+// A master speaks of itself. Of one without slots any node may say so, unless its shard has another
+// that has some: after a failover the former one is there without any.
+static void master_view(struct group *g, const struct cluster_map *map, uint16_t master,
+			uint64_t asked_ns)
 {
-	for (uint16_t i = 0; i < map->n_nodes; i++)
-		if (map->nodes[i].n_slots && shard_is(&m->shard, map, i))
-			return true;
-	return false;
+	const struct cluster_node *node = &map->nodes[master];
+	const struct member *m = member_of_master(g, map, master);
+	struct handoff_view view = {.asked_ns = asked_ns};
+	if (!m || (!node->n_slots && member_master(g, m, map) != CLUSTER_NONE))
+		return;
+	view_of(map, master, &view);
+	handoff_view(g->handoff, m->number, &view);
 }
 
-// A master speaks of itself. Those without slots are not asked: of them any node may say so.
 static bool view_take(struct group *g)
 {
 	uint64_t n_told, asked_ns;
 	const struct cluster_map *map = cluster_topology_told(g->topology, &n_told, &asked_ns);
-	if (n_told == g->n_told)
+	if (n_told == g->n_seen)
 		return false;
-	g->n_told = n_told;
-	for (uint16_t i = 0; i < map->n_nodes; i++) {
-		const struct cluster_node *node = &map->nodes[i];
-		bool itself = node->flags & CLUSTER_MYSELF;
-		if (!(node->flags & CLUSTER_MASTER) || (!itself && node->n_slots))
-			continue;
-		for (unsigned k = 0; k < g->n_members; k++) {
-			struct handoff_view view = {.asked_ns = asked_ns};
-			if (!shard_is(&g->members[k]->shard, map, i) ||
-			    (!itself && has_slots(g->members[k], map)))
-				continue;
-			view_of(map, i, &view);
-			handoff_view(g->handoff, g->members[k]->number, &view);
-		}
-	}
+	g->n_seen = n_told;
+	for (uint16_t i = 0; i < map->n_nodes; i++)
+		if (map->nodes[i].flags & CLUSTER_MASTER &&
+		    (!map->nodes[i].n_slots || map->nodes[i].flags & CLUSTER_MYSELF))
+			master_view(g, map, i, asked_ns);
+	for (unsigned i = 0; i < g->n_members; i++) // those that are gone have none
+		if (member_is_orphan(g, g->members[i]))
+			handoff_view(g->handoff, g->members[i]->number,
+				     &(struct handoff_view){.asked_ns = asked_ns});
 	return true;
 }
 
@@ -274,6 +277,55 @@ void group_handoff_turn(struct group *g)
 
 // ---- For a member
 
+// Let it be offered anew.
+static void sync_again(struct member *m)
+{
+	m->gate_ns = 0;
+	source_reconnect(&m->link->source);
+}
+
+// A snapshot that is older than what was read before would take the stream back behind hand-overs
+// that are settled. That of a replica has to have all that the master had when it was chosen.
+static bool floor_holds(struct group *g, struct member *m)
+{
+	struct source *s = &m->link->source;
+	const struct probe *p = &m->link->probe;
+	if (!m->floor.known && p->answers && p->offset_ns > m->floor.chosen_ns && !p->is_replica) {
+		m->floor.offset = p->offset;
+		m->floor.known = true;
+	}
+	bool same = !p->replid[0] || !strcmp(p->replid, s->handshake.replid);
+	if (m->floor.known && same && s->handshake.offset >= m->floor.offset)
+		return true;
+	bool late = p->refused || g->now.mono_ns > m->floor.chosen_ns + GATE_NS_MAX;
+	if (!m->floor.known && !late) {
+		probe_hurry(&m->link->probe);
+		return false;
+	}
+	if (!m->floor.known || !same || ++m->floor.n_tries == FLOOR_TRIES)
+		member_turn_to_master(g, m);
+	sync_again(m);
+	return false;
+}
+
+// A master that has lost its last slot may be a replica of another shard's by now, whose stream is
+// none of this one.
+static bool master_is_one(struct group *g, struct member *m)
+{
+	const struct probe *p = &m->link->probe;
+	bool late = p->refused || g->now.mono_ns > m->gate_ns + GATE_NS_MAX;
+	bool told = p->answers && p->offset_ns > m->gate_ns;
+	if (!told && !late) {
+		probe_hurry(&m->link->probe);
+		return false;
+	}
+	if (!told || !p->is_replica)
+		return true;
+	cluster_topology_poke(g->topology);
+	sync_again(m);
+	return false;
+}
+
 bool group_may_sync(struct group *g, const struct link *link)
 {
 	struct member *m = member_of_link(g, link);
@@ -281,6 +333,8 @@ bool group_may_sync(struct group *g, const struct link *link)
 		return true;
 	if (!m->gate_ns)
 		m->gate_ns = g->now.mono_ns;
+	if (m->n_orphan || !master_is_one(g, m) || (m->at_replica && !floor_holds(g, m)))
+		return false;
 	uint64_t view_ns = g->handoff->members[m->number].view_ns;
 	if (view_ns <= m->gate_ns && g->now.mono_ns < m->gate_ns + GATE_NS_MAX)
 		return false;

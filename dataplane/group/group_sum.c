@@ -14,7 +14,7 @@ static void lanes_sum(struct group *g)
 	unsigned n_lanes = (unsigned)g->config->settings.lanes;
 	for (unsigned j = 0; j < n_lanes; j++) {
 		struct lane_counters *sum = &g->slot->lanes[j];
-		struct lane_counters all = {0};
+		struct lane_counters all = g->gone.lanes[j];
 		for (unsigned i = 0; i < g->n_members; i++) {
 			const struct lane_counters *of = &g->members[i]->slot->lanes[j];
 #define X(name, type, help) counter_add(&all.name, counter_get(&of->name));
@@ -35,7 +35,7 @@ static void lanes_sum(struct group *g)
 static void source_sum(struct group *g)
 {
 	struct source_counters *sum = &g->slot->state.counters;
-	struct source_counters all = {0};
+	struct source_counters all = g->gone.source;
 	uint64_t oldest = 0;
 	for (unsigned i = 0; i < g->n_members; i++) {
 		const struct source_counters *of = &g->members[i]->slot->state.counters;

@@ -49,17 +49,19 @@ static unsigned member_find(const struct handoff *h, const char *name)
 int handoff_join(struct handoff *h, const char *name)
 {
 	unsigned i = member_find(h, name);
-	struct handoff_member *m = &h->members[i];
+	if (i == MEMBERS_MAX)
+		i = handoff_reuse(h);
 	if (i == MEMBERS_MAX)
 		return -1;
+	struct handoff_member *m = &h->members[i];
 	if (!m->touched)
 		m->touched = calloc(SLOT_COUNT, sizeof(*m->touched));
 	if (!m->touched)
 		return -1;
-	if (i == h->n_members) {
-		snprintf(m->name, sizeof(m->name), "%s", name);
+	if (i == h->n_members)
 		h->n_members++;
-	}
+	if (!m->name[0])
+		snprintf(m->name, sizeof(m->name), "%s", name);
 	m->here = true;
 	return (int)i;
 }

@@ -192,6 +192,13 @@ void handoff_home(struct handoff *h, unsigned slot, unsigned member);
 // Its stream is at its end for good.
 void handoff_leave(struct handoff *h, unsigned member);
 
+// Whether slots are a member's, or on their way from or to it.
+bool handoff_holds(const struct handoff *h, unsigned member);
+
+// Its shard is no more. What of its slots is not known to have gone elsewhere is brought by a full
+// sync of whoever owns it.
+void handoff_forget(struct handoff *h, unsigned member);
+
 // ---- Commands, in the order of the member's stream
 
 // @param c  NULL: unknown

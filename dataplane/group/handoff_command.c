@@ -306,6 +306,8 @@ static enum handoff_verdict keyless(struct handoff *h, const struct handoff_at *
 {
 	if (!c || c->class != CLASS_GLOBAL)
 		return HANDOFF_SEND;
+	if (!handoff_holds(h, at->member))
+		return HANDOFF_SKIP;
 	handoff_resync(h, at->member, "%s in one shard empties that shard alone", c->name);
 	return HANDOFF_RESYNC;
 }

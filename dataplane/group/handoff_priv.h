@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What the files of hand-offs share: handoff.c (members, slots, what is over), handoff_command.c
-// (commands), handoff_keys.c (the table of keys in flux), handoff_task.c (atomic moves).
+// (commands), handoff_keys.c (the table of keys in flux), handoff_task.c (atomic moves),
+// handoff_leave.c (members that are gone).
 #pragma once
 
 #include "dataplane/group/handoff.h"
@@ -14,6 +15,11 @@ static inline void bit_set(uint64_t *bits, unsigned i)
 {
 	bits[i / 64] |= 1ull << i % 64;
 }
+
+// handoff_leave.c
+
+// A number of a member that is not there and has no slots. @return MEMBERS_MAX: there is none
+unsigned handoff_reuse(struct handoff *h);
 
 // handoff.c
 

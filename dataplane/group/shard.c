@@ -11,7 +11,7 @@
 
 #define FILE_LEN_MAX (SHARD_NODES_MAX * (CLUSTER_ID_LEN + 1) + SHARD_NAME_LEN + 1)
 
-static bool id_known(const struct shard *s, const char *id)
+bool shard_has(const struct shard *s, const char *id)
 {
 	for (unsigned i = 0; i < s->n; i++)
 		if (!strcmp(s->ids[i], id))
@@ -27,12 +27,46 @@ static bool id_counts(const struct cluster_node *node)
 
 static bool id_add(struct shard *s, const struct cluster_node *node)
 {
-	if (!id_counts(node) || id_known(s, node->id))
+	if (!id_counts(node) || shard_has(s, node->id))
 		return false;
 	if (s->n == SHARD_NODES_MAX)
 		memmove(s->ids[0], s->ids[1], sizeof(s->ids[0]) * --s->n);
 	memcpy(s->ids[s->n++], node->id, sizeof(s->ids[0]));
 	return true;
+}
+
+// The nodes go that a master leads now, and so does it.
+static bool ids_remove(struct shard *s, const struct cluster_map *map, uint16_t master, bool all)
+{
+	unsigned n_left = 0, n = s->n;
+	for (unsigned i = 0; i < n; i++) {
+		uint16_t at = cluster_node_find(map, span_of(s->ids[i]));
+		bool led = at != CLUSTER_NONE && map->nodes[at].master == master;
+		if (at == master || (all && led))
+			continue;
+		memmove(s->ids[n_left++], s->ids[i], sizeof(s->ids[0]));
+	}
+	s->n = n_left;
+	return n_left < n;
+}
+
+bool shard_link_fits(const struct link_config *link, char *why)
+{
+	size_t name_len = strlen(link->name), folder_len = strlen(link->state_dir);
+	if (name_len > SHARD_LINK_LEN_MAX)
+		snprintf(why, TEXT_LEN,
+			 "the name of a link whose source is a cluster has at most %d characters, "
+			 "since its shards are named after it: call it something shorter",
+			 SHARD_LINK_LEN_MAX);
+	else if (folder_len > SHARD_FOLDER_LEN_MAX)
+		snprintf(why, TEXT_LEN,
+			 "the path of the link's folder has %zu bytes, of which a link whose "
+			 "source is a cluster can have %zu, since its shards have folders in "
+			 "there: choose a state-dir with a shorter path",
+			 folder_len, SHARD_FOLDER_LEN_MAX);
+	else
+		return true;
+	return false;
 }
 
 void shard_begin(struct shard *s, const struct cluster_map *map, uint16_t master)
@@ -44,21 +78,37 @@ void shard_begin(struct shard *s, const struct cluster_map *map, uint16_t master
 
 bool shard_learn(struct shard *s, const struct cluster_map *map, uint16_t master)
 {
-	bool more = id_add(s, &map->nodes[master]);
+	const struct cluster_node *node = &map->nodes[master];
+	bool more = false;
 	for (unsigned i = 0; i < map->n_nodes; i++)
-		if (map->nodes[i].master == master)
+		if (i != master && map->nodes[i].master == master)
 			more |= id_add(s, &map->nodes[i]);
-	return more;
+	if (!id_counts(node) || (s->n && !strcmp(s->ids[s->n - 1], node->id)))
+		return more;
+	ids_remove(s, map, master, false);
+	return id_add(s, node);
 }
 
-bool shard_is(const struct shard *s, const struct cluster_map *map, uint16_t master)
+bool shard_yield(struct shard *s, const struct cluster_map *map, uint16_t master)
 {
-	if (id_known(s, map->nodes[master].id))
-		return true;
-	for (unsigned i = 0; i < map->n_nodes; i++)
-		if (map->nodes[i].master == master && id_known(s, map->nodes[i].id))
-			return true;
-	return false;
+	return ids_remove(s, map, master, true);
+}
+
+enum shard_match shard_match(const struct shard *s, const struct cluster_map *map, uint16_t master)
+{
+	if (!s->n)
+		return SHARD_OTHER;
+	uint16_t own = cluster_node_find(map, span_of(s->ids[s->n - 1]));
+	if (own == master)
+		return SHARD_ITSELF;
+	if (own != CLUSTER_NONE && map->nodes[own].n_slots)
+		return SHARD_OTHER;
+	if (shard_has(s, map->nodes[master].id))
+		return SHARD_ITSELF;
+	for (uint16_t i = 0; i < map->n_nodes; i++)
+		if (map->nodes[i].master == master && shard_has(s, map->nodes[i].id))
+			return SHARD_BY_REPLICA;
+	return SHARD_OTHER;
 }
 
 // ---- On disk: its name, then the ids
@@ -114,18 +164,23 @@ int shard_load(struct shard *s, const char *folder)
 int shard_recall(struct shard *s, const char *folder, const struct cluster_map *map,
 		 uint16_t master)
 {
+	struct shard read;
+	enum shard_match best = SHARD_OTHER;
 	DIR *dir = opendir(folder);
-	int rc = dir ? -ENOENT : -errno;
 	const struct dirent *entry;
-	while (rc == -ENOENT && dir && (entry = readdir(dir))) {
+	memset(s, 0, sizeof(*s));
+	if (!dir)
+		return -errno;
+	while (best < SHARD_ITSELF && (entry = readdir(dir))) {
 		char path[512];
 		snprintf(path, sizeof(path), "%.250s/%.250s", folder, entry->d_name);
-		if (entry->d_name[0] != '.' && !shard_load(s, path) && shard_is(s, map, master))
-			rc = 0;
+		if (entry->d_name[0] == '.' || shard_load(&read, path))
+			continue;
+		enum shard_match match = shard_match(&read, map, master);
+		if (match > best)
+			*s = read;
+		best = match > best ? match : best;
 	}
-	if (dir)
-		closedir(dir);
-	if (rc)
-		memset(s, 0, sizeof(*s));
-	return rc;
+	closedir(dir);
+	return best == SHARD_OTHER ? -ENOENT : 0;
 }

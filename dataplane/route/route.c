@@ -50,6 +50,7 @@ void route_reset(struct route *r, uint64_t offset, int32_t db)
 	if (r->gather)
 		gather_drop(r->gather);
 	r->resync = NULL;
+	r->empties = false;
 	giant_drop(&r->giant);
 	route_target_take(r);
 	route_read_from(r, offset);

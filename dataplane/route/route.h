@@ -40,6 +40,7 @@ struct route {
 	struct older older;      // what the target takes
 	struct rewrite_target restores; // of payloads; rdb_version_max 0: not known
 	const char *resync;      // a command that only a full sync can follow; NULL: none
+	bool empties;            // it deleted all that its shard had
 	uint64_t routed;         // everything before it has its fate or its batch
 	uint64_t now_ms;         // wall clock of this turn
 

@@ -127,6 +127,7 @@ int route_handoff(struct route *r, const struct command *c)
 	case HANDOFF_WAIT:
 		return 0;
 	case HANDOFF_RESYNC:
+		r->empties = c && c->class == CLASS_GLOBAL;
 		break;
 	}
 	return handoff_resync_want(r);

@@ -37,6 +37,12 @@ void probe_hurry(struct probe *p)
 		p->next_ns = 0;
 }
 
+void probe_turn_away(struct probe *p)
+{
+	probe_fini(p);
+	p->next_ns = 0;
+}
+
 static void probe_drop(struct probe *p, const struct clock_reading *now)
 {
 	probe_fini(p);
@@ -84,6 +90,9 @@ static void info_take(struct probe *p, struct span info)
 	server_version_read(info, &p->version);
 	if (info_field(info, "master_repl_offset", text, sizeof(text)))
 		p->offset = strtoull(text, NULL, 10);
+	if (!info_field(info, "master_replid", p->replid, sizeof(p->replid)))
+		p->replid[0] = 0;
+	p->is_replica = info_field(info, "role", text, sizeof(text)) && strcmp(text, "master") != 0;
 	p->offset_ns = p->asked_ns;
 	p->answers++;
 }

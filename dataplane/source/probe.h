@@ -7,6 +7,7 @@
 #pragma once
 
 #include "dataplane/topology/whereabouts.h"
+#include "parsers/psync.h"
 #include "parsers/resp.h"
 #include "parsers/server_version.h"
 
@@ -25,6 +26,8 @@ struct probe {
 	uint64_t answers;     // INFO answered so far
 	uint64_t offset;      // master_repl_offset as last answered
 	uint64_t offset_ns;   // when that was asked for
+	char replid[REPLID_LEN + 1]; // of the history that it is of; "" before Redis 4.0
+	bool is_replica;      // that is what it says of itself
 	struct server_version version;
 };
 
@@ -33,5 +36,8 @@ void probe_fini(struct probe *p);
 
 // Ask at the next turn, not only when the second is over.
 void probe_hurry(struct probe *p);
+
+// The source is elsewhere now: ask there.
+void probe_turn_away(struct probe *p);
 
 void probe_turn(struct probe *p, const struct clock_reading *now, uint64_t *deadline_ns);

@@ -243,10 +243,10 @@ static void snapshot_begins(struct source *s, size_t at)
 	waiting_is_over(s);
 }
 
-// Connect again soon: to ask another question, or the same one under the new id.
-static void source_ask_again(struct source *s)
+void source_reconnect(struct source *s)
 {
 	source_drop(s);
+	s->waiting[0] = 0;
 	s->retry_at_ns = s->now.mono_ns + BACKOFF_FIRST_NS;
 }
 
@@ -256,7 +256,7 @@ static void stream_renamed(struct source *s)
 	const struct link_settings *set = &s->config->settings;
 	if (!s->proving && s->proof_offset > s->log->tail) {
 		s->renamed = true;
-		source_ask_again(s);
+		source_reconnect(s);
 		return;
 	}
 	s->renaming = true;
@@ -272,7 +272,7 @@ static void stream_goes_on(struct source *s, size_t at)
 	}
 	s->renamed = false;
 	if (s->proving) {
-		source_ask_again(s); // the old id after all: nothing to prove
+		source_reconnect(s); // the old id after all: nothing to prove
 		return;
 	}
 	s->state = SOURCE_STREAM;
@@ -291,7 +291,7 @@ void source_rename(struct source *s)
 	s->renaming = false;
 	if (s->proving) {
 		s->proof_offset = 0;
-		source_ask_again(s);
+		source_reconnect(s);
 		return;
 	}
 	s->proof_offset = 0;

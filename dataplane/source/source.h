@@ -105,6 +105,9 @@ static inline uint64_t source_proven(const struct source *s)
 	return s->proof_offset > s->log->tail ? s->proof_offset : s->log->tail;
 }
 
+// Connect anew, soon and without trouble: somewhere else, or for another answer.
+void source_reconnect(struct source *s);
+
 // Close and stay closed.
 void source_close(struct source *s);
 

@@ -254,14 +254,15 @@ static void ask_begin(struct cluster_topology *t, const struct clock_reading *no
 // The node has told its map. Whether it is to be believed, and says anything new.
 static void map_judge(struct cluster_topology *t, const struct clock_reading *now)
 {
-	bool behind = t->told_epoch && t->told_epoch < t->epoch;
+	const struct cluster_map *map = cluster_topology_map(t);
+	bool outside = map && map->n_owned && !t->told.n_owned; // it was reset
+	bool behind = outside || (t->told_epoch && t->told_epoch < t->epoch);
 	asker_close(&t->asker);
 	t->question = ASK_END;
 	if (behind && ++t->n_behind < candidates_count(t)) {
 		ask_failed(t, now, "it knows less than another one did");
 		return;
 	}
-	const struct cluster_map *map = cluster_topology_map(t);
 	if (t->told_epoch)
 		t->epoch = t->told_epoch;
 	t->n_vain = t->n_behind = 0;

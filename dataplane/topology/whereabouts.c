@@ -284,7 +284,7 @@ static void question_begin(struct whereabouts *w, const struct clock_reading *no
 	w->began_ns = now->mono_ns;
 	w->poll_at_ns = now->mono_ns + POLL_NS;
 	if (!w->sentinels) {
-		w->candidates[0] = w->endpoint->nodes[0];
+		w->candidates[0] = w->place;
 		w->candidate = 0;
 		naming_begin(w, now->mono_ns);
 		return;
@@ -331,27 +331,35 @@ void whereabouts_turn(struct whereabouts *w, const struct clock_reading *now, ui
 		*deadline_ns = deadline;
 }
 
-void whereabouts_locate(struct whereabouts *w)
+static void place_set(struct whereabouts *w, const char *host, uint16_t port)
 {
-	const struct endpoint *e = w->endpoint;
 	struct where *now = &w->now;
 	struct resolved r = {.n = 0};
-	bool is_unix = e->kind == URL_UNIX;
-	if (now->version && now->port == e->port && !strcmp(now->name, e->host))
-		return;
+	bool is_unix = w->endpoint->kind == URL_UNIX;
+	snprintf(w->place.host, sizeof(w->place.host), "%s", host);
+	w->place.port = port;
 	resolve_end(w->resolve);
 	w->resolve = NULL;
 	w->stage = WHEREABOUTS_IDLE;
-	w->is_fixed = is_unix || resolve_address(e->host, &r);
-	if (!w->is_fixed)
-		return;
-	now->version++;
-	now->port = e->port;
-	now->error = ERROR_NONE;
-	snprintf(now->name, sizeof(now->name), "%s", e->host);
-	snprintf(now->host, sizeof(now->host), "%s", is_unix ? "" : r.addresses[0]);
-	atomic_store(&w->version, now->version);
+	w->is_fixed = is_unix || resolve_address(host, &r);
+	now->asked_ns = 0; // what was known is of another place
+	if (w->is_fixed) {
+		now->version++;
+		now->port = port;
+		now->error = ERROR_NONE;
+		snprintf(now->name, sizeof(now->name), "%s", host);
+		snprintf(now->host, sizeof(now->host), "%s", is_unix ? "" : r.addresses[0]);
+		atomic_store(&w->version, now->version);
+	}
 	where_write(w);
+}
+
+bool whereabouts_locate(struct whereabouts *w, const char *host, uint16_t port)
+{
+	if (w->place.port == port && !strcmp(w->place.host, host))
+		return false;
+	place_set(w, host, port);
+	return true;
 }
 
 int whereabouts_init(struct whereabouts *w, struct core *core, uint32_t link, const char *who,
@@ -366,7 +374,7 @@ int whereabouts_init(struct whereabouts *w, struct core *core, uint32_t link, co
 	w->patience_ns = settings->connect_timeout * 1000000ull;
 	w->prefers_replica = prefers_replica;
 	if (endpoint->kind != URL_SENTINEL) {
-		whereabouts_locate(w);
+		place_set(w, endpoint->host, endpoint->port);
 		return 0;
 	}
 	w->sentinels = sentinels_new(core, endpoint, w->patience_ns, prefers_replica);

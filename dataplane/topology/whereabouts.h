@@ -62,6 +62,7 @@ struct whereabouts {
 	_Atomic(struct core *) users[CORES_MAX];            // all: to be woken
 
 	// Owner.
+	struct url_node place; // without sentinels
 	struct where now;
 	enum whereabouts_stage stage;
 	uint64_t began_ns, deadline_ns;
@@ -81,9 +82,9 @@ int whereabouts_init(struct whereabouts *w, struct core *core, uint32_t link, co
 		     bool prefers_replica);
 void whereabouts_fini(struct whereabouts *w);
 
-// The endpoint, of one server, was changed by whoever owns it: look at it again. From core 0, where
-// all who connect by it have to be.
-void whereabouts_locate(struct whereabouts *w);
+// The server is at this name or address now, as somebody else knows: no sentinels are asked. From
+// core 0, where all who connect by it have to be. @return whether that is another place
+bool whereabouts_locate(struct whereabouts *w, const char *host, uint16_t port);
 
 // A turn of the owner.
 void whereabouts_turn(struct whereabouts *w, const struct clock_reading *now,

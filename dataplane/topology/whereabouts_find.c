@@ -92,8 +92,8 @@ bool seek_is_moved(const struct seek *s)
 const char *seek_place(const struct seek *s, char *out)
 {
 	const struct endpoint *e = s->w->endpoint;
-	const char *name = s->at.name[0] ? s->at.name : e->host;
-	unsigned port = s->at.port ? s->at.port : e->port;
+	const char *name = s->at.name[0] ? s->at.name : s->w->place.host;
+	unsigned port = s->at.port ? s->at.port : s->w->place.port;
 	if (e->kind == URL_UNIX)
 		snprintf(out, TEXT_LEN, "%s", e->path);
 	else if (e->kind == URL_SENTINEL && !s->at.version)

@@ -42,7 +42,7 @@ const char *cluster_id(struct server *s)
 static struct server *server_at(const struct cluster *c, int port)
 {
 	for (unsigned i = 0; i < c->nodes.n; i++)
-		if (c->nodes.list[i]->port == port)
+		if (c->nodes.list[i]->announced == port)
 			return c->nodes.list[i];
 	return NULL;
 }
@@ -78,7 +78,7 @@ struct server *cluster_replica(struct cluster *c, const struct server *master)
 		const struct cluster_node *node = &map->nodes[i];
 		struct server *s = server_at(c, node->port);
 		bool of_it = (node->flags & CLUSTER_REPLICA) && node->master != CLUSTER_NONE &&
-			     map->nodes[node->master].port == master->port;
+			     map->nodes[node->master].port == master->announced;
 		if (of_it && s && runs(s))
 			return s;
 	}
@@ -174,11 +174,9 @@ static const char *bus_port(const struct server *s)
 	return port;
 }
 
-static void nodes_meet(struct cluster *c)
+static void node_meet(struct cluster *c, const struct server *s)
 {
-	for (unsigned i = 1; i < c->nodes.n; i++)
-		run(c->nodes.list[0], "CLUSTER MEET %s %d %s", here(), c->nodes.list[i]->port,
-		    bus_port(c->nodes.list[i]));
+	run(c->nodes.list[0], "CLUSTER MEET %s %d %s", here(), s->port, bus_port(s));
 }
 
 struct following {
@@ -206,8 +204,9 @@ static void replicas_follow(struct cluster *c)
 	}
 }
 
-static void node_start(struct cluster *c, const char *name, const char *const *more)
+static struct server *node_start(struct cluster *c, const char *const *more)
 {
+	struct proxy *proxy = c->behind_proxies ? proxy_start(c->world, 0) : NULL;
 	const char *options[OPTIONS_MAX + 24] = {
 		"--cluster-enabled",
 		"yes",
@@ -224,15 +223,29 @@ static void node_start(struct cluster *c, const char *name, const char *const *m
 	};
 	unsigned n = 12;
 
+	if (proxy) {
+		options[n++] = "--cluster-announce-port";
+		options[n++] = text("%d", proxy->port);
+	}
 	for (; *more; more++)
 		options[n++] = *more;
-	const char *own = text("%s-%u", name, c->nodes.n);
 	assert_true(c->nodes.n < SERVERS_MAX);
-	c->nodes.list[c->nodes.n++] = server_start_with(c->world, own, options);
+	struct server *s =
+		server_start_with(c->world, text("%s-%u", c->name, c->n_started++), options);
+	s->proxy = proxy;
+	s->announced = proxy ? proxy->port : s->port;
+	if (proxy)
+		proxy_upstream(proxy, s->port);
+	size_t len = strlen(c->url);
+	snprintf(c->url + len, sizeof(c->url) - len, "%s%s:%d", c->nodes.n ? "," : "", here(),
+		 s->announced);
+	c->nodes.list[c->nodes.n++] = s;
+	return s;
 }
 
 struct cluster *cluster_start_with(struct world *w, const char *name, unsigned masters,
-				   unsigned replicas, const char *const *options)
+				   unsigned replicas, bool behind_proxies,
+				   const char *const *options)
 {
 	struct cluster *c = calloc(1, sizeof(*c));
 
@@ -241,14 +254,14 @@ struct cluster *cluster_start_with(struct world *w, const char *name, unsigned m
 	c->next = w->clusters;
 	w->clusters = c;
 	c->n_masters = masters;
-	size_t len = (size_t)snprintf(c->url, sizeof(c->url), "redis+cluster://");
-	for (unsigned i = 0; i < masters * (1 + replicas); i++) {
-		node_start(c, name, options);
-		len += (size_t)snprintf(c->url + len, sizeof(c->url) - len, "%s%s:%d", i ? "," : "",
-					here(), c->nodes.list[i]->port);
-	}
+	c->behind_proxies = behind_proxies;
+	snprintf(c->name, sizeof(c->name), "%s", name);
+	snprintf(c->url, sizeof(c->url), "redis+cluster://");
+	for (unsigned i = 0; i < masters * (1 + replicas); i++)
+		node_start(c, options);
 	slots_assign(c);
-	nodes_meet(c);
+	for (unsigned i = 1; i < c->nodes.n; i++)
+		node_meet(c, c->nodes.list[i]);
 	replicas_follow(c);
 	cluster_settle(c);
 	return c;
@@ -264,7 +277,32 @@ struct cluster *cluster_start(struct world *w, const char *name, unsigned master
 	for (unsigned n = 0; n < OPTIONS_MAX - 1 && (options[n] = va_arg(args, const char *));)
 		n++;
 	va_end(args);
-	return cluster_start_with(w, name, masters, replicas, options);
+	return cluster_start_with(w, name, masters, replicas, false, options);
+}
+
+struct server *cluster_join(struct cluster *c)
+{
+	struct server *s = node_start(c, (const char *const[]){NULL});
+
+	run(s, "CLUSTER SET-CONFIG-EPOCH %d", 100 + (int)c->n_started);
+	node_meet(c, s);
+	cluster_settle(c);
+	return s;
+}
+
+void cluster_leave(struct cluster *c, struct server *master)
+{
+	const char *id = cluster_id(master);
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < c->nodes.n; i++)
+		if (c->nodes.list[i] != master)
+			c->nodes.list[n++] = c->nodes.list[i];
+	c->nodes.n = n;
+	for (unsigned i = 0; i < n; i++)
+		run(c->nodes.list[i], "CLUSTER FORGET %s", id);
+	run(master, "CLUSTER RESET SOFT");
+	cluster_settle(c);
 }
 
 void clusters_free(struct world *w)

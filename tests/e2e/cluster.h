@@ -9,8 +9,10 @@
 struct cluster {
 	struct cluster *next;
 	struct world *world;
+	char name[32];
 	struct servers nodes; // masters as they were at the start, then their replicas in turn
-	unsigned n_masters;
+	unsigned n_masters, n_started;
+	bool behind_proxies;
 	struct cluster_map map; // as of the last cluster_look()
 	char url[600];          // redis+cluster://HOST:PORT,... of all nodes
 };
@@ -24,8 +26,12 @@ struct cluster *cluster_start(struct world *w, const char *name, unsigned master
 			      unsigned replicas, ...) __attribute__((sentinel));
 
 // The same with the options in a list that ends with NULL.
+//
+// @param behind_proxies  each node is known by the address of a proxy of its own, to the link and
+//                        to the other nodes
 struct cluster *cluster_start_with(struct world *w, const char *name, unsigned masters,
-				   unsigned replicas, const char *const *options);
+				   unsigned replicas, bool behind_proxies,
+				   const char *const *options);
 
 // Read the map from a living node, and again until it tells of no trouble: every node that runs is
 // known to all, nobody else owns slots, and all say that the cluster is well.
@@ -49,6 +55,12 @@ const char *cluster_id(struct server *s);
 
 // SET PREFIX:0 .. PREFIX:n-1, wherever they belong.
 void cluster_fill(struct cluster *c, const char *prefix, unsigned n, unsigned len);
+
+// A master without slots comes in. @return it
+struct server *cluster_join(struct cluster *c);
+
+// One goes: all others forget it, and it forgets them and lives on by itself.
+void cluster_leave(struct cluster *c, struct server *master);
 
 // Let a replica take over from its living master (CLUSTER FAILOVER).
 void cluster_failover(struct cluster *c, struct server *replica);

@@ -7,6 +7,8 @@
 #include <signal.h>
 
 #define REPLICAS         1      // of each master of a cluster
+#define STILL_KEYS       500 // that nobody writes again
+#define LATE_MOST_MS     800    // behind slots that have moved
 #define FREEZE_MS        3500   // long enough for an election
 #define FAILOVER_TIMEOUT "1500" // twice that passes between two failovers, ms
 
@@ -15,8 +17,10 @@ void cluster_side_start(struct torture *t, struct side *s, const char *name, uns
 	const char *options[24];
 
 	server_options(t, s->keeps, options);
-	s->cluster = cluster_start_with(t->world, name, masters, REPLICAS, options);
+	s->cluster = cluster_start_with(t->world, name, masters, REPLICAS, true, options);
 	s->url = s->cluster->url;
+	if (s == &t->source)
+		cluster_fill(s->cluster, "still", STILL_KEYS, 40);
 }
 
 void ensemble_side_start(struct torture *t, struct side *s, const char *name)
@@ -89,6 +93,11 @@ static struct server *node_drawn(struct side *s, unsigned number)
 	if (s->kind == SIDE_WATCHED)
 		return s->ensemble.members[number % MEMBERS];
 	return s->cluster->nodes.list[number % s->cluster->nodes.n];
+}
+
+struct proxy *line_drawn(struct side *s, const struct fault_plan *f)
+{
+	return s->cluster ? master_drawn(s, f->amount)->proxy : s->proxy;
 }
 
 // A target that loses what it had answered entitles a link that is being drained to say so.
@@ -224,15 +233,20 @@ static struct server *taker_drawn(struct side *s, uint16_t slot, const struct fa
 	return masters.list[at];
 }
 
+// Half of the time, what one of the masters says of it comes late.
 bool slots_wander(struct torture *t, const struct fault_plan *f)
 {
 	struct side *s = fault_side(t, f);
 
 	side_settle(s);
+	struct proxy *late = line_drawn(s, f);
+	proxy_stall(late, f->amount % 2);
 	for (unsigned i = 0; i < 1 + f->amount % 12; i++) {
 		uint16_t slot = slot_drawn(t, f->amount + i * 7);
 		slots_move(s->cluster, slot, slot, taker_drawn(s, slot, f));
 	}
+	bytes_wait(t, f->bytes, LATE_MOST_MS);
+	proxy_stall(late, false);
 	return true;
 }
 

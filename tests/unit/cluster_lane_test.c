@@ -331,7 +331,7 @@ static void published_messages_keep_their_order(void **state)
 	for (int i = 0; i < 10; i++) {
 		char text[8];
 		snprintf(text, sizeof(text), "%d", i);
-		COMMAND(s, 0, "PUBLISH", "channel", text)->slot = SLOT_ANY;
+		COMMAND(s, 0, "PUBLISH", "channel", text)->slot = key_slot(SPAN_LIT("channel"));
 	}
 	settle(s);
 	assert_int_equal(s->world->n_published, 10);

@@ -78,6 +78,7 @@ static struct checkpoint checkpoint_made(void)
 		.kept_replid = A,
 		.kept_offset = 500,
 		.kept_len = 4321,
+		.emptied = true,
 		.full_sync_ms = 12345,
 		.full_sync = "the target is\nempty: x",
 	};
@@ -98,6 +99,7 @@ static void checkpoint_comes_back_as_it_was(void **state)
 	assert_int_equal(back.kept_len, 4321);
 	assert_int_equal(back.chain.n, 2);
 	assert_true(back.marked && back.ours && back.exactly_once && !back.spoilt);
+	assert_true(back.emptied);
 	assert_int_equal(checkpoint_text(&back, again), len);
 	assert_memory_equal(text, again, len);
 }

@@ -48,8 +48,8 @@ static void test_is_the_same_after_a_failover(void **state)
 	cluster_map_reset(&map);
 	uint16_t c = node_add('c', 0, true), b = node_add('b', 0, true);
 	node_add('a', b, false);
-	assert_true(shard_is(&s, &map, b));
-	assert_false(shard_is(&s, &map, c));
+	assert_int_equal(shard_match(&s, &map, b), SHARD_ITSELF);
+	assert_int_equal(shard_match(&s, &map, c), SHARD_OTHER);
 }
 
 static void test_is_known_by_an_old_replica_of_a_new_master(void **state)
@@ -59,11 +59,49 @@ static void test_is_known_by_an_old_replica_of_a_new_master(void **state)
 	cluster_map_reset(&map);
 	uint16_t d = node_add('d', 0, true);
 	node_add('b', d, false);
-	assert_true(shard_is(&s, &map, d));
+	assert_int_equal(shard_match(&s, &map, d), SHARD_BY_REPLICA);
 	assert_true(shard_learn(&s, &map, d));
+	assert_int_equal(shard_match(&s, &map, d), SHARD_ITSELF);
 	assert_false(shard_learn(&s, &map, d));
 	assert_int_equal(s.n, 3);
 	assert_string_equal(s.name, "aaaaaaaa"); // its folder stays
+}
+
+// What cluster-allow-replica-migration does, and what becomes of a master that lost its slots.
+static void test_nodes_go_over_to_another_shard(void **state)
+{
+	struct shard s;
+	shard_of_two(&s);
+	uint16_t c = node_add('c', 0, true);
+	map.nodes[0].n_slots = map.nodes[c].n_slots = 10;
+	map.nodes[1].master = c; // b
+	assert_int_equal(shard_match(&s, &map, c), SHARD_OTHER);
+	assert_true(shard_yield(&s, &map, c));
+	assert_false(shard_has(&s, map.nodes[1].id));
+	assert_true(shard_has(&s, map.nodes[0].id));
+	map.nodes[0].master = c;
+	map.nodes[0].flags = CLUSTER_REPLICA;
+	assert_true(shard_yield(&s, &map, c));
+	assert_false(shard_yield(&s, &map, c));
+	assert_int_equal(s.n, 0);
+	assert_int_equal(shard_match(&s, &map, c), SHARD_OTHER);
+}
+
+// A former replica can come to be the master of a shard of its own.
+static void test_its_last_master_counts_while_it_has_slots(void **state)
+{
+	struct shard s;
+	shard_of_two(&s);
+	map.nodes[0].n_slots = 10;
+	map.nodes[1].n_slots = 10;
+	map.nodes[1].flags = CLUSTER_MASTER;
+	map.nodes[1].master = 1;
+	assert_int_equal(shard_match(&s, &map, 0), SHARD_ITSELF);
+	assert_int_equal(shard_match(&s, &map, 1), SHARD_OTHER);
+	map.nodes[0].n_slots = 0; // replaced, and not a replica yet
+	assert_int_equal(shard_match(&s, &map, 1), SHARD_ITSELF);
+	assert_true(shard_learn(&s, &map, 1));
+	assert_string_equal(s.ids[s.n - 1], map.nodes[1].id);
 }
 
 static void test_a_node_in_handshake_says_nothing(void **state)
@@ -89,6 +127,22 @@ static void test_the_newest_nodes_are_kept(void **state)
 	assert_int_equal(s.n, SHARD_NODES_MAX);
 	snprintf(first, sizeof(first), "%.1s", s.ids[0]);
 	assert_string_equal(first, "0"); // a and b are the oldest
+}
+
+static void test_a_link_has_room_for_the_names_of_its_shards(void **state)
+{
+	static struct link_config link;
+	char why[TEXT_LEN];
+	memset(link.name, 'n', 54);
+	memset(link.state_dir, 'd', 239);
+	assert_true(shard_link_fits(&link, why));
+	link.name[54] = 'n';
+	assert_false(shard_link_fits(&link, why));
+	assert_non_null(strstr(why, "at most 54 characters"));
+	link.name[54] = 0;
+	link.state_dir[239] = 'd';
+	assert_false(shard_link_fits(&link, why));
+	assert_non_null(strstr(why, "240 bytes"));
 }
 
 // ---- On disk
@@ -159,8 +213,11 @@ int main(void)
 		cmocka_unit_test(test_begins_with_all_its_nodes),
 		cmocka_unit_test(test_is_the_same_after_a_failover),
 		cmocka_unit_test(test_is_known_by_an_old_replica_of_a_new_master),
+		cmocka_unit_test(test_nodes_go_over_to_another_shard),
+		cmocka_unit_test(test_its_last_master_counts_while_it_has_slots),
 		cmocka_unit_test(test_a_node_in_handshake_says_nothing),
 		cmocka_unit_test(test_the_newest_nodes_are_kept),
+		cmocka_unit_test(test_a_link_has_room_for_the_names_of_its_shards),
 		cmocka_unit_test_setup_teardown(test_comes_back_from_its_file, folder_make,
 						folder_remove),
 		cmocka_unit_test_setup_teardown(test_refuses_a_file_that_is_something_else,

@@ -288,8 +288,8 @@ static void an_address_is_known_without_asking(void **state)
 	assert_int_equal(seek_connect(&s, &core, fake_now.mono_ns, &stream), 0);
 	assert_string_equal(seek_place(&s, place), "[fd00::1]:6379");
 	assert_false(seek_is_moved(&s));
-	e.port = 6380; // whoever owns it says so
-	whereabouts_locate(&w);
+	assert_false(whereabouts_locate(&w, "fd00::1", 6379));
+	assert_true(whereabouts_locate(&w, "fd00::1", 6380)); // whoever owns it says so
 	assert_int_equal(seek_connect(&s, &core, fake_now.mono_ns, &stream), 0);
 	assert_string_equal(seek_place(&s, place), "[fd00::1]:6380");
 	whereabouts_fini(&w);

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Members whose shard is no more, and their numbers.
+#include <string.h>
+
+#include "dataplane/group/handoff_priv.h"
+
+bool handoff_holds(const struct handoff *h, unsigned member)
+{
+	for (unsigned slot = 0; slot < SLOT_COUNT; slot++)
+		if (h->home[slot] == member || (h->parties[slot] >> member & 1))
+			return true;
+	return false;
+}
+
+static void tasks_drop(struct handoff *h, unsigned member)
+{
+	for (unsigned i = 0; i < HANDOFF_TASKS; i++) {
+		struct handoff_task *t = &h->tasks[i];
+		if (t->member == member)
+			t->state = TASK_NONE;
+		if (t->from == member)
+			t->from = HANDOFF_NOBODY;
+	}
+}
+
+void handoff_forget(struct handoff *h, unsigned member)
+{
+	handoff_leave(h, member);
+	tasks_drop(h, member);
+	for (unsigned slot = 0; slot < SLOT_COUNT; slot++)
+		if (h->home[slot] == member || (h->parties[slot] >> member & 1))
+			slot_spoil(h, slot);
+	h->version++;
+}
+
+unsigned handoff_reuse(struct handoff *h)
+{
+	unsigned i = 0;
+	while (i < h->n_members && (h->members[i].here || handoff_holds(h, i)))
+		i++;
+	if (i == h->n_members)
+		return MEMBERS_MAX;
+	uint64_t *touched = h->members[i].touched;
+	tasks_drop(h, i);
+	h->members[i] = (struct handoff_member){.touched = touched};
+	if (touched)
+		memset(touched, 0, SLOT_COUNT * sizeof(*touched));
+	return i;
+}
