@@ -203,13 +203,18 @@ static void member_seek(struct group *g, struct member *m)
 	}
 }
 
+void members_look(struct group *g)
+{
+	for (unsigned i = 0; i < g->n_members; i++)
+		if (g->members[i]->link && jobs_member_gone(g->jobs, g->members[i]->place))
+			member_ended(g, g->members[i]);
+}
+
 bool members_turn(struct group *g)
 {
 	bool over = true;
 	for (unsigned i = 0; i < g->n_members; i++) {
 		struct member *m = g->members[i];
-		if (m->link && jobs_member_gone(g->jobs, m->place))
-			member_ended(g, m);
 		if (m->leaving && !m->link) {
 			member_forget(g, i--);
 			continue;

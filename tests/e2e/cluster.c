@@ -42,7 +42,7 @@ const char *cluster_id(struct server *s)
 static struct server *server_at(const struct cluster *c, int port)
 {
 	for (unsigned i = 0; i < c->nodes.n; i++)
-		if (c->nodes.list[i]->port == port)
+		if (c->nodes.list[i]->announced == port)
 			return c->nodes.list[i];
 	return NULL;
 }
@@ -78,7 +78,7 @@ struct server *cluster_replica(struct cluster *c, const struct server *master)
 		const struct cluster_node *node = &map->nodes[i];
 		struct server *s = server_at(c, node->port);
 		bool of_it = (node->flags & CLUSTER_REPLICA) && node->master != CLUSTER_NONE &&
-			     map->nodes[node->master].port == master->port;
+			     map->nodes[node->master].port == master->announced;
 		if (of_it && s && runs(s))
 			return s;
 	}
@@ -206,6 +206,7 @@ static void replicas_follow(struct cluster *c)
 
 static struct server *node_start(struct cluster *c, const char *const *more)
 {
+	struct proxy *proxy = c->behind_proxies ? proxy_start(c->world, 0) : NULL;
 	const char *options[OPTIONS_MAX + 24] = {
 		"--cluster-enabled",
 		"yes",
@@ -222,20 +223,29 @@ static struct server *node_start(struct cluster *c, const char *const *more)
 	};
 	unsigned n = 12;
 
+	if (proxy) {
+		options[n++] = "--cluster-announce-port";
+		options[n++] = text("%d", proxy->port);
+	}
 	for (; *more; more++)
 		options[n++] = *more;
 	assert_true(c->nodes.n < SERVERS_MAX);
 	struct server *s =
 		server_start_with(c->world, text("%s-%u", c->name, c->n_started++), options);
+	s->proxy = proxy;
+	s->announced = proxy ? proxy->port : s->port;
+	if (proxy)
+		proxy_upstream(proxy, s->port);
 	size_t len = strlen(c->url);
 	snprintf(c->url + len, sizeof(c->url) - len, "%s%s:%d", c->nodes.n ? "," : "", here(),
-		 s->port);
+		 s->announced);
 	c->nodes.list[c->nodes.n++] = s;
 	return s;
 }
 
 struct cluster *cluster_start_with(struct world *w, const char *name, unsigned masters,
-				   unsigned replicas, const char *const *options)
+				   unsigned replicas, bool behind_proxies,
+				   const char *const *options)
 {
 	struct cluster *c = calloc(1, sizeof(*c));
 
@@ -244,6 +254,7 @@ struct cluster *cluster_start_with(struct world *w, const char *name, unsigned m
 	c->next = w->clusters;
 	w->clusters = c;
 	c->n_masters = masters;
+	c->behind_proxies = behind_proxies;
 	snprintf(c->name, sizeof(c->name), "%s", name);
 	snprintf(c->url, sizeof(c->url), "redis+cluster://");
 	for (unsigned i = 0; i < masters * (1 + replicas); i++)
@@ -266,7 +277,7 @@ struct cluster *cluster_start(struct world *w, const char *name, unsigned master
 	for (unsigned n = 0; n < OPTIONS_MAX - 1 && (options[n] = va_arg(args, const char *));)
 		n++;
 	va_end(args);
-	return cluster_start_with(w, name, masters, replicas, options);
+	return cluster_start_with(w, name, masters, replicas, false, options);
 }
 
 struct server *cluster_join(struct cluster *c)

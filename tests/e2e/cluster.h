@@ -12,6 +12,7 @@ struct cluster {
 	char name[32];
 	struct servers nodes; // masters as they were at the start, then their replicas in turn
 	unsigned n_masters, n_started;
+	bool behind_proxies;
 	struct cluster_map map; // as of the last cluster_look()
 	char url[600];          // redis+cluster://HOST:PORT,... of all nodes
 };
@@ -25,8 +26,12 @@ struct cluster *cluster_start(struct world *w, const char *name, unsigned master
 			      unsigned replicas, ...) __attribute__((sentinel));
 
 // The same with the options in a list that ends with NULL.
+//
+// @param behind_proxies  each node is known by the address of a proxy of its own, to the link and
+//                        to the other nodes
 struct cluster *cluster_start_with(struct world *w, const char *name, unsigned masters,
-				   unsigned replicas, const char *const *options);
+				   unsigned replicas, bool behind_proxies,
+				   const char *const *options);
 
 // Read the map from a living node, and again until it tells of no trouble: every node that runs is
 // known to all, nobody else owns slots, and all say that the cluster is well.

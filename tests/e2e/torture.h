@@ -107,6 +107,7 @@ struct side {
 	// of a pair
 	struct server *spare; // follows the active one, or has ended
 	struct proxy *proxy;  // the address that the link knows
+	struct proxy *line;   // that has a fault, or had the last one; also of a cluster
 
 	// of a cluster or an ensemble
 	struct cluster *cluster; // NULL: none
@@ -242,14 +243,16 @@ enum subject {
 	SUBJECT_SOURCE_LINE = 8,
 	SUBJECT_TARGET_LINE = 16,
 	SUBJECT_DISK = 32,
+	// of the side that the plan has drawn
+	SUBJECT_NODES = 64,
+	SUBJECT_LINES = 128,
 };
 
 struct fault_kind {
 	const char *name;
 	unsigned weight;
 	unsigned sides;    // enum side_kind: of which sides there is one; 0: it is of none
-	unsigned subjects; // only one fault at a time on each; 0: the server of the plan's side
-	bool line;         // of the line to that server instead
+	unsigned subjects; // only one fault at a time on each
 	// @return false when there was nothing to break
 	bool (*begin)(struct torture *t, const struct fault_plan *f);
 	void (*end)(struct torture *t, const struct fault_plan *f); // NULL: over at once
@@ -261,6 +264,7 @@ struct side *fault_side(struct torture *t, const struct fault_plan *f);
 
 // Of clusters and ensembles (torture_nodes.c).
 bool master_dies(struct torture *t, const struct fault_plan *f);
+struct proxy *line_drawn(struct side *s, const struct fault_plan *f);
 bool node_dies(struct torture *t, const struct fault_plan *f);
 bool node_freezes(struct torture *t, const struct fault_plan *f);
 bool cluster_dies(struct torture *t, const struct fault_plan *f);
