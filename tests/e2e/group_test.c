@@ -3,7 +3,10 @@
 // read is in matrix_test.c.
 #include "tests/e2e/harness.h"
 
+#include <glob.h>
 #include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 struct scene {
 	struct cluster *source;
@@ -272,6 +275,20 @@ static void shards_come_and_go(struct world *w)
 	scene_end(&s);
 }
 
+// It has nothing that could be waited for, and wait-timeout is not for it.
+static void a_shard_without_slots_that_is_shut_down_is_let_go(struct world *w)
+{
+	struct server *third;
+	struct scene s = scene_of_three(w, &third);
+
+	slots_move(s.source, 0, 99, s.source->nodes.list[1]);
+	wait_shards(&s, 3);
+	server_kill(third);
+	wait_shards(&s, 2);
+	wait_applied(&s, 500);
+	scene_end(&s);
+}
+
 static bool is_replica(void *arg)
 {
 	return !strcmp(info_text(arg, "replication", "role"), "slave");
@@ -380,6 +397,28 @@ static void a_folder_too_long_for_those_of_its_shards_is_refused(struct world *w
 	assert_one_sentence(s.job, "state-dir");
 }
 
+static void a_file_of_slots_that_cannot_be_read_is_left_out(struct world *w)
+{
+	struct scene s = {.source = cluster_start(w, "source", 1, 0, NULL),
+			  .target = server_start(w, "target", NULL),
+			  .state_dir = text("%s/state", w->dir)};
+	glob_t found;
+
+	job_begin(w, &s, "1");
+	job_wait_phase(s.job, "stream");
+	assert_int_equal(job_drain(s.job), 0);
+	assert_int_equal(glob(text("%s/links/*/slots", s.state_dir), 0, NULL, &found), 0);
+	assert_int_equal(unlink(found.gl_pathv[0]), 0);
+	assert_int_equal(mkdir(found.gl_pathv[0], 0700), 0);
+	globfree(&found);
+	job_begin(w, &s, "1");
+	job_wait_phase(s.job, "stream");
+	assert_int_equal(job_drain(s.job), 0);
+	char *log = file_read(text("%s/flyoverd.log", s.state_dir), NULL);
+	assert_non_null(strstr(log, "/slots is left out: Is a directory"));
+	free(log);
+}
+
 static void slots_without_a_master_are_named(struct world *w)
 {
 	struct scene s = {.source = cluster_start(w, "source", 2, 0,
@@ -408,9 +447,11 @@ int main(void)
 		E2E_TEST(keys_that_are_gone_meanwhile_go_from_the_target),
 		E2E_TEST(shards_come_and_go),
 		E2E_TEST(a_master_without_slots_becomes_a_replica_of_another_shard),
+		E2E_TEST(a_shard_without_slots_that_is_shut_down_is_let_go),
 		E2E_TEST(a_shard_that_is_away_is_waited_for),
 		E2E_TEST(a_shard_that_is_emptied_is_so_in_the_target),
 		E2E_TEST(a_folder_too_long_for_those_of_its_shards_is_refused),
+		E2E_TEST(a_file_of_slots_that_cannot_be_read_is_left_out),
 		E2E_TEST(slots_without_a_master_are_named),
 	};
 	e2e_filter();

@@ -310,7 +310,8 @@ static void disk_empties(struct torture *t, const struct fault_plan *f)
 
 #define SIDES_OF_NODES (SIDE_CLUSTER | SIDE_WATCHED)
 #define SIDES_OF_LINES (SIDE_PAIR | SIDE_CLUSTER)
-#define SUBJECT_BOTH   (SUBJECT_NODES | SUBJECT_LINES) // nodes talk by these lines, too
+// Nodes follow each other by the lines that we have to them.
+#define SUBJECT_BOTH (SUBJECT_NODES | SUBJECT_LINES)
 
 static const struct fault_kind kinds[] = {
 	{"kill-dataplane", 12, 0, SUBJECT_LINK, dataplane_dies, NULL},
@@ -336,7 +337,7 @@ static const struct fault_kind kinds[] = {
 	{"kill-node", 10, SIDES_OF_NODES, SUBJECT_BOTH, node_dies, node_comes_back},
 	{"freeze-node", 8, SIDES_OF_NODES, SUBJECT_BOTH, node_freezes, node_comes_back},
 	{"take-over", 12, SIDES_OF_NODES, SUBJECT_BOTH, replica_takes_over, NULL},
-	{"close-node", 8, SIDES_OF_NODES, SUBJECT_NODES, node_closes_clients, NULL},
+	{"close-node", 8, SIDES_OF_NODES, SUBJECT_BOTH, node_closes_clients, NULL},
 	{"freeze-sentinels", 5, SIDE_WATCHED, SUBJECT_NODES, sentinels_freeze_for_a_while, NULL},
 	{"kill-cluster", 5, SIDE_CLUSTER, SUBJECT_BOTH, cluster_dies, cluster_comes_back},
 	{"move-slots", 12, SIDE_CLUSTER, SUBJECT_NODES, slots_wander, NULL},

@@ -7,7 +7,7 @@
 #include <signal.h>
 
 #define REPLICAS         1      // of each master of a cluster
-#define STILL_KEYS       500 // that nobody writes again
+#define STILL_KEYS       500    // that nobody writes again
 #define LATE_MOST_MS     800    // behind slots that have moved
 #define FREEZE_MS        3500   // long enough for an election
 #define FAILOVER_TIMEOUT "1500" // twice that passes between two failovers, ms
@@ -110,6 +110,26 @@ static void loss_note(struct torture *t, const struct side *s)
 
 // ---- Nodes
 
+// Sentinels write the role of a server into its configuration; ours have none, but options.
+static void role_write(struct server *s, const char *of)
+{
+	unsigned n = 0;
+
+	while (s->options[n] && strcmp(s->options[n], "--replicaof"))
+		n++;
+	s->options[n] = "--replicaof";
+	s->options[n + 1] = of;
+}
+
+static void role_note(struct side *s)
+{
+	const struct server *master = s->cluster ? NULL : ensemble_side_master(s);
+
+	if (master)
+		role_write(s->away,
+			   s->away == master ? "no one" : text("127.0.0.1 %d", master->port));
+}
+
 // Another one takes over, with what it has: in a cluster at once, as an operator would have it,
 // else when the sentinels say so.
 bool master_dies(struct torture *t, const struct fault_plan *f)
@@ -119,6 +139,7 @@ bool master_dies(struct torture *t, const struct fault_plan *f)
 	side_settle(s);
 	s->away = master_drawn(s, f->amount);
 	struct server *replica = s->cluster ? cluster_replica(s->cluster, s->away) : NULL;
+	role_note(s);
 	server_kill(s->away);
 	loss_note(t, s);
 	if (s->cluster)
@@ -135,6 +156,7 @@ bool node_dies(struct torture *t, const struct fault_plan *f)
 
 	side_settle(s);
 	s->away = node_drawn(s, f->amount);
+	role_note(s);
 	server_kill(s->away);
 	loss_note(t, s);
 	return true;
@@ -241,13 +263,13 @@ bool slots_wander(struct torture *t, const struct fault_plan *f)
 
 	side_settle(s);
 	struct proxy *late = line_drawn(s, f);
-	proxy_stall(late, f->amount % 2);
+	proxy_delay(late, f->amount % 2 ? (int)f->amount % LATE_MOST_MS : 0);
 	for (unsigned i = 0; i < 1 + f->amount % 12; i++) {
 		uint16_t slot = slot_drawn(t, f->amount + i * 7);
 		slots_move(s->cluster, slot, slot, taker_drawn(s, slot, f));
 	}
 	bytes_wait(t, f->bytes, LATE_MOST_MS);
-	proxy_stall(late, false);
+	proxy_delay(late, 0);
 	return true;
 }
 
