@@ -3,6 +3,7 @@
 // move, masters step down or die, we die.
 #include "tests/e2e/harness.h"
 
+#include <glob.h>
 #include <signal.h>
 
 struct scene {
@@ -109,6 +110,59 @@ static void we_die(struct world *w)
 	scene_end(&s);
 }
 
+// A file of the link's state. @return its path, NULL while there is none
+static const char *state_file(const struct world *w, const char *name)
+{
+	glob_t found = {0};
+	const char *path = NULL;
+
+	if (!glob(text("%s/state-*/%s", w->dir, name), 0, NULL, &found))
+		path = text("%s", found.gl_pathv[0]);
+	globfree(&found);
+	return path;
+}
+
+static bool holds_are_saved(void *world)
+{
+	return state_file(world, "links/*/holds") != NULL;
+}
+
+static void assert_asked_for_holds(const struct world *w)
+{
+	char *log = file_read(state_file(w, "flyoverd.log"), NULL);
+
+	assert_non_null(log);
+	assert_non_null(strstr(log, "100 keys still have the expiry that they were held with"));
+	free(log);
+}
+
+// Expiries near at hand are held while a snapshot loads. When we die before they were given back,
+// the masters that have the keys are asked what became of them.
+static void expiries_are_held_over_our_death(struct world *w)
+{
+	struct scene s = {.source = server_start(w, "source", NULL),
+			  .target = cluster_start(w, "target", 3, 0, NULL)};
+	struct proxy *proxy = proxy_start(w, s.source->port);
+	struct servers source = just(s.source);
+
+	for (unsigned i = 0; i < 100; i++)
+		run(s.source, "SET brief:%d v PX 300000", (int)i);
+	proxy_delay(proxy, 300); // so the source is not heard of at once
+	s.job = sync_start(w, proxy->url, s.target->url, "--fail-fast=no", NULL);
+	wait_until(holds_are_saved, w, "held expiries to be saved");
+	kill(job_dataplane(s.job), SIGKILL);
+	job_wait_phase(s.job, "connecting");
+	proxy_delay(proxy, 0);
+	job_wait_phase(s.job, "stream");
+	run(s.source, "SET last v");
+	job_wait_applied(s.job, s.source);
+	job_wait_caught_up(s.job);
+	assert_int_equal(job_drain(s.job), 0);
+	assert_asked_for_holds(w);
+	struct servers target = cluster_masters(s.target);
+	assert_same_data_of(&source, &target, true);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -117,6 +171,7 @@ int main(void)
 		E2E_TEST(master_steps_down),
 		E2E_TEST(master_dies),
 		E2E_TEST(we_die),
+		E2E_TEST(expiries_are_held_over_our_death),
 	};
 
 	e2e_filter();
