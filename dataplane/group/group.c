@@ -117,6 +117,7 @@ bool group_turn(void *task, const struct clock_reading *now, uint64_t *deadline_
 	if (g->stage == GROUP_OVER)
 		return false;
 	g->now = *now;
+	members_look(g); // before anything turns to a link that is gone
 	if (g->stage <= GROUP_RUNNING)
 		cluster_topology_turn(g->topology, now, deadline_ns);
 	group_map_turn(g);

@@ -23,10 +23,11 @@ void slot_move_begin(struct cluster *c, uint16_t slot, struct server *to)
 	run(from, "CLUSTER SETSLOT %d MIGRATING %s", slot, cluster_id(to));
 }
 
-static void keys_migrate(struct server *from, const struct server *to, bool over,
-			 const redisReply *keys)
+static void keys_migrate(const struct cluster *c, struct server *from, const struct server *to,
+			 bool over, const redisReply *keys)
 {
-	const char *argv[PAGE + 10] = {"MIGRATE", here(), text("%d", to->port), "", "0", "10000"};
+	const char *argv[PAGE + 10] = {"MIGRATE", c->way.address, text("%d", cluster_port(to)), "",
+				       "0",       "10000"};
 	size_t lens[PAGE + 10];
 	unsigned n = 6;
 
@@ -59,7 +60,7 @@ static unsigned keys_send(struct cluster *c, uint16_t slot, struct server *to, b
 		assert_int_equal(keys->type, REDIS_REPLY_ARRAY);
 		size_t n = keys->elements;
 		if (n)
-			keys_migrate(from, to, over, keys);
+			keys_migrate(c, from, to, over, keys);
 		freeReplyObject(keys);
 		if (!n)
 			break;
