@@ -13,7 +13,7 @@
 #include "dataplane/group/group_priv.h"
 
 // A shard that has nothing may be away for so long before its member ends.
-#define IDLE_AWAY_NS 10000000000ull
+#define IDLE_AWAY_NS 3000000000ull
 #define STEP_NS      2000000000ull // so old may what the master said of its offset be
 
 struct member *member_of_link(const struct group *g, const struct link *link)
