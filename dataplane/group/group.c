@@ -72,6 +72,7 @@ void group_stop(struct group *g)
 
 void group_pause(struct group *g, bool on)
 {
+	members_look(g);
 	g->paused = on;
 	for (unsigned i = 0; i < g->n_members; i++)
 		if (g->members[i]->link)
@@ -80,6 +81,7 @@ void group_pause(struct group *g, bool on)
 
 void group_drain(struct group *g)
 {
+	members_look(g);
 	if (g->stage >= GROUP_DRAINING)
 		return;
 	g->paused = false;
