@@ -73,6 +73,7 @@ void group_stop(struct group *g)
 void group_pause(struct group *g, bool on)
 {
 	g->paused = on;
+	members_look(g);
 	for (unsigned i = 0; i < g->n_members; i++)
 		if (g->members[i]->link)
 			link_pause(g->members[i]->link, on);
@@ -80,6 +81,7 @@ void group_pause(struct group *g, bool on)
 
 void group_drain(struct group *g)
 {
+	members_look(g);
 	if (g->stage >= GROUP_DRAINING)
 		return;
 	g->paused = false;
