@@ -6,14 +6,24 @@
 #include "parsers/cluster.h"
 #include "tests/e2e/server.h"
 
+// How nodes are reached by clients and by each other.
+struct cluster_way {
+	const char *address; // that they announce; NULL: that of net.h
+	const char *name;    // that clients are to call them by; NULL: none
+	const char *tls;     // they speak TLS alone and want certificates: a folder with ca.crt,
+			     // server.crt and server.key; NULL: plain text
+	bool behind_proxies; // each is known by the address of a proxy of its own, to the link and
+			     // to the other nodes; not with TLS
+};
+
 struct cluster {
 	struct cluster *next;
 	struct world *world;
 	char name[32];
 	struct servers nodes; // masters as they were at the start, then their replicas in turn
 	unsigned n_masters, n_started;
-	bool behind_proxies;
 	struct cluster_map map; // as of the last cluster_look()
+	struct cluster_way way;
 	char url[600];          // redis+cluster://HOST:PORT,... of all nodes
 };
 
@@ -25,12 +35,11 @@ struct cluster {
 struct cluster *cluster_start(struct world *w, const char *name, unsigned masters,
 			      unsigned replicas, ...) __attribute__((sentinel));
 
-// The same with the options in a list that ends with NULL.
+// The same with the options in a list that ends with NULL, NULL for none.
 //
-// @param behind_proxies  each node is known by the address of a proxy of its own, to the link and
-//                        to the other nodes
+// @param way  what it points at outlives the cluster
 struct cluster *cluster_start_with(struct world *w, const char *name, unsigned masters,
-				   unsigned replicas, bool behind_proxies,
+				   unsigned replicas, const struct cluster_way *way,
 				   const char *const *options);
 
 // Read the map from a living node, and again until it tells of no trouble: every node that runs is
@@ -70,6 +79,13 @@ void cluster_takeover(struct cluster *c, struct server *replica);
 
 // Kill a master and wait until one of its replicas has taken over. @return it
 struct server *cluster_kill_master(struct cluster *c, struct server *master);
+
+// Freeze a master until one of its replicas has taken over; then it goes on as if nothing had been,
+// and finds out. @return its successor
+struct server *cluster_oust_master(struct cluster *c, struct server *master);
+
+// By which the other nodes reach one: of TLS where they speak that.
+int cluster_port(const struct server *s);
 
 // ---- Slots that move (cluster_move.c) -------------------------------------------------------
 

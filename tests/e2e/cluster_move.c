@@ -23,9 +23,11 @@ void slot_move_begin(struct cluster *c, uint16_t slot, struct server *to)
 	run(from, "CLUSTER SETSLOT %d MIGRATING %s", slot, cluster_id(to));
 }
 
-static void keys_migrate(struct server *from, const struct server *to, const redisReply *keys)
+static void keys_migrate(const struct cluster *c, struct server *from, const struct server *to,
+			 const redisReply *keys)
 {
-	const char *argv[PAGE + 9] = {"MIGRATE", here(), text("%d", to->port), "", "0", "10000"};
+	const char *argv[PAGE + 9] = {"MIGRATE", c->way.address, text("%d", cluster_port(to)), "",
+				      "0",       "10000"};
 	size_t lens[PAGE + 9];
 	unsigned n = 6;
 
@@ -55,7 +57,7 @@ unsigned slot_move_keys(struct cluster *c, uint16_t slot, struct server *to, uns
 		assert_int_equal(keys->type, REDIS_REPLY_ARRAY);
 		size_t n = keys->elements;
 		if (n)
-			keys_migrate(from, to, keys);
+			keys_migrate(c, from, to, keys);
 		freeReplyObject(keys);
 		if (!n)
 			break;

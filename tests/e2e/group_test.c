@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A cluster as the source: one stream a shard, one link for people.
+// A cluster as the source: one stream a shard, one link for people. What befalls it while it is
+// read is in matrix_test.c.
 #include "tests/e2e/harness.h"
 
 #include <glob.h>
@@ -141,28 +142,6 @@ static void three_shards_become_one_server(struct world *w)
 	assert_int_equal(job_number(s.job, "keys"), 3009);
 }
 
-static void several_lanes_keep_the_order_of_every_key(struct world *w)
-{
-	struct scene s = scene_start(w, "3");
-
-	wait_applied(&s, 3000);
-	scene_end(&s);
-}
-
-static void a_shard_goes_on_at_its_new_master(struct world *w)
-{
-	struct scene s = scene_start(w, "1");
-	struct server *first = s.source->nodes.list[0];
-
-	wait_applied(&s, 500);
-	cluster_failover(s.source, cluster_replica(s.source, first));
-	wait_applied(&s, 500);
-	cluster_kill_master(s.source, s.source->nodes.list[1]);
-	wait_applied(&s, 500);
-	scene_end(&s);
-	assert_int_equal(full_syncs(&s), 3);
-}
-
 struct followed {
 	struct servers servers;
 	long long n; // replicas of each
@@ -224,20 +203,6 @@ static void streams_are_read_at_replicas_where_that_is_asked_for(struct world *w
 	wait_applied(&s, 500);
 	scene_end(&s);
 	assert_int_equal(full_syncs(&s), syncs);
-}
-
-static void a_dataplane_that_is_killed_goes_on(struct world *w)
-{
-	struct scene s = scene_start(w, "2");
-
-	for (unsigned i = 0; i < 3; i++) {
-		wait_applied(&s, 300);
-		kill(job_dataplane(s.job), SIGKILL);
-		job_wait_phase(s.job, "connecting");
-		job_wait_phase(s.job, "stream");
-	}
-	scene_end(&s);
-	assert_int_equal(full_syncs(&s), 3);
 }
 
 static void a_link_that_was_drained_goes_on_though_masters_changed(struct world *w)
@@ -480,11 +445,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		E2E_TEST(three_shards_become_one_server),
-		E2E_TEST(several_lanes_keep_the_order_of_every_key),
-		E2E_TEST(a_shard_goes_on_at_its_new_master),
 		E2E_TEST(full_syncs_are_taken_from_replicas_and_go_on_at_masters),
 		E2E_TEST(streams_are_read_at_replicas_where_that_is_asked_for),
-		E2E_TEST(a_dataplane_that_is_killed_goes_on),
 		E2E_TEST(a_link_that_was_drained_goes_on_though_masters_changed),
 		E2E_TEST(keys_that_are_gone_meanwhile_go_from_the_target),
 		E2E_TEST(shards_come_and_go),

@@ -22,6 +22,8 @@ struct server {
 	char password[64];       // of the default user, "" for none
 	const char *options[64]; // NULL-terminated
 	int port;
+	int tls_port;    // 0: it speaks plain text alone
+	bool frozen;     // see server_freeze()
 	struct proxy *proxy;     // in a cluster behind proxies, else NULL
 	int announced;           // port by which a cluster tells of it
 	int db;          // selected on our connection

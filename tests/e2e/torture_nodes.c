@@ -14,10 +14,11 @@
 
 void cluster_side_start(struct torture *t, struct side *s, const char *name, unsigned masters)
 {
+	const struct cluster_way way = {.behind_proxies = true};
 	const char *options[24];
 
 	server_options(t, s->keeps, options);
-	s->cluster = cluster_start_with(t->world, name, masters, REPLICAS, true, options);
+	s->cluster = cluster_start_with(t->world, name, masters, REPLICAS, &way, options);
 	s->url = s->cluster->url;
 	if (s == &t->source)
 		cluster_fill(s->cluster, "still", STILL_KEYS, 40);
