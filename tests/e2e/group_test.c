@@ -275,7 +275,7 @@ static void shards_come_and_go(struct world *w)
 	wait_shards(&s, 3);
 	wait_applied(&s, 500);
 	scene_end(&s);
-	full_syncs(&s);
+	assert_int_equal(full_syncs(&s), syncs + 1); // of the new shard
 }
 
 // It has nothing that could be waited for, and wait-timeout is not for it.
