@@ -72,6 +72,7 @@ void group_stop(struct group *g)
 
 void group_pause(struct group *g, bool on)
 {
+	members_look(g);
 	g->paused = on;
 	members_look(g);
 	for (unsigned i = 0; i < g->n_members; i++)

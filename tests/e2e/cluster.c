@@ -86,6 +86,17 @@ struct server *cluster_replica(struct cluster *c, const struct server *master)
 	return NULL;
 }
 
+struct server *cluster_master_of(struct cluster *c, struct server *node)
+{
+	const struct cluster_map *map = cluster_look(c);
+	uint16_t at = cluster_node_find(map, span_of(cluster_id(node)));
+
+	assert_true(at != CLUSTER_NONE);
+	return map->nodes[at].master == CLUSTER_NONE
+		       ? node
+		       : server_at(c, map->nodes[map->nodes[at].master].port);
+}
+
 // ---- When all agree -------------------------------------------------------------------------
 
 // Whether a node that runs sees what it should: those that run are members and up, nobody else owns

@@ -59,6 +59,9 @@ struct servers cluster_masters(struct cluster *c);
 // A replica of a master, NULL: it has none that runs.
 struct server *cluster_replica(struct cluster *c, const struct server *master);
 
+// The master of the shard that a node is of.
+struct server *cluster_master_of(struct cluster *c, struct server *node);
+
 // The id of a node.
 const char *cluster_id(struct server *s);
 
@@ -94,6 +97,9 @@ void slot_move_begin(struct cluster *c, uint16_t slot, struct server *to);
 
 // Send up to `most` keys of the slot on. @return how many went
 unsigned slot_move_keys(struct cluster *c, uint16_t slot, struct server *to, unsigned most);
+
+// Send on all that are left, over what `to` has of them by a failure meanwhile.
+void slot_move_rest(struct cluster *c, uint16_t slot, struct server *to);
 
 // End: `to` is the owner, and everybody hears it.
 void slot_move_end(struct cluster *c, uint16_t slot, struct server *to);

@@ -333,15 +333,15 @@ static const struct fault_kind kinds[] = {
 	{"trickle", 5, SIDES_OF_LINES, SUBJECT_LINES, line_trickles, line_trickles_no_more},
 	{"refuse", 6, SIDE_PAIR, SUBJECT_LINES, line_refuses, line_serves},
 	{"fill-disk", 6, 0, SUBJECT_DISK, disk_fills, disk_empties},
-	{"kill-master", 12, SIDES_OF_NODES, SUBJECT_BOTH, master_dies, node_comes_back},
-	{"kill-node", 10, SIDES_OF_NODES, SUBJECT_BOTH, node_dies, node_comes_back},
-	{"freeze-node", 8, SIDES_OF_NODES, SUBJECT_BOTH, node_freezes, node_comes_back},
+	{"kill-master", 12, SIDES_OF_NODES, SUBJECT_BOTH, master_dies, nodes_come_back},
+	{"kill-node", 10, SIDES_OF_NODES, SUBJECT_BOTH, node_dies, nodes_come_back},
+	{"freeze-node", 8, SIDES_OF_NODES, SUBJECT_BOTH, node_freezes, nodes_come_back},
 	{"take-over", 12, SIDES_OF_NODES, SUBJECT_BOTH, replica_takes_over, NULL},
 	{"close-node", 8, SIDES_OF_NODES, SUBJECT_BOTH, node_closes_clients, NULL},
 	{"freeze-sentinels", 5, SIDE_WATCHED, SUBJECT_NODES, sentinels_freeze_for_a_while, NULL},
-	{"kill-cluster", 5, SIDE_CLUSTER, SUBJECT_BOTH, cluster_dies, cluster_comes_back},
-	{"move-slots", 12, SIDE_CLUSTER, SUBJECT_NODES, slots_wander, NULL},
-	{"tear-slots", 10, SIDE_CLUSTER, SUBJECT_NODES, slots_are_torn, slots_are_whole},
+	{"kill-cluster", 5, SIDE_CLUSTER, SUBJECT_BOTH, cluster_dies, nodes_come_back},
+	{"move-slots", 12, SIDE_CLUSTER, SUBJECT_NODES | SUBJECT_SLOTS, slots_wander, NULL},
+	{"tear-slots", 10, SIDE_CLUSTER, SUBJECT_SLOTS, slots_are_torn, slots_are_whole},
 };
 
 const struct fault_kind *fault_kinds(unsigned *n)
@@ -358,7 +358,9 @@ static unsigned subjects_of(const struct fault_plan *f)
 		subjects |= f->source_side ? SUBJECT_SOURCE : SUBJECT_TARGET;
 	if (subjects & SUBJECT_LINES)
 		subjects |= f->source_side ? SUBJECT_SOURCE_LINE : SUBJECT_TARGET_LINE;
-	return subjects & ~(unsigned)(SUBJECT_NODES | SUBJECT_LINES);
+	if (subjects & SUBJECT_SLOTS)
+		subjects |= f->source_side ? SUBJECT_SOURCE_SLOTS : SUBJECT_TARGET;
+	return subjects & (SUBJECT_NODES - 1u);
 }
 
 static void fault_end(struct torture *t, struct fault *f)
