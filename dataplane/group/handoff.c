@@ -100,15 +100,27 @@ uint64_t handoff_before_ns(const struct handoff_member *m, uint64_t offset)
 	return UINT64_MAX;
 }
 
-// The newest one takes the place of the last when there is no more room: those before come first.
+// One certificate fewer: the one that lies closest between its neighbours.
+static void certs_thin(struct handoff_member *m)
+{
+	unsigned least = 1;
+	for (unsigned i = 1; i + 1 < m->n_certs; i++)
+		if (m->certs[i + 1].asked_ns - m->certs[i - 1].asked_ns <
+		    m->certs[least + 1].asked_ns - m->certs[least - 1].asked_ns)
+			least = i;
+	m->n_certs--;
+	memmove(m->certs + least, m->certs + least + 1, (m->n_certs - least) * sizeof(*m->certs));
+}
+
 void handoff_certify(struct handoff *h, unsigned member, uint64_t asked_ns, uint64_t offset)
 {
 	struct handoff_member *m = &h->members[member];
 	if (m->n_certs && m->certs[m->n_certs - 1].offset > offset)
 		return; // of a server that was behind
 	m->known = offset;
-	unsigned at = m->n_certs < HANDOFF_CERTS ? m->n_certs++ : HANDOFF_CERTS - 1;
-	m->certs[at] = (struct handoff_cert){asked_ns, h->now_ns, offset};
+	if (m->n_certs == HANDOFF_CERTS)
+		certs_thin(m);
+	m->certs[m->n_certs++] = (struct handoff_cert){asked_ns, h->now_ns, offset};
 	handoff_frontier(h, member, m->frontier);
 }
 

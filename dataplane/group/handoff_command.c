@@ -216,7 +216,8 @@ static bool key_take(struct handoff *h, const struct call *call, struct span key
 	own->told = true;
 	if (k->holder == own->member)
 		key_held(h, call, k, sent);
-	if (news || arrives || look == LOOK_ENTER)
+	bool alien = !call->deletes && !bit_has(h->members[own->member].owns, call->slot);
+	if (news || arrives || look == LOOK_ENTER || alien)
 		h->event_ns[call->slot] = h->now_ns;
 	return true;
 }
@@ -307,6 +308,28 @@ static void again_spoil(struct handoff *h, const struct call *call, const struct
 		slot_spoil(h, call->slot);
 }
 
+// The home has lost the slot whole, and has it again already: the stream of who took it in shows
+// that later, and what the target has must be what he got.
+static bool is_early(const struct handoff *h, const struct call *call)
+{
+	return h->home[call->slot] == call->at->member && h->lost_at[call->slot] &&
+	       call->at->begin >= h->lost_at[call->slot] - 1;
+}
+
+static enum handoff_verdict early_wait(struct handoff *h, const struct call *call)
+{
+	unsigned taker = 0;
+	if (slot_is_suspect(h, call->slot, slot_home_ns(h, call->slot))) {
+		h->lost_at[call->slot] = 0; // a full sync has passed over that
+		slot_spoil(h, call->slot);
+		return HANDOFF_SEND;
+	}
+	while (taker == call->at->member || !h->members[taker].here)
+		if (++taker == h->n_members)
+			break;
+	return handoff_waits(h, call->at, HANDOFF_PASSING, call->slot, taker);
+}
+
 static enum handoff_verdict keys_wait(struct handoff *h, const struct call *call,
 				      const struct looks *l)
 {
@@ -317,6 +340,8 @@ static enum handoff_verdict keys_wait(struct handoff *h, const struct call *call
 		return handoff_waits(h, call->at, HANDOFF_PASSING, call->slot, call->at->member);
 	if (call->again)
 		return HANDOFF_SEND;
+	if (is_early(h, call))
+		return early_wait(h, call);
 	if (tracks)
 		verdict = track_wait(h, call, l->n);
 	if (comes_back && h->home[call->slot] == call->at->member && !h->base[call->slot])
@@ -388,7 +413,7 @@ enum handoff_verdict handoff_command(struct handoff *h, const struct handoff_at 
 	if (h->home[slot] == HANDOFF_NOBODY)
 		verdict = HANDOFF_SKIP; // its owner is to be synced
 	else if (h->home[slot] != at->member || h->flux[slot] || at->begin < m->task_end ||
-		 m->n_active || is_import(c)) {
+		 m->n_active || h->lost_at[slot] || is_import(c)) {
 		struct call call = call_of(h, at, c, slot);
 		verdict = task_covers(h, at, slot) ? HANDOFF_SKIP : keys_take(h, &call, argv, &run);
 	}

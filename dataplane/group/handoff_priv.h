@@ -64,8 +64,9 @@ void handoff_resync(struct handoff *h, unsigned member, const char *format, ...)
 
 void slot_flux_begin(struct handoff *h, unsigned slot, unsigned member);
 
-// Its keys in flux are forgotten; of copies that lie elsewhere still the members remain.
-void slot_flux_end(struct handoff *h, unsigned slot);
+// Its keys in flux are forgotten; of copies that lie elsewhere still the members remain, but of the
+// former home: a server that lost a slot has deleted what it had of it.
+void slot_flux_end(struct handoff *h, unsigned slot, unsigned former);
 
 // Give a slot that is not in flux another home.
 void slot_rehome(struct handoff *h, unsigned slot, unsigned member);

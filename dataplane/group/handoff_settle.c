@@ -145,8 +145,9 @@ static void slot_settle(struct handoff *h, unsigned slot)
 	int rc = is_back(h, slot, owner) ? 0
 					 : slot_make_even(h, slot, owner, slot_owned_ns(h, slot));
 	if (rc > 0) {
+		unsigned former = h->home[slot];
 		slot_rehome(h, slot, owner);
-		slot_flux_end(h, slot);
+		slot_flux_end(h, slot, former);
 		h->settled_ns[slot] = h->owned_ns[slot] = last_ns;
 	} else if (!rc) {
 		slot_spoil(h, slot);

@@ -44,19 +44,19 @@ void slot_flux_begin(struct handoff *h, unsigned slot, unsigned member)
 	h->flux_ns = h->event_ns[slot] = h->now_ns;
 }
 
-// What its home had, and no longer owns, is gone; of all else only its own stream tells.
-static void key_litter(struct handoff *h, const struct handoff_key *k)
+static void key_litter(struct handoff *h, const struct handoff_key *k, unsigned former)
 {
-	for (unsigned i = 0; i < k->n_parties; i++)
-		if (k->parties[i].member != h->home[k->slot] && !k->parties[i].gone &&
-		    k->parties[i].told)
-			slot_litter(h, k->slot, k->parties[i].member);
+	for (unsigned i = 0; i < k->n_parties; i++) {
+		const struct handoff_party *p = &k->parties[i];
+		if (p->member != h->home[k->slot] && p->member != former && !p->gone)
+			slot_litter(h, k->slot, p->member);
+	}
 }
 
-void slot_flux_end(struct handoff *h, unsigned slot)
+void slot_flux_end(struct handoff *h, unsigned slot, unsigned former)
 {
 	for (uint32_t i = h->first_key[slot]; i; i = key_at(h, i)->next)
-		key_litter(h, key_at(h, i));
+		key_litter(h, key_at(h, i), former);
 	keys_drop(h, slot);
 	h->version += h->flux[slot];
 	h->n_flux -= h->flux[slot];

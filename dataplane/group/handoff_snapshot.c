@@ -47,8 +47,10 @@ static void slot_claim(struct handoff *h, unsigned slot, unsigned member)
 		else
 			slot_spoil(h, slot);
 	}
-	if (h->flux[slot])
+	if (h->flux[slot] && h->first_key[slot])
 		slot_flux_begin(h, slot, member);
+	else
+		slot_flux_end(h, slot, HANDOFF_NOBODY);
 }
 
 // One that it does not own; perhaps keys of it are there.

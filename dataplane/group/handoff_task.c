@@ -260,8 +260,9 @@ static void slots_take(struct handoff *h, const struct handoff_at *at, const str
 			continue;
 		enum since since = slot_since(h, at, slot);
 		if (since == SINCE_AFTER) {
+			unsigned former = h->home[slot];
 			slot_rehome(h, slot, at->member);
-			slot_flux_end(h, slot);
+			slot_flux_end(h, slot, former);
 			h->settled_ns[slot] = h->owned_ns[slot] = moment_ns;
 		}
 		if (since != SINCE_BEFORE && (dirty || since != SINCE_AFTER))

@@ -369,7 +369,7 @@ static bool run(uint64_t seed, const struct plan *p, unsigned *n_resyncs)
 	for (unsigned i = 0; i < SLOTS; i++)
 		for (unsigned k = 0; m->moves[i].on && k < 20; k++, m->now++)
 			move_step(m, i);
-	unsigned left = 20000, most = m->n_resyncs + 100;
+	unsigned left = 100000, most = m->n_resyncs + 100;
 	for (; left && m->n_resyncs < most && !is_over(m); left--, m->now++) {
 		reader_step(m, below(m, m->n_shards));
 		kept = kept && (!m->watched || promise_holds(m));
