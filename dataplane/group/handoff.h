@@ -37,8 +37,8 @@
 //   - A snapshot shows all copies of its server. Keys that it holds are loaded, entries of which it
 //     shows nothing are gone; copies of slots that are not its own are litter, or entries.
 //   - When a slot leaves the table, members that may have copies of its keys keep a bit (litter).
-//     Of what its former home had nothing is left: servers hand over no slot that has keys, and
-//     delete what they have of one that they lost.
+//     Of what its former home had while it owned the slot nothing is left: servers hand over no
+//     slot that has keys, and delete what they have of one that they lost.
 //   - A crash takes the table: the disk knows which slots were in flux. Those are dirty.
 //
 // A move is over (settled) when the servers themselves say who owns the slot and all streams that
@@ -131,10 +131,10 @@ struct handoff_member {
 	bool loading;
 	uint64_t claimed[HANDOFF_SLOT_WORDS];
 	uint64_t littered[HANDOFF_SLOT_WORDS]; // it had copies as the full sync began
-	uint64_t known;     // the highest offset of a certificate
-	uint64_t old_until; // what begins before it was written before the last claim
-	uint64_t claim_ns;  // of a claim that no view has borne out yet; 0: none
-	uint64_t loads_ns;  // the last full sync began
+	uint64_t known;                        // the highest offset of a certificate
+	uint64_t old_until;   // what begins before it was written before the last claim
+	uint64_t claim_ns;    // of a claim that no view has borne out yet; 0: none
+	uint64_t loads_ns;    // the last full sync began
 	uint64_t moved_until; // what begins before it was judged while slots moved, or before that
 	uint64_t owns[HANDOFF_SLOT_WORDS], gives[HANDOFF_SLOT_WORDS], takes[HANDOFF_SLOT_WORDS];
 	uint64_t n_skipped, n_taken; // commands, slots; since the group began
@@ -166,7 +166,8 @@ struct handoff_key {
 	uint8_t n_parties;
 	bool spoilt; // the target may have something else than the holder
 	struct handoff_party {
-		uint64_t at; // where its last era began, in its stream
+		uint64_t at;       // where its last era began, in its stream
+		uint64_t spoke_ns; // its last word that did not delete it was written before this
 		uint16_t era;
 		uint8_t member;
 		bool cleared; // the era began without a state: what was there had to go

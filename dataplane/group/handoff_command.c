@@ -161,15 +161,20 @@ static void key_enter(const struct call *call, struct handoff_key *k, struct han
 	k->spoilt = false;
 }
 
+static uint64_t said_before_ns(const struct handoff *h, const struct handoff_at *at)
+{
+	uint64_t before_ns = handoff_before_ns(&h->members[at->member], at->begin);
+	return before_ns < h->now_ns ? before_ns : h->now_ns;
+}
+
 // The holder has written to it.
 static void key_held(const struct handoff *h, const struct call *call, struct handoff_key *k,
 		     bool sent)
 {
 	const struct handoff_member *m = &h->members[call->at->member];
-	uint64_t before_ns = handoff_before_ns(m, call->at->begin);
 	if (!call->deletes) {
 		k->after_ns = handoff_sure_ns(m, call->at->begin);
-		k->before_ns = before_ns < h->now_ns ? before_ns : h->now_ns;
+		k->before_ns = said_before_ns(h, call->at);
 	}
 	if (!sent)
 		k->spoilt = true;
@@ -214,6 +219,8 @@ static bool key_take(struct handoff *h, const struct call *call, struct span key
 		k->gen = own->era;
 	own->gone = call->deletes;
 	own->told = true;
+	if (!call->deletes)
+		own->spoke_ns = said_before_ns(h, call->at);
 	if (k->holder == own->member)
 		key_held(h, call, k, sent);
 	bool alien = !call->deletes && !bit_has(h->members[own->member].owns, call->slot);

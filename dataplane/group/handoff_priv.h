@@ -65,7 +65,7 @@ void handoff_resync(struct handoff *h, unsigned member, const char *format, ...)
 void slot_flux_begin(struct handoff *h, unsigned slot, unsigned member);
 
 // Its keys in flux are forgotten; of copies that lie elsewhere still the members remain, but of the
-// former home: a server that lost a slot has deleted what it had of it.
+// former home: a server that lost a slot has deleted what it had while it owned it.
 void slot_flux_end(struct handoff *h, unsigned slot, unsigned former);
 
 // Give a slot that is not in flux another home.
@@ -104,6 +104,9 @@ enum since slot_since(const struct handoff *h, const struct handoff_at *at, unsi
 // @param owned_ns  its home owned it then
 // @return 1, 0: only a full sync of the owner helps, -1: not now
 int slot_make_even(struct handoff *h, unsigned slot, unsigned owner, uint64_t owned_ns);
+
+// The last moment at which its home is known to have owned it.
+uint64_t slot_owned_ns(const struct handoff *h, unsigned slot, unsigned home);
 
 // Whether some other member than the home was synced anew since that moment.
 bool slot_is_suspect(const struct handoff *h, unsigned slot, uint64_t owned_ns);

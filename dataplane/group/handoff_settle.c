@@ -95,13 +95,6 @@ bool slot_is_suspect(const struct handoff *h, unsigned slot, uint64_t owned_ns)
 	return false;
 }
 
-// The last moment at which it is known that its home owned it.
-static uint64_t slot_owned_ns(const struct handoff *h, unsigned slot)
-{
-	const struct handoff_member *home = &h->members[h->home[slot]];
-	return bit_has(home->owns, slot) ? home->view_ns : h->owned_ns[slot];
-}
-
 int slot_make_even(struct handoff *h, unsigned slot, unsigned owner, uint64_t owned_ns)
 {
 	bool doubt = h->dirty[slot] || slot_has_litter(h, slot, owner) ||
@@ -142,8 +135,9 @@ static void slot_settle(struct handoff *h, unsigned slot)
 		past_views_ns(h, parties, later(h->event_ns[slot], slot_home_ns(h, slot)));
 	if (!last_ns)
 		return;
-	int rc = is_back(h, slot, owner) ? 0
-					 : slot_make_even(h, slot, owner, slot_owned_ns(h, slot));
+	int rc = is_back(h, slot, owner)
+			 ? 0
+			 : slot_make_even(h, slot, owner, slot_owned_ns(h, slot, h->home[slot]));
 	if (rc > 0) {
 		unsigned former = h->home[slot];
 		slot_rehome(h, slot, owner);
@@ -171,8 +165,8 @@ static void slot_follow(struct handoff *h, unsigned slot)
 			       slot);
 		return;
 	}
-	bool doubt =
-		slot_has_litter(h, slot, owner) || slot_is_suspect(h, slot, slot_owned_ns(h, slot));
+	bool doubt = slot_has_litter(h, slot, owner) ||
+		     slot_is_suspect(h, slot, slot_owned_ns(h, slot, h->home[slot]));
 	slot_rehome(h, slot, owner);
 	h->settled_ns[slot] = h->owned_ns[slot] = last_ns;
 	if (doubt)

@@ -33,6 +33,12 @@ bool slot_has_copies(const struct handoff *h, unsigned slot, unsigned member)
 	return has;
 }
 
+uint64_t slot_owned_ns(const struct handoff *h, unsigned slot, unsigned home)
+{
+	const struct handoff_member *m = &h->members[home];
+	return bit_has(m->owns, slot) ? m->view_ns : h->owned_ns[slot];
+}
+
 void slot_flux_begin(struct handoff *h, unsigned slot, unsigned member)
 {
 	h->version += !h->flux[slot] || !(h->parties[slot] >> member & 1);
@@ -48,7 +54,9 @@ static void key_litter(struct handoff *h, const struct handoff_key *k, unsigned 
 {
 	for (unsigned i = 0; i < k->n_parties; i++) {
 		const struct handoff_party *p = &k->parties[i];
-		if (p->member != h->home[k->slot] && p->member != former && !p->gone)
+		bool lost = p->member == former &&
+			    (!p->told || p->spoke_ns <= slot_owned_ns(h, k->slot, former));
+		if (p->member != h->home[k->slot] && !lost && !p->gone)
 			slot_litter(h, k->slot, p->member);
 	}
 }
