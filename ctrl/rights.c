@@ -22,7 +22,8 @@ enum {
 	COPY_TARGETS = SCAN_TARGET | REPAIR_TARGET,
 	WRITTEN = REPLAYS | COPY_TARGETS,
 	ALL = (1u << RIGHTS_USERS_COUNT) - 1,
-	CLUSTERS = SYNC_SOURCE | SYNC_TARGET | CHECKED,
+	CLUSTERS = SYNC_SOURCE | SYNC_TARGET | RESTORE_TARGET | CHECKED,
+	GATHERED = SYNC_TARGET | RESTORE_TARGET, // commands over slots
 };
 
 #define MESSAGES  "a message that clients of the source publish ends the link"
@@ -102,18 +103,17 @@ static const struct right rights[] = {
 	{"EVAL", 0, 0, REPLAYS,
 	 "commands that it does not know, and that take a script, end the link",
 	 "to a target older than its source"},
-	{"CLUSTER NODES", 0, CLUSTERS, 0, .kind = RIGHTS_CLUSTER},
-	{"CLUSTER SLOTS", 0, 0, CLUSTERS, "the names of nodes are those that they call themselves",
+	{"CLUSTER NODES", 2, CLUSTERS, 0, .kind = RIGHTS_CLUSTER},
+	{"CLUSTER SLOTS", 2, 0, CLUSTERS, "the names of nodes are those that they call themselves",
 	 .kind = RIGHTS_CLUSTER},
-	{"CLUSTER INFO", 0, 0, SYNC_SOURCE | SYNC_TARGET, "the age of a map is not known",
+	{"CLUSTER INFO", 2, 0, SYNC_SOURCE | GATHERED, "the age of a map is not known",
 	 .kind = RIGHTS_CLUSTER},
-	{"ASKING", 0, CHECKED | SYNC_TARGET, 0, .kind = RIGHTS_CLUSTER},
-	// Of commands over slots, whose keys are gathered.
-	{"DUMP", 0, SYNC_TARGET, 0, .kind = RIGHTS_CLUSTER},
-	{"PEXPIRETIME", 0, SYNC_TARGET, 0, .kind = RIGHTS_CLUSTER},
-	{"LINDEX", 0, SYNC_TARGET, 0, .kind = RIGHTS_CLUSTER},
-	{"EXISTS", 0, SYNC_TARGET, 0, .kind = RIGHTS_CLUSTER},
-	{"ROLE", 0, 0, SYNC_SOURCE | SYNC_TARGET,
+	{"ASKING", 1, CHECKED | GATHERED, 0, .kind = RIGHTS_CLUSTER},
+	{"DUMP", 2, GATHERED, 0, .kind = RIGHTS_CLUSTER},
+	{"PEXPIRETIME", 2, GATHERED, 0, .kind = RIGHTS_CLUSTER},
+	{"LINDEX", 3, GATHERED, 0, .kind = RIGHTS_CLUSTER},
+	{"EXISTS", 2, GATHERED, 0, .kind = RIGHTS_CLUSTER},
+	{"ROLE", 1, 0, SYNC_SOURCE | SYNC_TARGET,
 	 "the sentinels are believed, and the server is not asked whether it is a master",
 	 .kind = RIGHTS_WATCHED},
 	{"SENTINEL GET-MASTER-ADDR-BY-NAME", 0, SENTINELS, 0},

@@ -445,7 +445,8 @@ static bool draining_turn(struct link *link)
 // its fate.
 static void fullresync_consider(struct link *link)
 {
-	if (!link->source.holding)
+	if (!link->source.holding ||
+	    (link->group && !group_believes_offer(link->group, link)))
 		return;
 	if (link->stage == LINK_STREAMING) {
 		route_flush(&link->route, true);

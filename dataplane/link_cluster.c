@@ -37,6 +37,7 @@ int link_cluster_init(struct link *link)
 	gather_init(&link->gather, link->core, config, link->target_map);
 	link->route.gather = &link->gather;
 	link->sweep.slots.topology = link->target_map;
+	link->lifetimes.topology = link->target_map;
 	return lanes_init(link);
 }
 

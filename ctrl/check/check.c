@@ -200,8 +200,10 @@ static int check_all(struct check *c, const struct endpoint *source, const struc
 {
 	bool cluster = source->kind == URL_CLUSTER || target->kind == URL_CLUSTER;
 	if (cluster && c->options->repair)
-		return failure_set(c->failure, ERROR_CONFIG,
-				   "--repair does not work with clusters yet");
+		return failure_set(
+			c->failure, ERROR_CONFIG,
+			"--repair does not write clusters: `flyover sync --extra-keys=delete` "
+			"with a new state folder makes both equal");
 	if (client_open_any(&c->pair.client[SOURCE], source, "the source", c->failure) ||
 	    client_open_any(&c->pair.client[TARGET], target, "the target", c->failure))
 		return -1;

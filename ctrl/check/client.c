@@ -142,7 +142,11 @@ int client_open(struct client *c, const struct endpoint *e, const char *who, str
 {
 	*c = (struct client){.fd = -1, .who = who};
 	if (e->kind == URL_CLUSTER)
-		return failure_set(f, ERROR_URL, "%s: this version cannot ask clusters", who);
+		return failure_set(
+			f, ERROR_URL,
+			"%s: this verb takes one server, not a cluster: `flyover sync` "
+			"takes clusters, `flyover dump` each of their masters by redis://",
+			who);
 	if (e->kind != URL_SENTINEL)
 		return server_open(c, e, f);
 	struct endpoint at;

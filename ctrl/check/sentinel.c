@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// sentinel_find() -> one_ask() -> client_open(), address_ask() -> others_learn()
+// sentinel_find() -> one_ask() -> sentinel_open(), answers_take() -> sentinels_learn()
 #include "ctrl/check/sentinel.h"
 
 #include <errno.h>
@@ -20,10 +20,9 @@ struct round {
 };
 
 // @param ours  log in as at the servers
-static void one_endpoint(const struct round *r, const struct url_node *at, bool ours,
+static void one_endpoint(const struct endpoint *e, const struct url_node *at, bool ours,
 			 struct endpoint *out)
 {
-	const struct endpoint *e = r->endpoint;
 	*out = *e;
 	endpoint_at(out, at);
 	out->db = -1;
@@ -35,32 +34,32 @@ static void one_endpoint(const struct round *r, const struct url_node *at, bool 
 }
 
 // A sentinel that wants a password, and that we have none for, gets the one of the servers.
-static int one_open(struct client *c, const struct round *r, const struct url_node *at,
-		    struct failure *f)
+int sentinel_open(struct client *c, const struct endpoint *e, const struct url_node *at,
+		  struct failure *f)
 {
-	const struct endpoint *e = r->endpoint;
 	struct endpoint one;
-	one_endpoint(r, at, false, &one);
+	one_endpoint(e, at, false, &one);
 	int rc = client_open(c, &one, "the sentinel", f);
 	if (rc && f->id == ERROR_AUTH && !e->sentinel.has_password && e->has_password) {
-		one_endpoint(r, at, true, &one);
+		one_endpoint(e, at, true, &one);
 		rc = client_open(c, &one, "the sentinel", f);
 	}
 	explicit_bzero(&one, sizeof(one));
 	return rc;
 }
 
-static void others_learn(struct round *r, const struct resp_value *v, unsigned n)
+void sentinels_learn(struct url_node *list, unsigned *n, const struct resp_value *v,
+		     unsigned n_values)
 {
 	struct sentinel_row rows[URL_NODES_MAX];
-	unsigned n_rows = sentinel_rows(v, n, rows, URL_NODES_MAX);
+	unsigned n_rows = sentinel_rows(v, n_values, rows, URL_NODES_MAX);
 	for (unsigned i = 0; i < n_rows; i++) {
-		bool known = !rows[i].at.port || r->n == URL_NODES_MAX;
-		for (unsigned k = 0; k < r->n && !known; k++)
-			known = r->list[k].port == rows[i].at.port &&
-				!strcmp(r->list[k].host, rows[i].at.host);
+		bool known = !rows[i].at.port || *n == URL_NODES_MAX;
+		for (unsigned k = 0; k < *n && !known; k++)
+			known = list[k].port == rows[i].at.port &&
+				!strcmp(list[k].host, rows[i].at.host);
 		if (!known)
-			r->list[r->n++] = rows[i].at;
+			list[(*n)++] = rows[i].at;
 	}
 }
 
@@ -83,7 +82,7 @@ static int answers_take(struct client *c, struct round *r, struct failure *f)
 		*f = c->failure;
 		return -1;
 	}
-	others_learn(r, v, n);
+	sentinels_learn(r->list, &r->n, v, n);
 	r->n_ignorant += rc == -ENOENT;
 	if (rc)
 		return 0;
@@ -99,7 +98,7 @@ static void one_ask(struct round *r, const struct url_node *at)
 {
 	struct client *c = malloc(sizeof(*c));
 	struct span name = span_of(r->endpoint->master);
-	int rc = c ? one_open(c, r, at, &r->failure)
+	int rc = c ? sentinel_open(c, r->endpoint, at, &r->failure)
 		   : failure_set(&r->failure, ERROR_MEMORY, "no memory for a connection");
 	if (!rc) {
 		client_ask(c, "SENTINEL GET-MASTER-ADDR-BY-NAME %b", name);

@@ -5,6 +5,19 @@
 #include "ctrl/endpoint.h"
 #include "ctrl/failure.h"
 
+struct client;
+struct resp_value;
+
+// Connect to one of the sentinels of a URL, or to one that they know of.
+//
+// @return 0, or -1 as client_open()
+int sentinel_open(struct client *c, const struct endpoint *e, const struct url_node *at,
+		  struct failure *f);
+
+// Add those of SENTINEL SENTINELS that are not on the list. @param list  URL_NODES_MAX
+void sentinels_learn(struct url_node *list, unsigned *n, const struct resp_value *v,
+		     unsigned n_values);
+
 // Ask the sentinels of a URL, and those that they know of, one after the other until a majority has
 // answered. The highest configuration epoch is right.
 //

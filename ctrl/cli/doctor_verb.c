@@ -13,7 +13,6 @@
 #include "ctrl/cli/job.h"
 #include "ctrl/cli/verbs.h"
 #include "ctrl/clock.h"
-#include "ctrl/check/sentinel.h"
 #include "ctrl/daemon/daemon_config.h"
 #include "ctrl/doctor/examination.h"
 #include "ctrl/doctor/host.h"
@@ -148,7 +147,8 @@ static int probe(const struct options *o, const struct link_config *c, struct to
 
 // ---- The verb ---------------------------------------------------------------------------------
 
-static int examination_run(const struct link_config *c, struct findings *found, struct failure *f)
+// What a probe writes to then is what was looked at.
+static int examination_run(struct link_config *c, struct findings *found, struct failure *f)
 {
 	struct examination *e = examination_start(c);
 	if (!e)
@@ -156,6 +156,8 @@ static int examination_run(const struct link_config *c, struct findings *found, 
 	int rc = examination_wait(e, f);
 	if (rc == 0)
 		*found = *examination_findings(e);
+	if (rc == 0)
+		examination_settle(e, c);
 	examination_leave(e);
 	return rc;
 }
@@ -169,9 +171,6 @@ static int servers_examine(const struct options *o, struct failure *f)
 	if (!t)
 		return failure_set(f, ERROR_MEMORY, "no memory for an examination");
 	int rc = job_read(o, NULL, o->args[0], o->args[1], &c, f);
-	// What is looked at, and written to, is the same server throughout.
-	rc = rc ? rc : sentinel_settle(&c.source, "the source", f);
-	rc = rc ? rc : sentinel_settle(&c.target, "the target", f);
 	rc = rc ? rc : examination_run(&c, &t->findings, f);
 	if (rc == 0) {
 		int probe_rc = o->probe ? probe(o, &c, t, &failure) : 0;

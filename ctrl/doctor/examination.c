@@ -13,6 +13,7 @@
 #include "ctrl/check/sentinel.h"
 #include "ctrl/doctor/gather.h"
 #include "ctrl/doctor/rows.h"
+#include "ctrl/doctor/sentinels.h"
 #include "drivers/tls/tls.h"
 
 struct examination {
@@ -20,15 +21,27 @@ struct examination {
 	_Atomic unsigned stage;   // enum examination_stage; the thread writes
 	int event_fd;
 	struct link_config config;
-	struct findings findings; // the thread writes
-	struct failure failure;   // the thread writes, before EXAMINATION_FAILED
-	struct facts facts;       // the thread's
+	struct endpoint sentinels[2]; // of the source and the target, where there are any
+	struct findings findings;     // the thread writes
+	struct failure failure;       // the thread writes, before EXAMINATION_FAILED
+	struct facts facts;           // the thread's
 };
 
 static void passwords_wipe(struct link_config *config)
 {
 	explicit_bzero(config->source.password, sizeof(config->source.password));
 	explicit_bzero(config->target.password, sizeof(config->target.password));
+}
+
+// Who has sentinels is asked for its master, and settled on it.
+static int side_settle(struct endpoint *side, struct endpoint *sentinels, const char *who,
+		       enum rights_kind *kind, struct failure *f)
+{
+	bool is_watched = side->kind == URL_SENTINEL;
+	if (is_watched)
+		*sentinels = *side;
+	*kind = is_watched ? RIGHTS_WATCHED : RIGHTS_SINGLE;
+	return sentinel_settle(side, who, f);
 }
 
 static void let_go(struct examination *e)
@@ -49,17 +62,23 @@ static void stage_reach(struct examination *e, enum examination_stage stage)
 static int examine(struct examination *e, struct gather *g)
 {
 	struct facts *k = &e->facts;
+	struct link_config *c = &e->config;
+	enum rights_kind source, target;
 	gather_init(g, k);
-	if (sentinel_settle(&e->config.source, "the source", &e->failure) ||
-	    sentinel_settle(&e->config.target, "the target", &e->failure))
+	if (side_settle(&c->source, &e->sentinels[0], "the source", &source, &e->failure) ||
+	    side_settle(&c->target, &e->sentinels[1], "the target", &target, &e->failure))
 		return -1;
-	facts_init(k, &e->config);
-	if (gather_open(g, &e->config, &e->failure))
+	facts_init(k, c);
+	k->source.kind = source;
+	k->target.kind = target;
+	if (gather_open(g, c, &e->failure))
 		return -1;
 	rows_run(STAGE_INFO, k, &e->findings);
 	stage_reach(e, EXAMINATION_ASKS);
-	if (gather_ask(g, &e->failure))
+	if (gather_ask(g, c, &e->failure))
 		return -1;
+	sentinels_ask(&e->sentinels[0], c->settings.prefer_replica, &k->source);
+	sentinels_ask(&e->sentinels[1], false, &k->target);
 	rows_run(STAGE_ASKED, k, &e->findings);
 	stage_reach(e, EXAMINATION_WATCHES);
 	if (gather_rate(g, &e->failure))
@@ -77,6 +96,7 @@ static void *examination_thread(void *arg)
 		gather_close(g);
 	free(g);
 	passwords_wipe(&e->config);
+	explicit_bzero(e->sentinels, sizeof(e->sentinels));
 	tls_thread_end();
 	stage_reach(e, rc ? EXAMINATION_FAILED : EXAMINATION_DONE);
 	let_go(e);
@@ -132,6 +152,18 @@ const struct findings *examination_findings(const struct examination *e)
 const struct failure *examination_failure(const struct examination *e)
 {
 	return &e->failure;
+}
+
+static void place_take(struct endpoint *e, const struct endpoint *found)
+{
+	if (e->kind == URL_SENTINEL)
+		endpoint_at(e, &found->nodes[0]);
+}
+
+void examination_settle(const struct examination *e, struct link_config *c)
+{
+	place_take(&c->source, &e->config.source);
+	place_take(&c->target, &e->config.target);
 }
 
 void examination_leave(struct examination *e)

@@ -32,5 +32,8 @@ const struct findings *examination_findings(const struct examination *e);
 // Valid at EXAMINATION_FAILED.
 const struct failure *examination_failure(const struct examination *e);
 
+// Replace sentinels by the masters that were examined. Valid at EXAMINATION_DONE.
+void examination_settle(const struct examination *e, struct link_config *c);
+
 // Want no more of it; the thread ends by itself. NULL is allowed.
 void examination_leave(struct examination *e);

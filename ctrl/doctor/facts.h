@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "ctrl/doctor/verbs.h"
+#include "ctrl/rights.h"
 #include "dataplane/contract/contract.h"
 #include "parsers/cluster.h"
 #include "parsers/resp.h"
@@ -14,6 +15,7 @@
 #define UNKNOWN     (-1)
 #define FACT_LEN    128
 #define MODULES_MAX 32
+#define LACKING_MAX 16
 
 // Fields of INFO that are numbers: member, name there.
 #define INFO_NUMBERS(X)                                                                            \
@@ -81,6 +83,29 @@ struct cluster_facts {
 	char failing[CLUSTER_HOST_LEN + 8];    // "host:port" of one of those
 };
 
+// What our user may do at one server.
+struct rights_facts {
+	char host[CLUSTER_HOST_LEN]; // of a node of a cluster; "": the server is the only one
+	unsigned port;
+	bool known;             // the rest means something
+	struct verb_set denied; // the user may not
+	struct verb_set absent; // the server has no such command
+	bool keys_denied, marker_denied, channels_denied;
+	char refused[FACT_LEN]; // why it does not let us in, "" when it does
+};
+
+// One sentinel.
+struct sentinel_facts {
+	char host[URL_HOST_LEN];
+	unsigned port;
+	char user[128];         // who we are there
+	bool knows;             // the master's name
+	bool needed;            // one of the words is
+	char trouble[300];      // why it was not asked, "" when it was
+	char words[FACT_LEN];   // for ACL SETUSER, of what it has denied: " +sentinel|master"
+	const char *without;    // what a link does less without the first of them, NULL: it ends
+};
+
 // One server. Numbers are UNKNOWN and texts "" when it did not say. Of a cluster: the master with
 // the lowest id, with the keys and the memory of all.
 struct server_facts {
@@ -116,12 +141,15 @@ struct server_facts {
 	unsigned n_modules;
 	struct module modules[MODULES_MAX];
 
-	bool rights_known;      // denied, unknown and the flags below mean something
-	struct verb_set denied; // the user may not
-	struct verb_set absent; // the server has no such command
-	struct verb_set used;   // called since the server's start
-	int64_t write_calls;    // how often, those of the stream alone
-	bool keys_denied, marker_denied, channels_denied;
+	enum rights_kind kind;
+	struct rights_facts rights; // of a cluster only what no node has, and whether all are known
+	unsigned n_nodes, n_lacking;              // of a cluster: that were asked, that lack any
+	struct rights_facts lacking[LACKING_MAX]; // the first of these
+	unsigned n_sentinels;
+	struct sentinel_facts sentinels[URL_NODES_MAX];
+
+	struct verb_set used; // called since the server's start
+	int64_t write_calls;  // how often, those of the stream alone
 };
 
 struct facts {

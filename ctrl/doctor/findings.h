@@ -6,8 +6,9 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#define FINDINGS_MAX 128
-#define FINDING_LEN  480
+#define FINDINGS_MAX     128
+#define FINDING_LEN      480
+#define FINDING_MEND_LEN 960 // as long as a line with all rights
 
 enum severity {
 	SEVERITY_INFO,    // worth knowing, nothing to do
@@ -18,9 +19,9 @@ enum severity {
 
 struct finding {
 	enum severity severity;
-	const char *check;          // name of the row that found it
-	char sentence[FINDING_LEN]; // no full stop, no password
-	char mend[FINDING_LEN];     // a command, or "" when there is none
+	const char *check;           // name of the row that found it
+	char sentence[FINDING_LEN];  // no full stop, no password
+	char mend[FINDING_MEND_LEN]; // a command, or "" when there is none
 };
 
 // Grows only. The one who fills it may be another thread than the readers: what lies below n does

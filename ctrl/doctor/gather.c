@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// gather_open() -> info_take() ; gather_ask() -> settings_put(), settings_take(), rights_*() ;
+// gather_open() -> info_take() ; gather_ask() -> settings_put(), settings_take(), rights_ask() ;
 // gather_rate()
 #include "ctrl/doctor/gather.h"
 
@@ -34,22 +34,24 @@ static int info_take(struct client *c, struct server_facts *s, int64_t before_us
 	if (!v)
 		return side_failed(c, f);
 	if (v->type == RESP_ERROR)
-		rights_judge(s, verb_find("INFO"), false, v);
+		rights_judge(&s->rights, verb_find("INFO"), false, v);
 	if (v->type == RESP_STRING)
 		facts_info(s, v->text, before_us, wall_us());
 	return 0;
 }
 
-static int side_open(struct client *c, const struct endpoint *e, const struct server_facts *s,
+static int side_open(struct client *c, const struct endpoint *e, struct server_facts *s,
 		     enum rights_user user, struct failure *f)
 {
 	char words[RIGHTS_LEN];
+	if (e->kind == URL_CLUSTER)
+		s->kind = RIGHTS_CLUSTER;
 	if (!client_open_any(c, e, s->who, f))
 		return 0;
 	size_t len = strlen(f->sentence);
 	if (f->id == ERROR_NOPERM)
 		snprintf(f->sentence + len, sizeof(f->sentence) - len,
-			 ", and in all: %s", rights_text(user, RIGHTS_SINGLE, words));
+			 ", and in all: %s", rights_text(user, s->kind, words));
 	return -1;
 }
 
@@ -151,7 +153,7 @@ static int markers_take(struct gather *g, struct failure *f)
 	return 0;
 }
 
-int gather_ask(struct gather *g, struct failure *f)
+int gather_ask(struct gather *g, const struct link_config *c, struct failure *f)
 {
 	struct facts *k = g->facts;
 	settings_put(&g->source);
@@ -162,9 +164,10 @@ int gather_ask(struct gather *g, struct failure *f)
 	if (settings_take(&g->source, &k->source, f) || settings_take(&g->target, &k->target, f) ||
 	    markers_take(g, f))
 		return -1;
-	if (rights_source(&g->source, &k->source))
+	if (rights_ask(&g->source, &c->source, &k->source, false))
 		return side_failed(&g->source, f);
-	return rights_target(&g->target, &k->target) ? side_failed(&g->target, f) : 0;
+	return rights_ask(&g->target, &c->target, &k->target, true) ? side_failed(&g->target, f)
+								     : 0;
 }
 
 // ---- Rate of the stream -----------------------------------------------------------------------

@@ -24,7 +24,7 @@ void gather_init(struct gather *g, struct facts *k);
 int gather_open(struct gather *g, const struct link_config *c, struct failure *f);
 
 // CONFIG, modules, markers, rights. @return 0, or -1 with f
-int gather_ask(struct gather *g, struct failure *f);
+int gather_ask(struct gather *g, const struct link_config *c, struct failure *f);
 
 // Wait for the second sample of the stream, and take it. @return 0, or -1 with f
 int gather_rate(struct gather *g, struct failure *f);

@@ -6,18 +6,14 @@
 #include "ctrl/check/client.h"
 #include "ctrl/doctor/facts.h"
 
-// Fill the source's rights: PSYNC and REPLCONF. The connection may be of no use afterwards.
+// Fill the rights of one side. Of a cluster every node is asked, by a connection of its own; a
+// replica may be the master, or be read, in the next moment. Else the connection may be of no use
+// afterwards: the target's may be left inside a MULTI. Close it.
 //
-// @return 0, or -1 when the connection failed
-int rights_source(struct client *c, struct server_facts *s);
-
-// Fill the target's rights: every command that a link or the stream sends is put into a MULTI that
-// cannot be executed and is then discarded; a server judges rights before it queues. The connection
-// may be left inside that MULTI: close it. Of a cluster nothing is asked, and nothing known.
-//
-// @return 0, or -1 when the connection failed
-int rights_target(struct client *c, struct server_facts *s);
+// @param c  connected to e
+// @return   0, or -1 when the connection failed
+int rights_ask(struct client *c, const struct endpoint *e, struct server_facts *s, bool as_target);
 
 // Judge one answer to a command that was only asked for.
-void rights_judge(struct server_facts *s, unsigned verb, bool of_marker,
+void rights_judge(struct rights_facts *r, unsigned verb, bool of_marker,
 		  const struct resp_value *v);

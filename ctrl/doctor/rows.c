@@ -23,6 +23,8 @@ static const struct row rows[] = {
 	{"target-role", STAGE_INFO, row_target_role},
 	{"source-rights", STAGE_ASKED, row_source_rights},
 	{"target-rights", STAGE_ASKED, row_target_rights},
+	{"source-sentinels", STAGE_ASKED, row_source_sentinels},
+	{"target-sentinels", STAGE_ASKED, row_target_sentinels},
 	{"commands", STAGE_ASKED, row_commands},
 	{"modules", STAGE_ASKED, row_modules},
 	{"source-save", STAGE_ASKED, row_source_save},

@@ -28,7 +28,7 @@ void rows_run(enum stage stage, const struct facts *k, struct findings *f);
 void rows_run_one(const char *check, const struct facts *k, struct findings *f);
 
 struct mend {
-	char text[FINDING_LEN];
+	char text[FINDING_MEND_LEN];
 };
 
 // Compose a command to a server. @return m->text
@@ -41,13 +41,16 @@ row_judge row_same_server, row_target_follows, row_source_follows, row_mode, row
 	row_modules, row_clock;
 
 // rows_source.c
-row_judge row_source_role, row_source_rights, row_source_save, row_diskless_delay, row_min_replicas,
+row_judge row_source_role, row_source_save, row_diskless_delay, row_min_replicas,
 	row_repl_timeout, row_backlog_ttl, row_source_config, row_backlog, row_output_buffer,
 	row_source_clients;
 
 // rows_target.c
-row_judge row_target_role, row_target_rights, row_target_save, row_target_memory, row_eviction,
+row_judge row_target_role, row_target_save, row_target_memory, row_eviction,
 	row_databases, row_target_keys, row_bulk_length, row_target_config, row_target_clients;
+
+// rows_rights.c
+row_judge row_source_rights, row_target_rights, row_source_sentinels, row_target_sentinels;
 
 // rows_cluster.c
 row_judge row_cluster, row_full_coverage;

@@ -211,7 +211,7 @@ void row_commands(const struct facts *k, struct findings *f)
 		if (!verb_since(&v, t->valkey, t->version)) {
 			if (used && !(v.row && older_reaches(&older, v.row)))
 				verb_set_add(&newer, i);
-		} else if (verb_set_has(&t->absent, i) && (v.row || v.needed)) {
+		} else if (verb_set_has(&t->rights.absent, i) && (v.row || v.needed)) {
 			verb_set_add(used ? &off_used : &off, i);
 		}
 	}

@@ -30,35 +30,6 @@ void row_source_role(const struct facts *k, struct findings *f)
 			    s->master_host, s->master_port);
 }
 
-void row_source_rights(const struct facts *k, struct findings *f)
-{
-	const struct server_facts *s = &k->source;
-	struct verb_set denied = {0}, absent = {0};
-	char names[200], words[200];
-	struct verb v;
-	struct mend m;
-	for (unsigned i = 0; verb_at(i, &v); i++) {
-		if (v.side != VERB_SOURCE)
-			continue;
-		if (verb_set_has(&s->denied, i))
-			verb_set_add(&denied, i);
-		if (verb_set_has(&s->absent, i))
-			verb_set_add(&absent, i);
-	}
-	verb_set_acl(&denied, words, sizeof(words));
-	if (verb_set_text(&denied, names, sizeof(names)))
-		finding_put(f, SEVERITY_ERROR, mend_cli(&m, s, "ACL SETUSER %s%s", s->user, words),
-			    "the user %s of the source may not: %s", s->user, names);
-	if (verb_set_text(&absent, names, sizeof(names)))
-		finding_put(f, SEVERITY_ERROR, NULL,
-			    "the source does not know %s, renamed or switched off as managed "
-			    "services do: it cannot be synced from",
-			    names);
-	if (!s->rights_known)
-		finding_put(f, SEVERITY_INFO, NULL,
-			    "whether the user %s of the source may PSYNC was not checked", s->user);
-}
-
 void row_source_save(const struct facts *k, struct findings *f)
 {
 	const struct server_facts *s = &k->source;

@@ -5,7 +5,6 @@
 
 #include "ctrl/cli/figures.h"
 #include "ctrl/doctor/rows.h"
-#include "ctrl/rights.h"
 
 void row_target_role(const struct facts *k, struct findings *f)
 {
@@ -15,66 +14,6 @@ void row_target_role(const struct facts *k, struct findings *f)
 		finding_put(f, SEVERITY_ERROR, NULL,
 			    "the target is a replica of %s:%s: only a master can be written to",
 			    t->master_host, t->master_port);
-}
-
-// ---- Rights -----------------------------------------------------------------------------------
-
-// Commands that a link or the source's clients use for certain make an error.
-static bool any_is_used(const struct facts *k, const struct verb_set *set)
-{
-	struct verb v;
-	for (unsigned i = 0; verb_at(i, &v); i++)
-		if (v.name && verb_set_has(set, i) &&
-		    (verb_is_ours(&v) || verb_set_has(&k->source.used, i)))
-			return true;
-	return false;
-}
-
-static void denied_judge(const struct facts *k, struct findings *f)
-{
-	const struct server_facts *t = &k->target;
-	struct verb_set denied = {0};
-	char names[200], words[RIGHTS_LEN + 1] = " ";
-	struct verb v;
-	struct mend m;
-	for (unsigned i = 0; verb_at(i, &v); i++)
-		if (v.name && v.side != VERB_SOURCE && verb_set_has(&t->denied, i))
-			verb_set_add(&denied, i);
-	verb_set_acl(&denied, words, sizeof(words));
-	if (!verb_set_text(&denied, names, sizeof(names)))
-		return;
-	bool used = any_is_used(k, &denied);
-	if (verb_set_has(&denied, verb_find("MULTI"))) // the rest could not be asked for
-		rights_text(RIGHTS_SYNC_TARGET, RIGHTS_SINGLE, words + 1);
-	finding_put(f, used ? SEVERITY_ERROR : SEVERITY_WARNING,
-		    mend_cli(&m, t, "ACL SETUSER %s%s", t->user, words),
-		    "the user %s of the target may not: %s%s", t->user, names,
-		    used ? "" : "; a link ends, or does less, when it has to");
-}
-
-void row_target_rights(const struct facts *k, struct findings *f)
-{
-	const struct server_facts *t = &k->target;
-	struct mend m;
-	denied_judge(k, f);
-	if (t->marker_denied)
-		finding_put(f, SEVERITY_ERROR, mend_cli(&m, t, "ACL SETUSER %s '~*'", t->user),
-			    "the user %s of the target may not write keys that begin with "
-			    "__flyover:, where a link keeps its markers",
-			    t->user);
-	else if (t->keys_denied)
-		finding_put(f, SEVERITY_WARNING, mend_cli(&m, t, "ACL SETUSER %s '~*'", t->user),
-			    "the user %s of the target may not write every key: one outside its "
-			    "patterns ends the link",
-			    t->user);
-	if (t->channels_denied)
-		finding_put(f, SEVERITY_WARNING, mend_cli(&m, t, "ACL SETUSER %s '&*'", t->user),
-			    "the user %s of the target may not publish to every channel: a message "
-			    "outside its patterns ends the link",
-			    t->user);
-	if (!t->rights_known)
-		finding_put(f, SEVERITY_INFO, NULL,
-			    "the rights of the user %s of the target were not checked", t->user);
 }
 
 // ---- Memory -----------------------------------------------------------------------------------

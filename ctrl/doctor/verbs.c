@@ -40,7 +40,7 @@ static bool own_at(unsigned i, struct verb *v)
 			if (!is_own(r, side) || i--)
 				continue;
 			bool needed = r->needed & user_of(side);
-			*v = (struct verb){r->word, side, needed, r->least, NULL};
+			*v = (struct verb){r->word, side, needed, r->least, r->kind, NULL};
 			return true;
 		}
 	return false;
@@ -74,7 +74,7 @@ bool verb_at(unsigned i, struct verb *v)
 		return false;
 	const struct command *c = &command_rows[i - n_own];
 	unsigned n_words = (unsigned)(c->arity < 0 ? -c->arity : c->arity);
-	*v = (struct verb){in_stream(c) ? c->name : NULL, VERB_STREAM, false, n_words, c};
+	*v = (struct verb){in_stream(c) ? c->name : NULL, VERB_STREAM, false, n_words, 0, c};
 	return true;
 }
 

@@ -18,6 +18,7 @@ struct verb {
 	enum verb_side side;
 	bool needed;               // a link cannot do without it
 	unsigned n_words;          // least, its name included
+	unsigned kind;             // enum rights_kind: only of such a deployment; 0: of any
 	const struct command *row; // VERB_STREAM: else NULL
 };
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// target_look() -> keys_ask(), markers_ask() ; target_clean() -> markers_ask()
+// target_look() -> server_look() -> markers_ask() | cluster_look() -> slots_ask(), slots_take() ;
+// target_clean() -> markers_ask() | slots_ask(), slots_take()
 #include "ctrl/restore/target.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "ctrl/check/client.h"
+#include "ctrl/check/client_cluster.h"
 #include "parsers/slot.h"
 
 #define KEY_LEN   128
@@ -89,32 +90,98 @@ static void markers_read(const struct resp_value *v, unsigned n, struct target_f
 	}
 }
 
+// ---- A cluster --------------------------------------------------------------------------------
+
+// Markers lie with the slots: one of each, and a claim now and then. See dataplane/apply/
+// slot_marker.h.
+static void slots_ask(struct client *c, const char *verb, const char *link)
+{
+	char marker[KEY_LEN], claim[KEY_LEN];
+	for (unsigned slot = 0; slot < SLOT_COUNT; slot++) {
+		const char *tag = cluster_tag((uint16_t)slot);
+		int len = snprintf(marker, KEY_LEN, "__flyover:{%s}:%.64s", tag, link);
+		int claim_len = snprintf(claim, KEY_LEN, "__flyover:{%s}:%.64s:low", tag, link);
+		struct span words[3] = {
+			span_of(verb), {marker, (size_t)len}, {claim, (size_t)claim_len}};
+		client_put(c, 3, words);
+	}
+	int len = snprintf(marker, KEY_LEN, "__flyover:{%.64s}:epoch", link);
+	struct span words[2] = {span_of(verb), {marker, (size_t)len}};
+	client_put(c, 2, words);
+}
+
+// @param facts  NULL: nobody wants to know what they were
+static int slots_take(struct client *c, const char *verb, struct target_facts *facts,
+		      struct failure *f)
+{
+	unsigned n;
+	for (unsigned slot = 0; slot <= SLOT_COUNT; slot++) {
+		const struct resp_value *v = reply_take(c, verb, &n, f);
+		if (!v)
+			return -1;
+		if (facts && v->type == RESP_ARRAY)
+			markers_read(v, n, facts);
+	}
+	return 0;
+}
+
+static int cluster_look(struct client *c, const char *link, struct target_facts *facts,
+			struct failure *f)
+{
+	for (unsigned i = 0; client_master_choose(c, i); i++) {
+		client_ask(c, "INFO keyspace");
+		const struct resp_value *v = reply_take(c, "INFO", NULL, f);
+		if (!v)
+			return -1;
+		if (v->type == RESP_STRING)
+			keys_count(v->text, 0, facts);
+	}
+	slots_ask(c, "MGET", link);
+	return slots_take(c, "MGET", facts, f);
+}
+
+static int server_look(struct client *c, const char *link, int db, struct target_facts *facts,
+		       struct failure *f)
+{
+	unsigned n;
+	client_ask(c, "INFO keyspace");
+	const struct resp_value *v = reply_take(c, "INFO", NULL, f);
+	if (v && v->type == RESP_STRING)
+		keys_count(v->text, db, facts);
+	v = v ? markers_ask(c, "MGET", link, &n, f) : NULL;
+	if (v && v->type == RESP_ARRAY)
+		markers_read(v, n, facts);
+	return v ? 0 : -1;
+}
+
+// ---- Either -----------------------------------------------------------------------------------
+
 int target_look(const struct endpoint *e, const char *link, int db, struct target_facts *facts,
 		struct failure *f)
 {
 	struct client c;
-	unsigned n;
 	*facts = (struct target_facts){0};
-	if (client_open(&c, e, "the target", f))
+	if (client_open_any(&c, e, "the target", f))
 		return -1;
-	client_ask(&c, "INFO keyspace");
-	const struct resp_value *v = reply_take(&c, "INFO", NULL, f);
-	if (v && v->type == RESP_STRING)
-		keys_count(v->text, db, facts);
-	v = v ? markers_ask(&c, "MGET", link, &n, f) : NULL;
-	if (v && v->type == RESP_ARRAY)
-		markers_read(v, n, facts);
+	int rc = client_is_cluster(&c) ? cluster_look(&c, link, facts, f)
+				       : server_look(&c, link, db, facts, f);
 	client_close(&c);
-	return v ? 0 : -1;
+	return rc;
 }
 
 int target_clean(const struct endpoint *e, const char *link, struct failure *f)
 {
 	struct client c;
 	unsigned n;
-	if (client_open(&c, e, "the target", f))
+	int rc;
+	if (client_open_any(&c, e, "the target", f))
 		return -1;
-	const struct resp_value *v = markers_ask(&c, "DEL", link, &n, f);
+	if (client_is_cluster(&c)) {
+		slots_ask(&c, "DEL", link);
+		rc = slots_take(&c, "DEL", NULL, f);
+	} else {
+		rc = markers_ask(&c, "DEL", link, &n, f) ? 0 : -1;
+	}
 	client_close(&c);
-	return v ? 0 : -1;
+	return rc;
 }

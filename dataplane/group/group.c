@@ -72,6 +72,7 @@ void group_stop(struct group *g)
 
 void group_pause(struct group *g, bool on)
 {
+	members_look(g);
 	g->paused = on;
 	for (unsigned i = 0; i < g->n_members; i++)
 		if (g->members[i]->link)
@@ -80,6 +81,7 @@ void group_pause(struct group *g, bool on)
 
 void group_drain(struct group *g)
 {
+	members_look(g);
 	if (g->stage >= GROUP_DRAINING)
 		return;
 	g->paused = false;
@@ -117,6 +119,7 @@ bool group_turn(void *task, const struct clock_reading *now, uint64_t *deadline_
 	if (g->stage == GROUP_OVER)
 		return false;
 	g->now = *now;
+	members_look(g); // before anything turns to a link that is gone
 	if (g->stage <= GROUP_RUNNING)
 		cluster_topology_turn(g->topology, now, deadline_ns);
 	group_map_turn(g);

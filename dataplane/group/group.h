@@ -125,6 +125,12 @@ bool group_may_begin(struct group *group, bool *is_ours);
 //                   asked for
 void group_choose_node(struct group *group, const struct link *member, bool full_sync);
 
+// A full sync is offered where it had asked to go on. Whether it was the master of its shard that
+// did so: a former master that has become a replica may have lost the stream that its successor
+// still has. It is not believed before the master has said since that it is one; an offer by
+// another node is refused.
+bool group_believes_offer(struct group *group, struct link *member);
+
 // Whether its full sync may begin: its master has said lately which slots it owns.
 bool group_may_sync(struct group *group, const struct link *member);
 

@@ -253,7 +253,7 @@ static void members_ask(struct group *g)
 			link_resync(m->link, known->why);
 		// A full sync waits for what its master says, or what it was begun with is to be
 		// borne out: a slot that moves before costs another one.
-		moves |= m->gate_ns || known->claim_ns;
+		moves |= m->gate_ns || known->claim_ns || m->link->source.holding;
 	}
 	if (moves && g->now.mono_ns >= g->poke_at_ns) {
 		cluster_topology_poke(g->topology);
@@ -276,6 +276,30 @@ void group_handoff_turn(struct group *g)
 }
 
 // ---- For a member
+
+// Where the connection goes, which may be another place than the map has by now.
+static bool is_connected_to(const struct link *link, const struct cluster_node *node)
+{
+	const struct where *at = &link->source.seek.at;
+	return at->port == node->port && !strcmp(at->name, node->host);
+}
+
+bool group_believes_offer(struct group *g, struct link *link)
+{
+	struct member *m = member_of_link(g, link);
+	const struct source *s = &link->source;
+	if (!m || m->at_replica || !s->replid[0])
+		return true;
+	uint64_t view_ns = g->handoff->members[m->number].view_ns;
+	if (view_ns <= s->asked_ns && g->now.mono_ns < s->asked_ns + GATE_NS_MAX)
+		return false;
+	const struct cluster_map *map = cluster_topology_map(g->topology);
+	uint16_t master = member_master(g, m, map);
+	if (master == CLUSTER_NONE || is_connected_to(link, &map->nodes[master]))
+		return true;
+	source_reconnect(&link->source);
+	return false;
+}
 
 // Let it be offered anew.
 static void sync_again(struct member *m)

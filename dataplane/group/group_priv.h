@@ -20,6 +20,9 @@ void member_save(struct group *g, struct member *m);
 
 struct member *member_of_link(const struct group *g, const struct link *link);
 
+// Take note of those whose link is gone. Before anything else: it has been freed.
+void members_look(struct group *g);
+
 // Begin, let go, and look after those that are there. @return whether all of them are over
 bool members_turn(struct group *g);
 

@@ -13,7 +13,7 @@
 #include "dataplane/group/group_priv.h"
 
 // A shard that has nothing may be away for so long before its member ends.
-#define IDLE_AWAY_NS 10000000000ull
+#define IDLE_AWAY_NS 3000000000ull
 #define STEP_NS      2000000000ull // so old may what the master said of its offset be
 
 struct member *member_of_link(const struct group *g, const struct link *link)
@@ -203,13 +203,18 @@ static void member_seek(struct group *g, struct member *m)
 	}
 }
 
+void members_look(struct group *g)
+{
+	for (unsigned i = 0; i < g->n_members; i++)
+		if (g->members[i]->link && jobs_member_gone(g->jobs, g->members[i]->place))
+			member_ended(g, g->members[i]);
+}
+
 bool members_turn(struct group *g)
 {
 	bool over = true;
 	for (unsigned i = 0; i < g->n_members; i++) {
 		struct member *m = g->members[i];
-		if (m->link && jobs_member_gone(g->jobs, m->place))
-			member_ended(g, m);
 		if (m->leaving && !m->link) {
 			member_forget(g, i--);
 			continue;

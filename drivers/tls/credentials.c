@@ -116,9 +116,6 @@ SSL_CTX *tls_credentials(const struct tls_settings *set, char *why)
 	SSL_CTX_set_options(c, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
 	SSL_CTX_set_mode(c, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
-	// One read of the wire brings several records.
-	SSL_CTX_set_read_ahead(c, 1);
-	SSL_CTX_set_default_read_buffer_len(c, TLS_OUT_LEN);
 	int rc = set->verify ? trust_load(c, set->ca, why) : 0;
 	rc = rc ? rc : identity_load(c, set->cert, set->key, why);
 	ERR_clear_error();

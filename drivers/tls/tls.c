@@ -13,22 +13,38 @@
 
 // ---- The wire, as OpenSSL sees it -------------------------------------------------------------
 
-static int wire_read(BIO *b, char *buf, int len)
+// @return bytes that have come, 0 at the end, or -errno
+static ssize_t wire_fill(struct tls *t)
 {
-	struct tls *t = BIO_get_data(b);
-	BIO_clear_retry_flags(b);
-	ssize_t n = t->wire->read(t->arg, buf, (size_t)len);
-	if (n == -EAGAIN) {
-		BIO_set_retry_read(b);
-		return -1;
-	}
+	ssize_t n = t->wire->read(t->arg, t->in, sizeof(t->in));
+	if (n == -EAGAIN)
+		return n;
+	t->in_at = 0;
+	t->in_len = n > 0 ? (size_t)n : 0;
 	if (n > 0 && !t->heard)
-		t->first = (unsigned char)buf[0];
+		t->first = (unsigned char)t->in[0];
 	t->heard |= n > 0;
 	t->ended |= n == 0;
 	if (n < 0)
 		t->wire_error = (int)-n;
-	return n < 0 ? -1 : (int)n;
+	return n;
+}
+
+// One read of the wire brings many records. OpenSSL's own read-ahead would move all of them to the
+// front for nearly every one that it takes.
+static int wire_read(BIO *b, char *buf, int len)
+{
+	struct tls *t = BIO_get_data(b);
+	BIO_clear_retry_flags(b);
+	ssize_t rc = t->in_at < t->in_len ? 1 : wire_fill(t);
+	if (rc == -EAGAIN)
+		BIO_set_retry_read(b);
+	if (rc <= 0)
+		return rc < 0 ? -1 : 0;
+	size_t left = t->in_len - t->in_at, n = (size_t)len < left ? (size_t)len : left;
+	memcpy(buf, t->in + t->in_at, n);
+	t->in_at += n;
+	return (int)n;
 }
 
 // What finds no room waits in OpenSSL: alerts and new keys, when the wire has been stuck for long.

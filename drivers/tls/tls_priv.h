@@ -10,6 +10,7 @@
 #define TLS_RECORD_MAX                                                                             \
 	(TLS_RECORD_LEN + 512) // on the wire: RFC 5246 6.2.3 allows 2048 more,
 			       // padding and tag of our ciphers take less
+#define TLS_IN_LEN  65536
 #define TLS_OUT_LEN (TLS_WRITE_MAX / TLS_RECORD_LEN * TLS_RECORD_MAX)
 
 struct tls {
@@ -27,6 +28,8 @@ struct tls {
 	bool has_cert, was_asked; // for a certificate of ours
 	unsigned char first;      // byte that the server sent
 	char reason[TLS_TEXT_LEN];
+	size_t in_at, in_len; // from the wire, not taken by OpenSSL yet
+	char in[TLS_IN_LEN];
 	size_t out_at, out_len;
 	char out[TLS_OUT_LEN];
 	char gather[TLS_RECORD_LEN]; // small pieces on their way into one record

@@ -199,6 +199,15 @@ static void what_cannot_be_compared_has_a_sentence(struct world *w)
 	assert_non_null(strstr(a.said, "the source has keys in database 3, and a cluster has only "
 				       "database 0"));
 	answer_free(&a);
+	a = check_end(check_start(w, alone->url, c->url, "--repair"));
+	assert_int_equal(a.code, 3);
+	assert_non_null(strstr(a.said, "`flyover sync --extra-keys=delete`"));
+	answer_free(&a);
+	struct job *j = job_start(w, "dump", c->url, "-o", text("%s/all.rdb", w->dir), NULL);
+	assert_int_equal(process_wait(j->process), 3);
+	assert_one_sentence(j, "`flyover dump` each of their masters");
+	j = job_start(w, "dump", c->nodes.list[0]->url, "-o", text("%s/one.rdb", w->dir), NULL);
+	assert_int_equal(process_wait(j->process), 0);
 	cluster_fill(c, "key", 1, 20);
 	snprintf(database, sizeof(database), "%s/3", alone->url);
 	assert_found(w, database, c->url, "--mode=full", 1, 0);

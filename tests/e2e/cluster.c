@@ -8,14 +8,15 @@
 
 // ---- What it looks like ---------------------------------------------------------------------
 
+// And would answer.
 static bool runs(struct server *s)
 {
-	return !process_has_ended(s->process);
+	return !s->frozen && !process_has_ended(s->process);
 }
 
 static bool map_read(struct server *s, struct cluster_map *map)
 {
-	const struct cluster_asked asked = {here(), false};
+	const struct cluster_asked asked = {here_address(), false};
 	redisReply *r = ask(s, "CLUSTER NODES");
 
 	cluster_map_reset(map);
@@ -42,7 +43,7 @@ const char *cluster_id(struct server *s)
 static struct server *server_at(const struct cluster *c, int port)
 {
 	for (unsigned i = 0; i < c->nodes.n; i++)
-		if (c->nodes.list[i]->port == port)
+		if (c->nodes.list[i]->announced == port)
 			return c->nodes.list[i];
 	return NULL;
 }
@@ -78,11 +79,22 @@ struct server *cluster_replica(struct cluster *c, const struct server *master)
 		const struct cluster_node *node = &map->nodes[i];
 		struct server *s = server_at(c, node->port);
 		bool of_it = (node->flags & CLUSTER_REPLICA) && node->master != CLUSTER_NONE &&
-			     map->nodes[node->master].port == master->port;
+			     map->nodes[node->master].port == master->announced;
 		if (of_it && s && runs(s))
 			return s;
 	}
 	return NULL;
+}
+
+struct server *cluster_master_of(struct cluster *c, struct server *node)
+{
+	const struct cluster_map *map = cluster_look(c);
+	uint16_t at = cluster_node_find(map, span_of(cluster_id(node)));
+
+	assert_true(at != CLUSTER_NONE);
+	return map->nodes[at].master == CLUSTER_NONE
+		       ? node
+		       : server_at(c, map->nodes[map->nodes[at].master].port);
 }
 
 // ---- When all agree -------------------------------------------------------------------------
@@ -164,6 +176,11 @@ static void slots_assign(struct cluster *c)
 		run(c->nodes.list[i], "CLUSTER SET-CONFIG-EPOCH %d", (int)i + 1);
 }
 
+int cluster_port(const struct server *s)
+{
+	return s->tls_port ? s->tls_port : s->port;
+}
+
 static const char *bus_port(const struct server *s)
 {
 	const char *port = "";
@@ -176,7 +193,8 @@ static const char *bus_port(const struct server *s)
 
 static void node_meet(struct cluster *c, const struct server *s)
 {
-	run(c->nodes.list[0], "CLUSTER MEET %s %d %s", here(), s->port, bus_port(s));
+	run(c->nodes.list[0], "CLUSTER MEET %s %d %s", c->way.address, cluster_port(s),
+	    bus_port(s));
 }
 
 struct following {
@@ -204,15 +222,61 @@ static void replicas_follow(struct cluster *c)
 	}
 }
 
+// @return how many words
+static unsigned tls_options(const char *folder, const char **options)
+{
+	const char *words[] = {
+		"--tls-port",         text("%d", free_port()),
+		"--tls-cert-file",    text("%s/server.crt", folder),
+		"--tls-key-file",     text("%s/server.key", folder),
+		"--tls-ca-cert-file", text("%s/ca.crt", folder),
+		"--tls-auth-clients", "yes",
+		"--tls-cluster",      "yes",
+		"--tls-replication",  "yes",
+	};
+	memcpy(options, words, sizeof(words));
+	return sizeof(words) / sizeof(words[0]);
+}
+
+static unsigned way_options(const struct cluster_way *way, const char **options)
+{
+	unsigned n = way->tls ? tls_options(way->tls, options) : 0;
+
+	if (strchr(way->address, ':') && !net_is_ours()) {
+		options[n++] = "--bind";
+		options[n++] = "127.0.0.1"; // for the test itself
+		options[n++] = way->address;
+	}
+	if (way->name) {
+		options[n++] = "--cluster-announce-hostname";
+		options[n++] = way->name;
+		options[n++] = "--cluster-preferred-endpoint-type";
+		options[n++] = "hostname";
+	}
+	return n;
+}
+
+static void url_add(struct cluster *c, const struct server *s)
+{
+	const char *host = c->way.name ? c->way.name : c->way.address;
+	size_t len = strlen(c->url);
+	int more = snprintf(c->url + len, sizeof(c->url) - len,
+			    strchr(host, ':') ? "%s[%s]:%d" : "%s%s:%d", c->nodes.n ? "," : "",
+			    host, s->tls_port ? s->tls_port : s->announced);
+
+	assert_true(len + (size_t)more < sizeof(c->url));
+}
+
 static struct server *node_start(struct cluster *c, const char *const *more)
 {
-	const char *options[OPTIONS_MAX + 24] = {
+	struct proxy *proxy = c->way.behind_proxies ? proxy_start(c->world, 0) : NULL;
+	const char *options[OPTIONS_MAX + 48] = {
 		"--cluster-enabled",
 		"yes",
 		"--cluster-node-timeout",
 		NODE_TIMEOUT_MS,
 		"--cluster-announce-ip",
-		here(),
+		c->way.address,
 		"--cluster-port",
 		text("%d", free_port()),
 		"--cluster-allow-replica-migration",
@@ -222,20 +286,28 @@ static struct server *node_start(struct cluster *c, const char *const *more)
 	};
 	unsigned n = 12;
 
-	for (; *more; more++)
+	n += way_options(&c->way, options + n);
+	if (proxy) {
+		options[n++] = "--cluster-announce-port";
+		options[n++] = text("%d", proxy->port);
+	}
+	for (; more && *more; more++)
 		options[n++] = *more;
 	assert_true(c->nodes.n < SERVERS_MAX);
 	struct server *s =
 		server_start_with(c->world, text("%s-%u", c->name, c->n_started++), options);
-	size_t len = strlen(c->url);
-	snprintf(c->url + len, sizeof(c->url) - len, "%s%s:%d", c->nodes.n ? "," : "", here(),
-		 s->port);
+	s->proxy = proxy;
+	s->announced = proxy ? proxy->port : s->port;
+	if (proxy)
+		proxy_upstream(proxy, s->port);
+	url_add(c, s);
 	c->nodes.list[c->nodes.n++] = s;
 	return s;
 }
 
 struct cluster *cluster_start_with(struct world *w, const char *name, unsigned masters,
-				   unsigned replicas, const char *const *options)
+				   unsigned replicas, const struct cluster_way *way,
+				   const char *const *options)
 {
 	struct cluster *c = calloc(1, sizeof(*c));
 
@@ -244,8 +316,11 @@ struct cluster *cluster_start_with(struct world *w, const char *name, unsigned m
 	c->next = w->clusters;
 	w->clusters = c;
 	c->n_masters = masters;
+	c->way = *way;
+	if (!c->way.address)
+		c->way.address = here_address();
 	snprintf(c->name, sizeof(c->name), "%s", name);
-	snprintf(c->url, sizeof(c->url), "redis+cluster://");
+	snprintf(c->url, sizeof(c->url), "redis%s+cluster://", way->tls ? "s" : "");
 	for (unsigned i = 0; i < masters * (1 + replicas); i++)
 		node_start(c, options);
 	slots_assign(c);
@@ -266,7 +341,7 @@ struct cluster *cluster_start(struct world *w, const char *name, unsigned master
 	for (unsigned n = 0; n < OPTIONS_MAX - 1 && (options[n] = va_arg(args, const char *));)
 		n++;
 	va_end(args);
-	return cluster_start_with(w, name, masters, replicas, options);
+	return cluster_start_with(w, name, masters, replicas, &(struct cluster_way){0}, options);
 }
 
 struct server *cluster_join(struct cluster *c)
@@ -359,7 +434,9 @@ void cluster_takeover(struct cluster *c, struct server *replica)
 	replica_promote(c, replica, "CLUSTER FAILOVER TAKEOVER");
 }
 
-struct server *cluster_kill_master(struct cluster *c, struct server *master)
+// Begin, wait until a replica has taken over, and end it.
+static struct server *master_replace(struct cluster *c, struct server *master,
+				     void (*begin)(struct server *), void (*end)(struct server *))
 {
 	struct takeover t = {.c = c};
 	uint16_t slot = 0;
@@ -368,8 +445,20 @@ struct server *cluster_kill_master(struct cluster *c, struct server *master)
 	while (cluster_owner(c, slot) != master)
 		slot++;
 	snprintf(t.former, sizeof(t.former), "%s", c->map.nodes[c->map.owner[slot]].id);
-	server_kill(master);
+	begin(master);
 	wait_until(has_no_slots, &t, "a replica to take over");
+	if (end)
+		end(master);
 	cluster_settle(c);
 	return cluster_owner(c, slot);
+}
+
+struct server *cluster_kill_master(struct cluster *c, struct server *master)
+{
+	return master_replace(c, master, server_kill, NULL);
+}
+
+struct server *cluster_oust_master(struct cluster *c, struct server *master)
+{
+	return master_replace(c, master, server_freeze, server_thaw);
 }

@@ -6,6 +6,16 @@
 #include "parsers/cluster.h"
 #include "tests/e2e/server.h"
 
+// How nodes are reached by clients and by each other.
+struct cluster_way {
+	const char *address; // that they announce; NULL: that of net.h
+	const char *name;    // that clients are to call them by; NULL: none
+	const char *tls;     // they speak TLS alone and want certificates: a folder with ca.crt,
+			     // server.crt and server.key; NULL: plain text
+	bool behind_proxies; // each is known by the address of a proxy of its own, to the link and
+			     // to the other nodes; not with TLS
+};
+
 struct cluster {
 	struct cluster *next;
 	struct world *world;
@@ -13,6 +23,7 @@ struct cluster {
 	struct servers nodes; // masters as they were at the start, then their replicas in turn
 	unsigned n_masters, n_started;
 	struct cluster_map map; // as of the last cluster_look()
+	struct cluster_way way;
 	char url[600];          // redis+cluster://HOST:PORT,... of all nodes
 };
 
@@ -24,9 +35,12 @@ struct cluster {
 struct cluster *cluster_start(struct world *w, const char *name, unsigned masters,
 			      unsigned replicas, ...) __attribute__((sentinel));
 
-// The same with the options in a list that ends with NULL.
+// The same with the options in a list that ends with NULL, NULL for none.
+//
+// @param way  what it points at outlives the cluster
 struct cluster *cluster_start_with(struct world *w, const char *name, unsigned masters,
-				   unsigned replicas, const char *const *options);
+				   unsigned replicas, const struct cluster_way *way,
+				   const char *const *options);
 
 // Read the map from a living node, and again until it tells of no trouble: every node that runs is
 // known to all, nobody else owns slots, and all say that the cluster is well.
@@ -44,6 +58,9 @@ struct servers cluster_masters(struct cluster *c);
 
 // A replica of a master, NULL: it has none that runs.
 struct server *cluster_replica(struct cluster *c, const struct server *master);
+
+// The master of the shard that a node is of.
+struct server *cluster_master_of(struct cluster *c, struct server *node);
 
 // The id of a node.
 const char *cluster_id(struct server *s);
@@ -66,6 +83,13 @@ void cluster_takeover(struct cluster *c, struct server *replica);
 // Kill a master and wait until one of its replicas has taken over. @return it
 struct server *cluster_kill_master(struct cluster *c, struct server *master);
 
+// Freeze a master until one of its replicas has taken over; then it goes on as if nothing had been,
+// and finds out. @return its successor
+struct server *cluster_oust_master(struct cluster *c, struct server *master);
+
+// By which the other nodes reach one: of TLS where they speak that.
+int cluster_port(const struct server *s);
+
 // ---- Slots that move (cluster_move.c) -------------------------------------------------------
 
 // Begin: the owner gives away, `to` takes in. Nothing has moved yet.
@@ -73,6 +97,9 @@ void slot_move_begin(struct cluster *c, uint16_t slot, struct server *to);
 
 // Send up to `most` keys of the slot on. @return how many went
 unsigned slot_move_keys(struct cluster *c, uint16_t slot, struct server *to, unsigned most);
+
+// Send on all that are left, over what `to` has of them by a failure meanwhile.
+void slot_move_rest(struct cluster *c, uint16_t slot, struct server *to);
 
 // End: `to` is the owner, and everybody hears it.
 void slot_move_end(struct cluster *c, uint16_t slot, struct server *to);

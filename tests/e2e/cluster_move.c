@@ -23,16 +23,20 @@ void slot_move_begin(struct cluster *c, uint16_t slot, struct server *to)
 	run(from, "CLUSTER SETSLOT %d MIGRATING %s", slot, cluster_id(to));
 }
 
-static void keys_migrate(struct server *from, const struct server *to, const redisReply *keys)
+static void keys_migrate(const struct cluster *c, struct server *from, const struct server *to,
+			 bool over, const redisReply *keys)
 {
-	const char *argv[PAGE + 9] = {"MIGRATE", here(), text("%d", to->port), "", "0", "10000"};
-	size_t lens[PAGE + 9];
+	const char *argv[PAGE + 10] = {"MIGRATE", c->way.address, text("%d", cluster_port(to)), "",
+				       "0",       "10000"};
+	size_t lens[PAGE + 10];
 	unsigned n = 6;
 
 	if (to->password[0]) {
 		argv[n++] = "AUTH";
 		argv[n++] = to->password;
 	}
+	if (over)
+		argv[n++] = "REPLACE";
 	argv[n++] = "KEYS";
 	for (unsigned i = 0; i < n; i++)
 		lens[i] = strlen(argv[i]);
@@ -44,7 +48,8 @@ static void keys_migrate(struct server *from, const struct server *to, const red
 	queue_flush(from);
 }
 
-unsigned slot_move_keys(struct cluster *c, uint16_t slot, struct server *to, unsigned most)
+static unsigned keys_send(struct cluster *c, uint16_t slot, struct server *to, bool over,
+			  unsigned most)
 {
 	struct server *from = giver(c, slot, to);
 	unsigned moved = 0;
@@ -55,13 +60,23 @@ unsigned slot_move_keys(struct cluster *c, uint16_t slot, struct server *to, uns
 		assert_int_equal(keys->type, REDIS_REPLY_ARRAY);
 		size_t n = keys->elements;
 		if (n)
-			keys_migrate(from, to, keys);
+			keys_migrate(c, from, to, over, keys);
 		freeReplyObject(keys);
 		if (!n)
 			break;
 		moved += (unsigned)n;
 	}
 	return moved;
+}
+
+unsigned slot_move_keys(struct cluster *c, uint16_t slot, struct server *to, unsigned most)
+{
+	return keys_send(c, slot, to, false, most);
+}
+
+void slot_move_rest(struct cluster *c, uint16_t slot, struct server *to)
+{
+	keys_send(c, slot, to, true, UINT32_MAX);
 }
 
 // The new owner first, so that nobody is without one; the others need not wait for gossip.

@@ -4,7 +4,9 @@
 // servers takes it. Nearly all of what it writes shows a
 // loss, a repeat or another order.
 //
-//   cluster_writer SEED KEYS PORT...
+//   cluster_writer SEED KEYS PORT[:ANNOUNCED]...
+//
+// ANNOUNCED is the port of a node by which redirects name it, when that leads over a proxy.
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -24,7 +26,7 @@
 #define ANSWER_US  500000 // of a node that hangs: ask another one
 
 struct node {
-	int port;
+	int port, announced;
 	redisContext *c;
 };
 
@@ -55,11 +57,11 @@ static unsigned below(unsigned n)
 static unsigned node_at(int port)
 {
 	for (unsigned i = 0; i < w.n; i++)
-		if (w.nodes[i].port == port)
+		if (w.nodes[i].announced == port)
 			return i;
 	if (w.n == NODES_MAX)
 		return 0;
-	w.nodes[w.n] = (struct node){.port = port};
+	w.nodes[w.n] = (struct node){.port = port, .announced = port};
 	return w.n++;
 }
 
@@ -228,8 +230,12 @@ int main(int argc, char **argv)
 		return 2;
 	w.random = strtoull(argv[1], NULL, 10);
 	w.keys = (unsigned)strtoul(argv[2], NULL, 10);
-	for (int i = 3; i < argc; i++)
-		node_at((int)strtol(argv[i], NULL, 10));
+	for (int i = 3; i < argc; i++) {
+		char *end;
+		unsigned at = node_at((int)strtol(argv[i], &end, 10));
+		if (*end == ':')
+			w.nodes[at].announced = (int)strtol(end + 1, NULL, 10);
+	}
 	signal(SIGTERM, stop_want);
 	signal(SIGPIPE, SIG_IGN);
 	puts("ready"); // to be stopped in good order

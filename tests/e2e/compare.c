@@ -297,18 +297,26 @@ static const char *name_shown(const struct image_key *key)
 	return text("db %d, %s '%s'", key->db, key->type, shown);
 }
 
-static const char *key_difference(const struct image_key *a, const struct image_key *b)
+// @param slack_ms  by which the time may differ, not whether there is one
+static bool expiries_agree(long long a, long long b, long long slack_ms)
+{
+	return a == b || (a > 0 && b > 0 && llabs(a - b) <= slack_ms);
+}
+
+static const char *key_difference(const struct image_key *a, const struct image_key *b,
+				  long long slack_ms)
 {
 	if (strcmp(a->type, b->type))
 		return text("has type %s in the target", b->type);
 	if (a->digest.low64 != b->digest.low64 || a->digest.high64 != b->digest.high64)
 		return "has another value in the target";
-	if (a->expiry_ms != b->expiry_ms)
+	if (!expiries_agree(a->expiry_ms, b->expiry_ms, slack_ms))
 		return text("expires at %lld, in the target at %lld", a->expiry_ms, b->expiry_ms);
 	return NULL;
 }
 
-static unsigned images_compare(const struct image *a, const struct image *b, bool show)
+static unsigned images_compare(const struct image *a, const struct image *b, long long slack_ms,
+			       bool show)
 {
 	unsigned n = 0;
 
@@ -316,7 +324,8 @@ static unsigned images_compare(const struct image *a, const struct image *b, boo
 		int order = i == a->n ? 1 : k == b->n ? -1 : key_compare(&a->keys[i], &b->keys[k]);
 		const char *why = order < 0   ? "is missing in the target"
 				  : order > 0 ? "is only in the target"
-					      : key_difference(&a->keys[i], &b->keys[k]);
+					      : key_difference(&a->keys[i], &b->keys[k],
+								      slack_ms);
 		if (why && n++ < SHOWN_MAX && show)
 			fprintf(stderr, "differs: %s %s\n",
 				name_shown(order > 0 ? &b->keys[k] : &a->keys[i]), why);
@@ -327,13 +336,13 @@ static unsigned images_compare(const struct image *a, const struct image *b, boo
 }
 
 static unsigned compare(const struct servers *source, const struct servers *target,
-			bool entries_read, bool show)
+			bool entries_read, long long slack_ms, bool show)
 {
 	struct image a, b;
 
 	image_take(&a, source, entries_read);
 	image_take(&b, target, entries_read);
-	unsigned n = images_compare(&a, &b, show);
+	unsigned n = images_compare(&a, &b, slack_ms, show);
 	if (n && show)
 		fprintf(stderr, "%zu keys in %s, %zu in %s, %u differ\n", a.n,
 			source->list[0]->name, b.n, target->list[0]->name, n);
@@ -367,17 +376,18 @@ void assert_same_data_of(const struct servers *source, const struct servers *tar
 			 bool entries_read)
 {
 	functions_compare(source, target);
-	assert_int_equal(compare(source, target, entries_read, true), 0);
+	assert_int_equal(compare(source, target, entries_read, 0, true), 0);
 }
 
 unsigned data_differences_of(const struct servers *source, const struct servers *target)
 {
-	return compare(source, target, false, false);
+	return compare(source, target, false, 0, false);
 }
 
-unsigned data_differences_show(const struct servers *source, const struct servers *target)
+unsigned data_differences_within(const struct servers *source, const struct servers *target,
+				 long long slack_ms, bool show)
 {
-	return compare(source, target, false, true);
+	return compare(source, target, false, slack_ms, show);
 }
 
 void assert_same_data_with(struct server *source, struct server *target, bool entries_read)

@@ -24,4 +24,10 @@ unsigned data_differences(struct server *source, struct server *target);
 void assert_same_data_of(const struct servers *source, const struct servers *target,
 			 bool entries_read);
 unsigned data_differences_of(const struct servers *source, const struct servers *target);
-unsigned data_differences_show(const struct servers *source, const struct servers *target);
+
+// The same where MIGRATE has moved keys of the target, by which expiries come to be a little later.
+//
+// @param slack_ms  by which the expiries of a key may differ
+// @param show      name the first differences
+unsigned data_differences_within(const struct servers *source, const struct servers *target,
+				 long long slack_ms, bool show);

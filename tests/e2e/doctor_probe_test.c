@@ -297,10 +297,8 @@ static void a_probe_needs_two_servers_and_a_known_way(struct world *w)
 	ends_with_usage(w, "redis://a", "redis://b", "--probe=half", "=full");
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
-	if (argc > 1)
-		cmocka_set_test_filter(argv[1]);
 	const struct CMUnitTest tests[] = {
 		E2E_TEST(every_verb_of_this_server_is_as_expected),
 		E2E_TEST(another_database_is_probed_when_it_is_named),
@@ -315,5 +313,7 @@ int main(int argc, char **argv)
 		E2E_TEST(missing_rights_are_named),
 		E2E_TEST(a_probe_needs_two_servers_and_a_known_way),
 	};
+
+	e2e_filter();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

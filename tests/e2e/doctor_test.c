@@ -2,6 +2,8 @@
 // `flyover doctor` against real servers, and the pre-flight of a sync: what would go wrong is found
 // before it does, the command that is named mends it, and nothing is changed by looking.
 #include "tests/e2e/findings.h"
+#include "tests/e2e/rights_rig.h"
+#include "tests/e2e/sentinels.h"
 
 struct two {
 	struct world *world;
@@ -435,10 +437,177 @@ static void a_cluster_has_one_database(struct world *w)
 	json_decref(o);
 }
 
-int main(int argc, char **argv)
+// ---- Rights on every node ---------------------------------------------------------------------
+
+static const char *with_user(const char *url)
 {
-	if (argc > 1)
-		cmocka_set_test_filter(argv[1]);
+	const char *hosts = strstr(url, "://") + 3;
+	return text("%.*sflyover:pw@%s", (int)(hosts - url), url, hosts);
+}
+
+static void rights_grant_all(const struct servers *all, const struct rights *r)
+{
+	for (unsigned i = 0; i < all->n; i++)
+		rights_grant(all->list[i], r, NULL);
+}
+
+static const char *place(const struct server *s)
+{
+	return text("%s:%d", here(), s->port);
+}
+
+// Found, named with its node, and mended by the line, until nothing is left.
+static void lack_is_mended(struct world *w, const char *source, const char *target,
+			   const char *check, struct server *at, const char *lacks)
+{
+	json_t *o = doctor(w, source, target);
+
+	assert_found(o, check, "error", place(at));
+	assert_found(o, check, "error", lacks);
+	assert_non_null(
+		strstr(word(finding(o, check), "mend"),
+		       text("redis-cli -h %s -p %d ACL SETUSER flyover ", here(), at->port)));
+	mend(o, check);
+	json_decref(o);
+	o = doctor(w, source, target);
+	assert_errors(o, 0);
+	assert_null(finding(o, check));
+	json_decref(o);
+}
+
+// One node of a cluster lacks what the others have.
+static void each_node_of_a_cluster_is_asked_for_rights(struct world *w)
+{
+	struct cluster *a = cluster_start(w, "a", 2, 1, NULL),
+		       *b = cluster_start(w, "b", 2, 1, NULL);
+	struct rights r = rights_of(w, "sync", "source, each node of a cluster");
+	const char *source = with_user(a->url), *target = with_user(b->url);
+	struct server *last = b->nodes.list[3], *one = b->nodes.list[1];
+
+	rights_grant_all(&a->nodes, &r);
+	r = rights_of(w, "sync", "target, each node of a cluster");
+	rights_grant_all(&b->nodes, &r);
+	json_t *o = doctor(w, source, target);
+	assert_errors(o, 0);
+	assert_null(finding(o, "source-rights"));
+	assert_null(finding(o, "target-rights"));
+	json_decref(o);
+	for (unsigned i = 0; i < 4; i++) {
+		assert_string_equal(rights_denied(a->nodes.list[i]), "");
+		assert_string_equal(rights_denied(b->nodes.list[i]), "");
+	}
+	run(one, "ACL SETUSER flyover -exists"); // of commands over slots, in clusters alone
+	lack_is_mended(w, source, target, "target-rights", one, "EXISTS");
+	run(last, "ACL SETUSER flyover -set"); // a replica, which may be the master in a moment
+	lack_is_mended(w, source, target, "target-rights", last, "SET");
+	run(one, "ACL SETUSER flyover resetkeys ~app:*");
+	lack_is_mended(w, source, target, "target-rights", one, "__flyover:");
+	run(a->nodes.list[2], "ACL SETUSER flyover -psync");
+	lack_is_mended(w, source, target, "source-rights", a->nodes.list[2], "PSYNC");
+}
+
+static void what_all_nodes_lack_is_said_once(struct world *w)
+{
+	struct cluster *b = cluster_start(w, "b", 2, 1, NULL);
+	struct server *source = server_start(w, "source", NULL);
+	struct rights r = rights_of(w, "sync", "target, each node of a cluster");
+	const char *target = with_user(b->url);
+
+	rights_grant_all(&b->nodes, &r);
+	for (unsigned i = 0; i < 4; i++)
+		run(b->nodes.list[i], "ACL SETUSER flyover -get -dump");
+	json_t *o = doctor(w, source->url, target);
+	assert_errors(o, 1);
+	assert_found(o, "target-rights", "error", "at each of its nodes may not: GET, DUMP");
+	assert_int_equal(system(text("%s >/dev/null", word(finding(o, "target-rights"), "mend"))),
+			 0);
+	json_decref(o);
+	o = doctor(w, source->url, target);
+	assert_errors(o, 0);
+	json_decref(o);
+	// A user that one node does not have: when that is a master, nothing can be examined.
+	run(b->nodes.list[3], "ACL DELUSER flyover");
+	o = doctor(w, source->url, target);
+	assert_found(o, "target-rights", "error",
+		     text("is not let in by the target at %s", place(b->nodes.list[3])));
+	assert_non_null(strstr(word(finding(o, "target-rights"), "mend"),
+			       "ACL SETUSER flyover on '>PASSWORD' '~*'"));
+	json_decref(o);
+}
+
+// The pre-flight of a sync is the same.
+static void a_sync_to_a_cluster_names_the_node(struct world *w)
+{
+	struct cluster *b = cluster_start(w, "b", 2, 0, NULL);
+	struct server *source = server_start(w, "source", NULL);
+	struct rights r = rights_of(w, "sync", "target, each node of a cluster");
+
+	rights_grant_all(&b->nodes, &r);
+	run(b->nodes.list[1], "ACL SETUSER flyover -flushall");
+	struct job *j = sync_start(w, source->url, with_user(b->url), NULL);
+	job_wait_for(j, has_warning, "target-rights", "the warning of the pre-flight");
+	const json_t *found = finding_of(json_object_get(j->last, "warnings"), "target-rights");
+	assert_non_null(strstr(word(found, "sentence"), place(b->nodes.list[1])));
+	assert_non_null(strstr(word(found, "sentence"), "FLUSHALL"));
+	job_wait_phase(j, "stream");
+	assert_int_equal(job_drain(j), 0);
+}
+
+static void each_sentinel_is_asked_for_rights(struct world *w)
+{
+	struct ensemble source = ensemble_start(w, "source", "");
+	struct server *target = server_start(w, "target", NULL);
+	struct sentinels s = sentinels_start(w, &source, NULL, "");
+	struct rights r = rights_of(w, "sync", "sentinels, of either side and every verb");
+	const char *url = sentinels_url(&s, &source, ""), *file = text("%s/password", w->dir);
+	const char *arguments[] = {"doctor",
+				   url,
+				   target->url,
+				   "--json",
+				   "--source-sentinel-user=flyover",
+				   "--source-sentinel-password-file",
+				   file,
+				   NULL};
+
+	file_write(file, "pw", 2);
+	for (unsigned i = 0; i < SENTINELS; i++)
+		rights_grant(s.list[i], &r, NULL);
+	for (unsigned i = 0; i <= r.n; i++) {
+		struct server *one = s.list[i % SENTINELS];
+		rights_grant(one, &r, i < r.n ? r.words[i] : NULL);
+		struct job *j = job_start_argv(w, "flyover", arguments, NULL);
+		process_wait(j->process);
+		char *out = process_stdout(j->process);
+		json_t *o = json_loads(out, 0, NULL);
+		const json_t *found = finding(o, "source-sentinels");
+		assert_int_equal(found != NULL, i < r.n);
+		if (found && strcmp(r.words[i], "+ping")) { // without, it lets nobody in
+			assert_non_null(strstr(word(found, "sentence"), place(one)));
+			assert_non_null(strstr(word(found, "mend"), rights_word(r.words[i])));
+			mend(o, "source-sentinels");
+		}
+		json_decref(o);
+		free(out);
+		rights_grant(one, &r, NULL);
+	}
+}
+
+// One that is away is named; the others suffice.
+static void a_sentinel_that_is_away_is_named(struct world *w)
+{
+	struct ensemble source = ensemble_start(w, "source", "");
+	struct server *target = server_start(w, "target", NULL);
+	struct sentinels s = sentinels_start(w, &source, NULL, "");
+
+	server_kill(s.list[1]);
+	json_t *o = doctor(w, sentinels_url(&s, &source, ""), target->url);
+	assert_errors(o, 0);
+	assert_found(o, "source-sentinels", "warning", place(s.list[1]));
+	json_decref(o);
+}
+
+int main(void)
+{
 	const struct CMUnitTest tests[] = {
 		E2E_TEST(a_healthy_pair_has_nothing_to_mend),
 		E2E_TEST(this_host_is_examined),
@@ -458,6 +627,11 @@ int main(int argc, char **argv)
 		E2E_TEST(a_preflight_that_gets_no_answer_stops_nothing),
 		E2E_TEST(clusters_are_examined_as_a_whole),
 		E2E_TEST(a_cluster_has_one_database),
+		E2E_TEST(each_node_of_a_cluster_is_asked_for_rights),
+		E2E_TEST(what_all_nodes_lack_is_said_once),
+		E2E_TEST(a_sync_to_a_cluster_names_the_node),
+		E2E_TEST(each_sentinel_is_asked_for_rights),
+		E2E_TEST(a_sentinel_that_is_away_is_named),
 	};
 
 	e2e_filter();

@@ -2,6 +2,7 @@
 #include "tests/e2e/net.h"
 
 #include <netinet/in.h>
+#include <unistd.h>
 
 #include "tests/e2e/harness.h"
 #include "tests/e2e/net_device.h"
@@ -33,6 +34,22 @@ const char *here(void)
 	if (!net_is_ours())
 		return "127.0.0.1";
 	return net_has("ip6") ? "[" HERE6 "]" : HERE;
+}
+
+const char *here_address(void)
+{
+	return net_is_ours() && net_has("ip6") ? HERE6 : here();
+}
+
+bool net_has_ip6(void)
+{
+	struct sockaddr_in6 a = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool has = fd >= 0 && !bind(fd, (struct sockaddr *)&a, sizeof(a));
+
+	if (fd >= 0)
+		close(fd);
+	return has;
 }
 
 static enum net_device_kind device_kind(void)

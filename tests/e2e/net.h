@@ -29,6 +29,12 @@ const char *net_enter(void);
 // What the host of a test's servers is called in the URLs of jobs.
 const char *here(void);
 
+// The same as an address, which IPv6 has without brackets.
+const char *here_address(void);
+
+// Whether the loopback has IPv6.
+bool net_has_ip6(void);
+
 // Whether that is a namespace of ours, where who listens may do so at every address.
 bool net_is_ours(void);
 

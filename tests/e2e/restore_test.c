@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "tests/e2e/restore_rig.h"
+#include "tests/e2e/rights_rig.h"
 
 static void assert_restored(struct world *w, const char *file, struct server *source,
 			    struct server *target, const char *option, const char *value)
@@ -36,10 +37,46 @@ static void big_values_are_restored_over_four_lanes(struct world *w)
 	struct server *target = server_start(w, "target", NULL);
 
 	run(source, "SETRANGE string 3000000 x");
-	run(source, "EVAL %s 0", "for i = 1, 20000 do redis.call('RPUSH', 'list', i) "
-				 "redis.call('HSET', 'hash', i, 'value of ' .. i) "
-				 "redis.call('ZADD', 'zset', i, 'member ' .. i) end");
+	run(source, "EVAL %s 0",
+	    "for i = 1, 20000 do redis.call('RPUSH', 'list', i) "
+	    "redis.call('HSET', 'hash', i, 'value of ' .. i) "
+	    "redis.call('ZADD', 'zset', i, 'member ' .. i) end");
 	assert_restored(w, rdb_of(source), source, target, "--lanes", "4");
+}
+
+// Every key at its slot's owner, functions at each, and no marker in any slot.
+static void a_cluster_is_restored_to(struct world *w)
+{
+	struct server *source = server_start(w, "source", "--appendonly", "yes",
+					     "--aof-use-rdb-preamble", "no", NULL);
+	struct cluster *c = cluster_start(w, "target", 3, 0, NULL);
+	struct rights r = rights_of(w, "restore", "target, each node of a cluster");
+	const char *url = text("redis+cluster://flyover:pw@%s", strstr(c->url, "://") + 3);
+	const char *aof = text("%s/appendonlydir", source->dir);
+	struct servers one = just(source), masters = cluster_masters(c);
+
+	dataset_load_strings(source, "key", 500, 40);
+	run(source, "SETRANGE big 3000000 x");
+	run(source, "RPUSH list 1 2 3");
+	run(source, "INCR counter");
+	run(source, "RENAME key:1 elsewhere");
+	run(source, "SUNIONSTORE none list2 list3");
+	run(source, "FUNCTION LOAD %s", function_library);
+	for (unsigned i = 0; i < c->nodes.n; i++)
+		rights_grant(c->nodes.list[i], &r, NULL);
+	const char *files[] = {rdb_of(source), aof};
+	for (unsigned i = 0; i < 2; i++) {
+		if (restore_run(w, files[i], url, "--extra-keys", "delete"))
+			fail_msg("%s is not restored", files[i]);
+		assert_int_equal(job_number(w->jobs, "parked"), 0);
+		for (unsigned k = 0; k < masters.n; k++) {
+			assert_no_traces(masters.list[k]);
+			assert_string_equal(rights_denied(masters.list[k]), "");
+		}
+		assert_same_data_of(&one, &masters, false);
+		run(masters.list[i], "FLUSHALL");
+		run(cluster_owner_of(c, "extra"), "SET extra 1");
+	}
 }
 
 static void keys_of_the_target_are_replaced_and_others_stay(struct world *w)
@@ -230,8 +267,8 @@ static void a_file_is_restored_up_to_a_point_in_time(struct world *w)
 	assert_int_equal(restore_run(w, file, target->url, "--until-time", "1700000150"), 0);
 	assert_string_equal(ask_text(target, "GET a"), "2");
 	run(target, "FLUSHALL");
-	assert_int_equal(
-		restore_run(w, file, target->url, "--until-time", "2023-11-14T22:13:20Z"), 0);
+	assert_int_equal(restore_run(w, file, target->url, "--until-time", "2023-11-14T22:13:20Z"),
+			 0);
 	assert_string_equal(ask_text(target, "GET a"), "1");
 	assert_int_equal(restore_run(w, file, target->url, "--until-time", "yesterday"), 2);
 	assert_one_sentence(w->jobs, "until-time");
@@ -411,8 +448,8 @@ static void a_restore_goes_no_faster_than_it_may(struct world *w)
 	dataset_load_strings(source, "key", 400, 100);
 	rewrite(source);
 	deltas_write(source);
-	const char *whole = joined(w, "whole.aof", part(source, 2, "base.rdb"),
-				   part(source, 2, "incr.aof"));
+	const char *whole =
+		joined(w, "whole.aof", part(source, 2, "base.rdb"), part(source, 2, "incr.aof"));
 	long long begun = now_ms();
 	assert_restored(w, whole, source, target, "--max-keys-per-s", "4000");
 	assert_true(now_ms() - begun > (400 + 2100) / 4 - 100);
@@ -431,6 +468,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		E2E_TEST(every_type_is_restored_from_an_rdb),
 		E2E_TEST(big_values_are_restored_over_four_lanes),
+		E2E_TEST(a_cluster_is_restored_to),
 		E2E_TEST(keys_of_the_target_are_replaced_and_others_stay),
 		E2E_TEST(one_database_is_restored_into_another),
 		E2E_TEST(expired_keys_are_not_made_and_are_told),

@@ -512,10 +512,8 @@ static void sentinels_need_no_more(struct world *w)
 	}
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
-	if (argc > 1)
-		cmocka_set_test_filter(argv[1]);
 	const struct CMUnitTest tests[] = {
 		E2E_TEST(no_verb_needs_more_than_its_line),
 		E2E_TEST(each_word_of_a_sync_is_missed),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Three real sentinels on the loopback, and what they watch: ensembles of a master and two
+// Three real sentinels, and what they watch: ensembles of a master and two
 // replicas, known by name. They know each other and the replicas from the start, and notice
 // within two seconds that a master is gone; less would take a busy machine for a dead one.
 #pragma once

@@ -135,6 +135,8 @@ struct server *server_start_with(struct world *w, const char *name, const char *
 		s->options[n] = options[n];
 		if (n && !strcmp(options[n - 1], "--requirepass"))
 			snprintf(s->password, sizeof(s->password), "%s", options[n]);
+		if (n && !strcmp(options[n - 1], "--tls-port"))
+			s->tls_port = (int)strtol(options[n], NULL, 10);
 	}
 	// Another process may take the port between the choice and the start.
 	for (int attempt = 0; attempt < 5; attempt++) {
@@ -173,11 +175,13 @@ void server_kill(struct server *s)
 void server_freeze(struct server *s)
 {
 	process_signal(s->process, SIGSTOP);
+	s->frozen = true;
 }
 
 void server_thaw(struct server *s)
 {
 	process_signal(s->process, SIGCONT);
+	s->frozen = false;
 }
 
 static redisReply *ask_va(struct server *s, const char *format, va_list args)

@@ -9,6 +9,7 @@
 #include <hiredis/hiredis.h>
 
 struct process;
+struct proxy;
 struct world;
 
 struct server {
@@ -21,6 +22,10 @@ struct server {
 	char password[64];       // of the default user, "" for none
 	const char *options[64]; // NULL-terminated
 	int port;
+	int tls_port;    // 0: it speaks plain text alone
+	bool frozen;     // see server_freeze()
+	struct proxy *proxy;     // in a cluster behind proxies, else NULL
+	int announced;           // port by which a cluster tells of it
 	int db;          // selected on our connection
 	unsigned queued; // commands sent by server_queue() whose reply was not read
 	char url[64];    // redis://127.0.0.1:PORT

@@ -3,7 +3,7 @@
 // whatever dies, breaks, stalls or fills up on the way.
 //
 //   torture [--clusters] [--seed S[-S]|random] [--rounds N] [--long N] [--from N] [--minutes M]
-//           [--faults LIST] [--keep] [--verbose]
+//           [--faults LIST] [--without LIST] [--keep] [--verbose]
 //
 // --clusters: source and target are clusters, servers or what sentinels watch, in turn.
 // Rounds are those of each seed; --seed random: of one that nobody knows before. --long N: so many
@@ -27,7 +27,7 @@
 struct options {
 	uint64_t seed, seed_last;
 	unsigned from, rounds, minutes;
-	const char *faults;
+	const char *faults, *without;
 };
 
 // ---- Eras
@@ -173,12 +173,15 @@ static void replay_print(const struct torture *t, const struct options *o)
 
 	if (first < o->from)
 		first = o->from;
-	printf("\nseed %llu failed in round %u; again: %s/tests/e2e/torture%s --seed %llu --from "
-	       "%u "
-	       "--rounds %u%s%s --verbose --keep\n",
-	       (unsigned long long)t->seed, t->round, build_dir(), t->clusters ? " --clusters" : "",
-	       (unsigned long long)t->seed, first, t->round - first + 1,
-	       o->faults ? " --faults " : "", o->faults ? o->faults : "");
+	printf("\nseed %llu failed in round %u; again: %s/tests/e2e/torture",
+	       (unsigned long long)t->seed, t->round, build_dir());
+	printf("%s --seed %llu --from %u --rounds %u", t->clusters ? " --clusters" : "",
+	       (unsigned long long)t->seed, first, t->round - first + 1);
+	if (o->faults)
+		printf(" --faults %s", o->faults);
+	if (o->without)
+		printf(" --without %s", o->without);
+	puts(" --verbose --keep");
 }
 
 // @return 0 when all rounds were right
@@ -238,9 +241,9 @@ static void usage_print(void)
 	unsigned n;
 	const struct fault_kind *kinds = fault_kinds(&n);
 
-	fprintf(stderr,
-		"usage: torture [--clusters] [--seed S[-S]|random] [--rounds N] [--long N] "
-		"[--from N] [--minutes M] [--faults LIST|none] [--keep] [--verbose]\nfaults:");
+	fprintf(stderr, "usage: torture [--clusters] [--seed S[-S]|random] [--rounds N] [--long N] "
+			"[--from N] [--minutes M] [--faults LIST|none] [--without LIST] "
+			"[--keep] [--verbose]\nfaults:");
 	for (unsigned i = 0; i < n; i++)
 		fprintf(stderr, " %s", kinds[i].name);
 	fputc('\n', stderr);
@@ -261,11 +264,17 @@ static void seeds_parse(struct options *o, const char *text)
 static int options_parse(struct options *o, struct torture *t, int argc, char **argv)
 {
 	static const struct option names[] = {
-		{"seed", required_argument, NULL, 's'},    {"rounds", required_argument, NULL, 'r'},
-		{"from", required_argument, NULL, 'f'},    {"faults", required_argument, NULL, 'F'},
-		{"minutes", required_argument, NULL, 'm'}, {"keep", no_argument, NULL, 'k'},
-		{"verbose", no_argument, NULL, 'v'},       {"long", required_argument, NULL, 'l'},
-		{"clusters", no_argument, NULL, 'c'},      {0},
+		{"seed", required_argument, NULL, 's'},
+		{"rounds", required_argument, NULL, 'r'},
+		{"from", required_argument, NULL, 'f'},
+		{"faults", required_argument, NULL, 'F'},
+		{"minutes", required_argument, NULL, 'm'},
+		{"keep", no_argument, NULL, 'k'},
+		{"verbose", no_argument, NULL, 'v'},
+		{"long", required_argument, NULL, 'l'},
+		{"clusters", no_argument, NULL, 'c'},
+		{"without", required_argument, NULL, 'w'},
+		{0},
 	};
 	const char *is_long = getenv("FLYOVER_TEST_LONG");
 
@@ -293,6 +302,9 @@ static int options_parse(struct options *o, struct torture *t, int argc, char **
 		case 'c':
 			t->clusters = true;
 			break;
+		case 'w':
+			o->without = optarg;
+			break;
 		case 'k':
 			setenv("FLYOVER_TEST_KEEP", "1", 1);
 			break;
@@ -303,8 +315,9 @@ static int options_parse(struct options *o, struct torture *t, int argc, char **
 			return -1;
 		}
 	int64_t bits = faults_parse(o->faults);
-	t->allowed_faults = (uint64_t)bits;
-	return bits < 0 || optind < argc ? -1 : 0;
+	int64_t without = o->without ? faults_parse(o->without) : 0;
+	t->allowed_faults = (uint64_t)(bits & ~without);
+	return bits < 0 || without < 0 || optind < argc ? -1 : 0;
 }
 
 int main(int argc, char **argv)

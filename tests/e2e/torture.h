@@ -5,7 +5,7 @@
 //   torture.c         the rounds and the report       torture_side.c    a server behind a proxy
 //   torture_plan.c    what the seed decides           torture_nodes.c   clusters and ensembles
 //   torture_fault.c   what goes wrong                 torture_link.c    our programs
-//                                                     torture_judge.c   what must be right
+//   torture_slots.c   slots that move                 torture_judge.c   what must be right
 #pragma once
 
 #include "tests/e2e/cluster.h"
@@ -107,6 +107,7 @@ struct side {
 	// of a pair
 	struct server *spare; // follows the active one, or has ended
 	struct proxy *proxy;  // the address that the link knows
+	struct proxy *line;   // that has a fault, or had the last one; also of a cluster
 
 	// of a cluster or an ensemble
 	struct cluster *cluster; // NULL: none
@@ -180,6 +181,14 @@ void ensemble_side_start(struct torture *t, struct side *s, const char *name);
 // Those of all ensembles that have been started.
 void sentinels_begin(struct torture *t);
 
+// Wait until it is settled who is master, and there is a replica that could take over.
+void side_settle(struct side *s);
+
+// Bring back nodes that are away.
+void side_mend(struct side *s);
+
+struct server *master_drawn(struct side *s, unsigned number);
+
 // The server that the sentinels name.
 struct server *ensemble_side_master(struct side *s);
 
@@ -242,14 +251,18 @@ enum subject {
 	SUBJECT_SOURCE_LINE = 8,
 	SUBJECT_TARGET_LINE = 16,
 	SUBJECT_DISK = 32,
+	SUBJECT_SOURCE_SLOTS = 64,
+	// of the side that the plan has drawn
+	SUBJECT_NODES = 128,
+	SUBJECT_LINES = 256,
+	SUBJECT_SLOTS = 512,
 };
 
 struct fault_kind {
 	const char *name;
 	unsigned weight;
 	unsigned sides;    // enum side_kind: of which sides there is one; 0: it is of none
-	unsigned subjects; // only one fault at a time on each; 0: the server of the plan's side
-	bool line;         // of the line to that server instead
+	unsigned subjects; // only one fault at a time on each
 	// @return false when there was nothing to break
 	bool (*begin)(struct torture *t, const struct fault_plan *f);
 	void (*end)(struct torture *t, const struct fault_plan *f); // NULL: over at once
@@ -261,14 +274,16 @@ struct side *fault_side(struct torture *t, const struct fault_plan *f);
 
 // Of clusters and ensembles (torture_nodes.c).
 bool master_dies(struct torture *t, const struct fault_plan *f);
+struct proxy *line_drawn(struct side *s, const struct fault_plan *f);
 bool node_dies(struct torture *t, const struct fault_plan *f);
 bool node_freezes(struct torture *t, const struct fault_plan *f);
 bool cluster_dies(struct torture *t, const struct fault_plan *f);
-void cluster_comes_back(struct torture *t, const struct fault_plan *f);
 bool replica_takes_over(struct torture *t, const struct fault_plan *f);
 bool node_closes_clients(struct torture *t, const struct fault_plan *f);
-void node_comes_back(struct torture *t, const struct fault_plan *f);
+void nodes_come_back(struct torture *t, const struct fault_plan *f);
 bool sentinels_freeze_for_a_while(struct torture *t, const struct fault_plan *f);
+
+// Of the slots of clusters (torture_slots.c).
 bool slots_wander(struct torture *t, const struct fault_plan *f);
 bool slots_are_torn(struct torture *t, const struct fault_plan *f);
 void slots_are_whole(struct torture *t, const struct fault_plan *f);

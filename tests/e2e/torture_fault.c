@@ -188,6 +188,20 @@ static bool server_closes(struct torture *t, const struct fault_plan *f)
 
 // ---- Lines
 
+// The line that a fault begins on.
+static struct proxy *line_of(struct torture *t, const struct fault_plan *f)
+{
+	struct side *s = fault_side(t, f);
+
+	return s->line = line_drawn(s, f);
+}
+
+// The line that it ends on.
+static struct proxy *line_broken(struct torture *t, const struct fault_plan *f)
+{
+	return fault_side(t, f)->line;
+}
+
 static enum proxy_end end_of(const struct fault_plan *f)
 {
 	return f->amount % 2 ? END_FIN : END_RST;
@@ -195,7 +209,7 @@ static enum proxy_end end_of(const struct fault_plan *f)
 
 static bool line_breaks(struct torture *t, const struct fault_plan *f)
 {
-	proxy_cut(fault_side(t, f)->proxy, end_of(f));
+	proxy_cut(line_of(t, f), end_of(f));
 	return true;
 }
 
@@ -206,62 +220,62 @@ static bool line_breaks_within(struct torture *t, const struct fault_plan *f)
 
 	if (f->source_side)
 		direction = f->amount % 7 ? FROM_SERVER : TO_SERVER;
-	proxy_cut_after(fault_side(t, f)->proxy, direction, 1 + f->amount * f->amount % 70001,
+	proxy_cut_after(line_of(t, f), direction, 1 + f->amount * f->amount % 70001,
 			end_of(f));
 	return true;
 }
 
 static void line_breaks_no_more(struct torture *t, const struct fault_plan *f)
 {
-	proxy_cut_after(fault_side(t, f)->proxy, TO_SERVER, 0, END_FIN);
-	proxy_cut_after(fault_side(t, f)->proxy, FROM_SERVER, 0, END_FIN);
+	proxy_cut_after(line_broken(t, f), TO_SERVER, 0, END_FIN);
+	proxy_cut_after(line_broken(t, f), FROM_SERVER, 0, END_FIN);
 }
 
 static bool line_stalls(struct torture *t, const struct fault_plan *f)
 {
-	proxy_stall(fault_side(t, f)->proxy, true);
+	proxy_stall(line_of(t, f), true);
 	return true;
 }
 
 static void line_flows(struct torture *t, const struct fault_plan *f)
 {
-	proxy_stall(fault_side(t, f)->proxy, false);
+	proxy_stall(line_broken(t, f), false);
 }
 
 static bool line_delays(struct torture *t, const struct fault_plan *f)
 {
-	proxy_delay(fault_side(t, f)->proxy, (int)(1 + f->amount % 40));
+	proxy_delay(line_of(t, f), (int)(1 + f->amount % 40));
 	return true;
 }
 
 static void line_delays_no_more(struct torture *t, const struct fault_plan *f)
 {
-	proxy_delay(fault_side(t, f)->proxy, 0);
+	proxy_delay(line_broken(t, f), 0);
 }
 
 static bool line_trickles(struct torture *t, const struct fault_plan *f)
 {
-	proxy_trickle(fault_side(t, f)->proxy, 1 + f->amount % 3000);
+	proxy_trickle(line_of(t, f), 1 + f->amount % 3000);
 	return true;
 }
 
 static void line_trickles_no_more(struct torture *t, const struct fault_plan *f)
 {
-	proxy_trickle(fault_side(t, f)->proxy, 0);
+	proxy_trickle(line_broken(t, f), 0);
 }
 
 static bool line_refuses(struct torture *t, const struct fault_plan *f)
 {
-	struct side *s = fault_side(t, f);
+	struct proxy *line = line_of(t, f);
 
-	proxy_refuse(s->proxy, true);
-	proxy_cut(s->proxy, end_of(f));
+	proxy_refuse(line, true);
+	proxy_cut(line, end_of(f));
 	return true;
 }
 
 static void line_serves(struct torture *t, const struct fault_plan *f)
 {
-	proxy_refuse(fault_side(t, f)->proxy, false);
+	proxy_refuse(line_broken(t, f), false);
 }
 
 // ---- The disk
@@ -295,36 +309,39 @@ static void disk_empties(struct torture *t, const struct fault_plan *f)
 // ---- The table
 
 #define SIDES_OF_NODES (SIDE_CLUSTER | SIDE_WATCHED)
+#define SIDES_OF_LINES (SIDE_PAIR | SIDE_CLUSTER)
+// Nodes follow each other by the lines that we have to them.
+#define SUBJECT_BOTH (SUBJECT_NODES | SUBJECT_LINES)
 
 static const struct fault_kind kinds[] = {
-	{"kill-dataplane", 12, 0, SUBJECT_LINK, false, dataplane_dies, NULL},
-	{"kill-flyoverd", 8, 0, SUBJECT_LINK, false, daemon_dies, NULL},
-	{"kill-all", 10, 0, SUBJECT_LINK, false, all_die, link_begins},
-	{"end", 8, 0, SUBJECT_LINK | SUBJECT_TARGET | SUBJECT_TARGET_LINE, false, link_ends,
+	{"kill-dataplane", 12, 0, SUBJECT_LINK, dataplane_dies, NULL},
+	{"kill-flyoverd", 8, 0, SUBJECT_LINK, daemon_dies, NULL},
+	{"kill-all", 10, 0, SUBJECT_LINK, all_die, link_begins},
+	{"end", 8, 0, SUBJECT_LINK | SUBJECT_TARGET | SUBJECT_TARGET_LINE, link_ends,
 	 link_ended_begins},
-	{"freeze-dataplane", 3, 0, SUBJECT_LINK, false, dataplane_freezes, dataplane_thaws},
-	{"pause", 3, 0, SUBJECT_LINK, false, link_pauses, link_resumes},
-	{"kill-server", 14, SIDE_PAIR, 0, false, server_dies, server_begins},
-	{"end-server", 8, SIDE_PAIR, 0, false, server_ends, server_begins},
-	{"freeze-server", 8, SIDE_PAIR, 0, false, server_freezes, server_thaws},
-	{"failover", 6, SIDE_PAIR, 0, false, server_fails_over, NULL},
-	{"close-clients", 6, SIDE_PAIR, 0, false, server_closes, NULL},
-	{"cut", 8, SIDE_PAIR, 0, true, line_breaks, NULL},
-	{"cut-within", 16, SIDE_PAIR, 0, true, line_breaks_within, line_breaks_no_more},
-	{"stall", 6, SIDE_PAIR, 0, true, line_stalls, line_flows},
-	{"delay", 5, SIDE_PAIR, 0, true, line_delays, line_delays_no_more},
-	{"trickle", 5, SIDE_PAIR, 0, true, line_trickles, line_trickles_no_more},
-	{"refuse", 6, SIDE_PAIR, 0, true, line_refuses, line_serves},
-	{"fill-disk", 6, 0, SUBJECT_DISK, false, disk_fills, disk_empties},
-	{"kill-master", 12, SIDES_OF_NODES, 0, false, master_dies, node_comes_back},
-	{"kill-node", 10, SIDES_OF_NODES, 0, false, node_dies, node_comes_back},
-	{"freeze-node", 8, SIDES_OF_NODES, 0, false, node_freezes, node_comes_back},
-	{"take-over", 12, SIDES_OF_NODES, 0, false, replica_takes_over, NULL},
-	{"close-node", 8, SIDES_OF_NODES, 0, false, node_closes_clients, NULL},
-	{"freeze-sentinels", 5, SIDE_WATCHED, 0, false, sentinels_freeze_for_a_while, NULL},
-	{"kill-cluster", 5, SIDE_CLUSTER, 0, false, cluster_dies, cluster_comes_back},
-	{"move-slots", 12, SIDE_CLUSTER, 0, false, slots_wander, NULL},
-	{"tear-slots", 10, SIDE_CLUSTER, 0, false, slots_are_torn, slots_are_whole},
+	{"freeze-dataplane", 3, 0, SUBJECT_LINK, dataplane_freezes, dataplane_thaws},
+	{"pause", 3, 0, SUBJECT_LINK, link_pauses, link_resumes},
+	{"kill-server", 14, SIDE_PAIR, SUBJECT_NODES, server_dies, server_begins},
+	{"end-server", 8, SIDE_PAIR, SUBJECT_NODES, server_ends, server_begins},
+	{"freeze-server", 8, SIDE_PAIR, SUBJECT_NODES, server_freezes, server_thaws},
+	{"failover", 6, SIDE_PAIR, SUBJECT_NODES, server_fails_over, NULL},
+	{"close-clients", 6, SIDE_PAIR, SUBJECT_NODES, server_closes, NULL},
+	{"cut", 8, SIDES_OF_LINES, SUBJECT_LINES, line_breaks, NULL},
+	{"cut-within", 16, SIDES_OF_LINES, SUBJECT_LINES, line_breaks_within, line_breaks_no_more},
+	{"stall", 6, SIDES_OF_LINES, SUBJECT_LINES, line_stalls, line_flows},
+	{"delay", 5, SIDES_OF_LINES, SUBJECT_LINES, line_delays, line_delays_no_more},
+	{"trickle", 5, SIDES_OF_LINES, SUBJECT_LINES, line_trickles, line_trickles_no_more},
+	{"refuse", 6, SIDE_PAIR, SUBJECT_LINES, line_refuses, line_serves},
+	{"fill-disk", 6, 0, SUBJECT_DISK, disk_fills, disk_empties},
+	{"kill-master", 12, SIDES_OF_NODES, SUBJECT_BOTH, master_dies, nodes_come_back},
+	{"kill-node", 10, SIDES_OF_NODES, SUBJECT_BOTH, node_dies, nodes_come_back},
+	{"freeze-node", 8, SIDES_OF_NODES, SUBJECT_BOTH, node_freezes, nodes_come_back},
+	{"take-over", 12, SIDES_OF_NODES, SUBJECT_BOTH, replica_takes_over, NULL},
+	{"close-node", 8, SIDES_OF_NODES, SUBJECT_BOTH, node_closes_clients, NULL},
+	{"freeze-sentinels", 5, SIDE_WATCHED, SUBJECT_NODES, sentinels_freeze_for_a_while, NULL},
+	{"kill-cluster", 5, SIDE_CLUSTER, SUBJECT_BOTH, cluster_dies, nodes_come_back},
+	{"move-slots", 12, SIDE_CLUSTER, SUBJECT_NODES | SUBJECT_SLOTS, slots_wander, NULL},
+	{"tear-slots", 10, SIDE_CLUSTER, SUBJECT_SLOTS, slots_are_torn, slots_are_whole},
 };
 
 const struct fault_kind *fault_kinds(unsigned *n)
@@ -335,13 +352,15 @@ const struct fault_kind *fault_kinds(unsigned *n)
 
 static unsigned subjects_of(const struct fault_plan *f)
 {
-	const struct fault_kind *kind = &kinds[f->kind];
+	unsigned subjects = kinds[f->kind].subjects;
 
-	if (kind->subjects)
-		return kind->subjects;
-	if (kind->line)
-		return f->source_side ? SUBJECT_SOURCE_LINE : SUBJECT_TARGET_LINE;
-	return f->source_side ? SUBJECT_SOURCE : SUBJECT_TARGET;
+	if (subjects & SUBJECT_NODES)
+		subjects |= f->source_side ? SUBJECT_SOURCE : SUBJECT_TARGET;
+	if (subjects & SUBJECT_LINES)
+		subjects |= f->source_side ? SUBJECT_SOURCE_LINE : SUBJECT_TARGET_LINE;
+	if (subjects & SUBJECT_SLOTS)
+		subjects |= f->source_side ? SUBJECT_SOURCE_SLOTS : SUBJECT_TARGET;
+	return subjects & (SUBJECT_NODES - 1u);
 }
 
 static void fault_end(struct torture *t, struct fault *f)

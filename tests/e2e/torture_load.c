@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #define GAP_MS        400 // some of the expiries given in it pass, others do not
-#define CLUSTER_KEYS  60  // of each kind
+#define CLUSTER_KEYS  15  // of each kind: few, so that those that move are being written
 #define SERVER_KEYS   24  // likewise, see torture_steps.c
 #define COMMAND_BYTES 50  // in a stream, of a command of the cluster's writer
 
@@ -60,7 +60,8 @@ static struct process *nodes_writer(struct torture *t)
 	};
 
 	for (unsigned i = 0; i < (c ? c->nodes.n : MEMBERS); i++)
-		argv[3 + i] = text("%d", nodes[i]->port);
+		argv[3 + i] = c ? text("%d:%d", nodes[i]->port, nodes[i]->announced)
+				: text("%d", nodes[i]->port);
 	return process_start(t->world, "writer", argv, NULL);
 }
 

@@ -1,22 +1,24 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Sides of several nodes, which choose their masters themselves, and what goes wrong there: a
-// cluster, or an ensemble that sentinels watch. One node at a time is away; whatever else is to
-// happen to the side waits until it is back, see faults_run().
+// cluster, or an ensemble that sentinels watch. Whatever is to happen to the nodes of a side waits
+// until those that were away are back, see faults_run().
 #include "tests/e2e/torture.h"
 
-#include <signal.h>
-
 #define REPLICAS         1      // of each master of a cluster
+#define STILL_KEYS       500    // that nobody writes again
 #define FREEZE_MS        3500   // long enough for an election
-#define FAILOVER_TIMEOUT "1500" // twice that passes between two failovers, ms
+#define FAILOVER_TIMEOUT "3000" // twice that passes between two failovers, ms
 
 void cluster_side_start(struct torture *t, struct side *s, const char *name, unsigned masters)
 {
+	const struct cluster_way way = {.behind_proxies = true};
 	const char *options[24];
 
 	server_options(t, s->keeps, options);
-	s->cluster = cluster_start_with(t->world, name, masters, REPLICAS, options);
+	s->cluster = cluster_start_with(t->world, name, masters, REPLICAS, &way, options);
 	s->url = s->cluster->url;
+	if (s == &t->source)
+		cluster_fill(s->cluster, "still", STILL_KEYS, 40);
 }
 
 void ensemble_side_start(struct torture *t, struct side *s, const char *name)
@@ -67,8 +69,7 @@ struct server *ensemble_side_master(struct side *s)
 	return connection_renew(s->active);
 }
 
-// Who is master is settled, and there is a replica that could follow it.
-static void side_settle(struct side *s)
+void side_settle(struct side *s)
 {
 	if (s->kind == SIDE_CLUSTER)
 		cluster_settle(s->cluster);
@@ -76,7 +77,7 @@ static void side_settle(struct side *s)
 		sentinels_await_replicas(s->sentinels, &s->ensemble, 1);
 }
 
-static struct server *master_drawn(struct side *s, unsigned number)
+struct server *master_drawn(struct side *s, unsigned number)
 {
 	if (s->kind == SIDE_WATCHED)
 		return ensemble_side_master(s);
@@ -91,6 +92,11 @@ static struct server *node_drawn(struct side *s, unsigned number)
 	return s->cluster->nodes.list[number % s->cluster->nodes.n];
 }
 
+struct proxy *line_drawn(struct side *s, const struct fault_plan *f)
+{
+	return s->cluster ? master_drawn(s, f->amount)->proxy : s->proxy;
+}
+
 // A target that loses what it had answered entitles a link that is being drained to say so.
 static void loss_note(struct torture *t, const struct side *s)
 {
@@ -99,6 +105,26 @@ static void loss_note(struct torture *t, const struct side *s)
 }
 
 // ---- Nodes
+
+// Sentinels write the role of a server into its configuration; ours have none, but options.
+static void role_write(struct server *s, const char *of)
+{
+	unsigned n = 0;
+
+	while (s->options[n] && strcmp(s->options[n], "--replicaof"))
+		n++;
+	s->options[n] = "--replicaof";
+	s->options[n + 1] = of;
+}
+
+static void role_note(struct side *s)
+{
+	const struct server *master = s->cluster ? NULL : ensemble_side_master(s);
+
+	if (master)
+		role_write(s->away,
+			   s->away == master ? "no one" : text("127.0.0.1 %d", master->port));
+}
 
 // Another one takes over, with what it has: in a cluster at once, as an operator would have it,
 // else when the sentinels say so.
@@ -109,6 +135,7 @@ bool master_dies(struct torture *t, const struct fault_plan *f)
 	side_settle(s);
 	s->away = master_drawn(s, f->amount);
 	struct server *replica = s->cluster ? cluster_replica(s->cluster, s->away) : NULL;
+	role_note(s);
 	server_kill(s->away);
 	loss_note(t, s);
 	if (s->cluster)
@@ -125,6 +152,7 @@ bool node_dies(struct torture *t, const struct fault_plan *f)
 
 	side_settle(s);
 	s->away = node_drawn(s, f->amount);
+	role_note(s);
 	server_kill(s->away);
 	loss_note(t, s);
 	return true;
@@ -142,15 +170,6 @@ bool cluster_dies(struct torture *t, const struct fault_plan *f)
 	return true;
 }
 
-void cluster_comes_back(struct torture *t, const struct fault_plan *f)
-{
-	struct side *s = fault_side(t, f);
-
-	for (unsigned i = 0; i < s->cluster->nodes.n; i++)
-		server_start_again(s->cluster->nodes.list[i]);
-	cluster_settle(s->cluster);
-}
-
 // Slow, or away for so long that another one is elected, of which it then hears late.
 bool node_freezes(struct torture *t, const struct fault_plan *f)
 {
@@ -166,16 +185,22 @@ bool node_freezes(struct torture *t, const struct fault_plan *f)
 
 // A former master of an ensemble goes on as a master for eight seconds before its sentinels make a
 // replica of it; nobody waits for that here.
-void node_comes_back(struct torture *t, const struct fault_plan *f)
+void side_mend(struct side *s)
 {
-	struct side *s = fault_side(t, f);
+	struct server **nodes = s->cluster ? s->cluster->nodes.list : s->ensemble.members;
 
-	if (process_has_ended(s->away->process))
-		server_start_again(s->away);
-	else
-		server_thaw(s->away);
+	for (unsigned i = 0; i < (s->cluster ? s->cluster->nodes.n : MEMBERS); i++)
+		if (process_has_ended(nodes[i]->process))
+			server_start_again(nodes[i]);
+		else
+			server_thaw(nodes[i]);
 	if (s->cluster)
 		cluster_settle(s->cluster);
+}
+
+void nodes_come_back(struct torture *t, const struct fault_plan *f)
+{
+	side_mend(fault_side(t, f));
 }
 
 bool replica_takes_over(struct torture *t, const struct fault_plan *f)
@@ -210,74 +235,4 @@ bool sentinels_freeze_for_a_while(struct torture *t, const struct fault_plan *f)
 	bytes_wait(t, UINT32_MAX, (int)f->amount);
 	sentinels_thaw(&t->sentinels);
 	return true;
-}
-
-// ---- Slots
-
-static struct server *taker_drawn(struct side *s, uint16_t slot, const struct fault_plan *f)
-{
-	struct servers masters = cluster_masters(s->cluster);
-	unsigned at = f->amount % masters.n;
-
-	if (masters.list[at] == cluster_owner(s->cluster, slot))
-		at = (at + 1) % masters.n;
-	return masters.list[at];
-}
-
-bool slots_wander(struct torture *t, const struct fault_plan *f)
-{
-	struct side *s = fault_side(t, f);
-
-	side_settle(s);
-	for (unsigned i = 0; i < 1 + f->amount % 12; i++) {
-		uint16_t slot = slot_drawn(t, f->amount + i * 7);
-		slots_move(s->cluster, slot, slot, taker_drawn(s, slot, f));
-	}
-	return true;
-}
-
-// Some of their keys are here, others there.
-bool slots_are_torn(struct torture *t, const struct fault_plan *f)
-{
-	struct side *s = fault_side(t, f);
-
-	side_settle(s);
-	s->n_torn = 0;
-	s->torn_to = taker_drawn(s, slot_drawn(t, f->amount), f);
-	for (unsigned i = 0; i < TORN_MAX; i++) {
-		uint16_t slot = slot_drawn(t, f->amount + i);
-		if (cluster_owner(s->cluster, slot) == s->torn_to)
-			continue;
-		slot_move_begin(s->cluster, slot, s->torn_to);
-		slot_move_keys(s->cluster, slot, s->torn_to, f->amount / 10 % 3);
-		s->torn[s->n_torn++] = slot;
-	}
-	return true;
-}
-
-static void slots_given_up(struct torture *t, struct side *s)
-{
-	process_signal(t->writer, SIGSTOP);
-	for (unsigned i = 0; i < s->n_torn; i++)
-		slot_move_give_up(s->cluster, s->torn[i], s->torn_to);
-	process_signal(t->writer, SIGCONT);
-}
-
-// The other keys follow; then the slots may move back, all at once. Or the operator gives up, and
-// what has moved is lost: the target has to lose it, too.
-void slots_are_whole(struct torture *t, const struct fault_plan *f)
-{
-	struct side *s = fault_side(t, f);
-	struct server *from = s->n_torn ? cluster_owner(s->cluster, s->torn[0]) : NULL;
-
-	if (f->amount % 3 == 0 && f->source_side) {
-		slots_given_up(t, s);
-		return;
-	}
-	for (unsigned i = 0; i < s->n_torn; i++) {
-		slot_move_keys(s->cluster, s->torn[i], s->torn_to, UINT32_MAX);
-		slot_move_end(s->cluster, s->torn[i], s->torn_to);
-		if (f->amount % 3 == 1)
-			slots_move(s->cluster, s->torn[i], s->torn[i], from);
-	}
 }

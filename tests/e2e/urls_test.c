@@ -4,11 +4,6 @@
 #include "tests/e2e/harness.h"
 #include "tests/e2e/sentinels.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 struct side {
 	struct server *server; // that has or gets the data
 	const char *url;
@@ -94,23 +89,11 @@ static void unix_sockets(struct world *w)
 	every_verb_works(w, &p);
 }
 
-static bool ipv6_is_here(int port)
-{
-	struct sockaddr_in6 at = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
-	int fd = socket(AF_INET6, SOCK_STREAM, 0);
-
-	inet_pton(AF_INET6, "::1", &at.sin6_addr);
-	bool here = fd >= 0 && !connect(fd, (struct sockaddr *)&at, sizeof(at));
-	if (fd >= 0)
-		close(fd);
-	return here;
-}
-
 static void addresses_of_ipv6(struct world *w)
 {
 	struct pair p = pair_start(w);
 
-	if (!ipv6_is_here(p.source.server->port)) {
+	if (!net_has_ip6()) {
 		w->skip = "this kernel has no IPv6";
 		return;
 	}
@@ -133,7 +116,7 @@ static void a_unix_socket_to_ipv6_with_a_database(struct world *w)
 {
 	struct pair p = pair_start(w);
 
-	if (!ipv6_is_here(p.target.server->port)) {
+	if (!net_has_ip6()) {
 		w->skip = "this kernel has no IPv6";
 		return;
 	}

@@ -9,6 +9,9 @@ struct server;
 // Write until writer_stop(); a server that goes away is connected to again.
 struct process *writer_start(struct server *s);
 
+// The same with a pause behind every 130 commands or so, ms; a tenth of them goes over slots.
+struct process *writer_start_gently(struct server *s, unsigned pause_ms);
+
 // Let it finish what it has begun. The server then holds all that it wrote.
 void writer_stop(struct process *writer);
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The program behind writer_start(): writes to the redis-server of a port until SIGTERM.
+//
+//   writer PORT PAUSE_MS
 #include <signal.h>
 #include <stdio.h>
 #include <stdbool.h>
@@ -67,8 +69,8 @@ static bool burst_write(redisContext *c, unsigned *i)
 
 int main(int argc, char **argv)
 {
-	// About 30 000 commands a second leave room for others.
-	const struct timespec pause = {.tv_nsec = 4000000};
+	long pause_ms = argc > 2 ? strtol(argv[2], NULL, 10) : 4;
+	const struct timespec pause = {.tv_nsec = pause_ms * 1000000};
 	int port = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 0;
 	redisContext *c = NULL;
 

@@ -188,6 +188,24 @@ static void a_node_that_knows_less_is_not_believed_alone(void **state)
 	scene_free(s);
 }
 
+// CLUSTER RESET leaves the epoch as it is; redis-cli --cluster del-node does it to who leaves.
+static void a_node_that_was_reset_takes_no_map_away(void **state)
+{
+	struct scene *s = scene_new();
+	turn(s);
+	map_tell_all(s, 7, 100);
+	turn(s);
+	next_turn(s);
+	bulk(s, "cluster_state:fail\r\ncluster_current_epoch:7\r\n");
+	bulk(s, ID_B " 10.0.0.2:7002@17002 myself,master - 0 0 2 connected\n");
+	say(s, "*0\r\n");
+	turn(s);
+	assert_split(s, 100);
+	assert_int_equal(cluster_topology_version(s->topology), 1);
+	assert_string_equal(cluster_topology_trouble(s->topology), "");
+	scene_free(s);
+}
+
 static void all_candidates_are_tried_before_it_is_trouble(void **state)
 {
 	struct scene *s = scene_new();
@@ -354,6 +372,7 @@ int main(void)
 		cmocka_unit_test(the_same_map_from_another_node_is_no_news),
 		cmocka_unit_test(a_poke_asks_at_once_but_not_in_a_frenzy),
 		cmocka_unit_test(a_node_that_knows_less_is_not_believed_alone),
+		cmocka_unit_test(a_node_that_was_reset_takes_no_map_away),
 		cmocka_unit_test(all_candidates_are_tried_before_it_is_trouble),
 		cmocka_unit_test(a_silent_node_and_a_lost_one_are_left),
 		cmocka_unit_test(refusals_that_no_waiting_mends_have_a_name),

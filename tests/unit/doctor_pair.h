@@ -61,7 +61,7 @@ static inline void side_fill(struct server_facts *s, const char *more)
 					 {.type = RESP_STRING, .text = span_of(settings[i].value)}};
 		facts_config(s, i, v, 3);
 	}
-	s->rights_known = s->modules_known = true;
+	s->rights.known = s->modules_known = true;
 }
 
 // Two servers that fit together.

@@ -262,7 +262,7 @@ static void commands_that_the_target_lacks_are_named(void **state)
 	finds(k, "commands", SEVERITY_WARNING, "they are parked: HPEXPIREAT", NULL);
 	k->target.version = VERSION(7, 4);
 	is_silent(k, "commands");
-	verb_set_add(&k->target.absent, verb_find("FLUSHALL"));
+	verb_set_add(&k->target.rights.absent, verb_find("FLUSHALL"));
 	finds(k, "commands", SEVERITY_WARNING, "does not know FLUSHALL", NULL);
 	verb_set_add(&k->source.used, verb_find("FLUSHALL"));
 	finds(k, "commands", SEVERITY_ERROR, "switched off there: FLUSHALL", NULL);
@@ -324,22 +324,22 @@ static void clocks_that_differ_are_named(void **state)
 static void missing_rights_are_named_with_the_line_that_gives_them(void **state)
 {
 	struct facts *k = pair_new();
-	verb_set_add(&k->source.denied, verb_find("PSYNC"));
-	verb_set_add(&k->source.denied, verb_find("REPLCONF"));
+	verb_set_add(&k->source.rights.denied, verb_find("PSYNC"));
+	verb_set_add(&k->source.rights.denied, verb_find("REPLCONF"));
 	finds(k, "source-rights", SEVERITY_ERROR, "may not: PSYNC, REPLCONF",
 	      "ACL SETUSER default +psync +replconf");
-	memset(&k->source.denied, 0, sizeof(k->source.denied));
-	verb_set_add(&k->source.absent, verb_find("PSYNC"));
+	memset(&k->source.rights.denied, 0, sizeof(k->source.rights.denied));
+	verb_set_add(&k->source.rights.absent, verb_find("PSYNC"));
 	finds(k, "source-rights", SEVERITY_ERROR, "does not know PSYNC", NULL);
-	memset(&k->source.absent, 0, sizeof(k->source.absent));
-	k->source.rights_known = false;
+	memset(&k->source.rights.absent, 0, sizeof(k->source.rights.absent));
+	k->source.rights.known = false;
 	finds(k, "source-rights", SEVERITY_INFO, "was not checked", NULL);
-	verb_set_add(&k->target.denied, verb_find("FLUSHALL"));
+	verb_set_add(&k->target.rights.denied, verb_find("FLUSHALL"));
 	finds(k, "target-rights", SEVERITY_WARNING, "may not: FLUSHALL",
 	      "ACL SETUSER bob +flushall");
 	verb_set_add(&k->source.used, verb_find("FLUSHALL"));
 	finds(k, "target-rights", SEVERITY_ERROR, "may not: FLUSHALL", "+flushall");
-	verb_set_add(&k->target.denied, verb_find("CLIENT KILL"));
+	verb_set_add(&k->target.rights.denied, verb_find("CLIENT KILL"));
 	finds(k, "target-rights", SEVERITY_ERROR, "CLIENT KILL", "'+client|kill' +flushall");
 	free(k);
 }
@@ -350,13 +350,13 @@ static void many_missing_rights_are_given_as_a_category(void **state)
 	struct verb v;
 	for (unsigned i = 0; verb_at(i, &v); i++)
 		if (v.name && v.side == VERB_STREAM)
-			verb_set_add(&k->target.denied, i);
+			verb_set_add(&k->target.rights.denied, i);
 	finds(k, "target-rights", SEVERITY_ERROR, " more", "ACL SETUSER bob +@write +");
 	struct findings *f = judge(k, "target-rights");
 	assert_non_null(strstr(f->list[0].mend, " +@write +pfcount +publish +spublish"));
 	assert_null(strstr(f->list[0].mend, " +set "));
 	free(f);
-	verb_set_add(&k->target.denied, verb_find("MULTI"));
+	verb_set_add(&k->target.rights.denied, verb_find("MULTI"));
 	finds(k, "target-rights", SEVERITY_ERROR, "MULTI",
 	      rights_text(RIGHTS_SYNC_TARGET, RIGHTS_SINGLE, (char[RIGHTS_LEN]){0}));
 	free(k);
@@ -365,12 +365,12 @@ static void many_missing_rights_are_given_as_a_category(void **state)
 static void patterns_of_keys_and_channels_are_named(void **state)
 {
 	struct facts *k = pair_new();
-	k->target.keys_denied = true;
+	k->target.rights.keys_denied = true;
 	finds(k, "target-rights", SEVERITY_WARNING, "every key", "ACL SETUSER bob '~*'");
-	k->target.marker_denied = true;
+	k->target.rights.marker_denied = true;
 	finds(k, "target-rights", SEVERITY_ERROR, "__flyover:", "ACL SETUSER bob '~*'");
-	k->target.marker_denied = k->target.keys_denied = false;
-	k->target.channels_denied = true;
+	k->target.rights.marker_denied = k->target.rights.keys_denied = false;
+	k->target.rights.channels_denied = true;
 	finds(k, "target-rights", SEVERITY_WARNING, "every channel", "ACL SETUSER bob '&*'");
 	free(k);
 }

@@ -100,7 +100,7 @@ static struct resp_value error_of(const char *text)
 
 static void answers_about_rights_are_understood(void **state)
 {
-	struct server_facts s = {0};
+	struct rights_facts s = {0};
 	unsigned set = verb_find("SET");
 	struct resp_value v = {.type = RESP_STATUS, .text = SPAN_LIT("QUEUED")};
 	rights_judge(&s, set, true, &v);
