@@ -138,6 +138,21 @@ static void resume_apply(struct link *link, const struct resume_point *at)
 	c->phase = MARKER_STREAM;
 }
 
+// A shard's stream is not read again from before a full sync or a move of slots.
+static void replay_judge(struct link *link, struct resume_point *at)
+{
+	const struct chain *chain = &link->point.chain;
+	bool older_sync = chain->n && at->offset < chain->runs[0].first;
+	if (!link->group || at->kind != RESUME_AT ||
+	    (!older_sync && group_may_replay(link->group, link, at->offset)))
+		return;
+	at->kind = RESUME_FULL;
+	snprintf(at->text, sizeof(at->text),
+		 "the target came back older, with the stream up to offset %" PRIu64
+		 ", and slots have moved between the shards since",
+		 at->offset);
+}
+
 // @return false when only a full sync can help; full_reason says why
 static bool link_resume(struct link *link)
 {
@@ -155,6 +170,7 @@ static bool link_resume(struct link *link)
 		.target = target,
 	};
 	resume_find(&facts, link->route.held, &at);
+	replay_judge(link, &at);
 	if (at.kind == RESUME_AT) {
 		resume_apply(link, &at);
 		link->full_reason[0] = 0;

@@ -74,6 +74,7 @@ void group_pause(struct group *g, bool on)
 {
 	members_look(g);
 	g->paused = on;
+	members_look(g);
 	for (unsigned i = 0; i < g->n_members; i++)
 		if (g->members[i]->link)
 			link_pause(g->members[i]->link, on);

@@ -74,6 +74,7 @@ struct group {
 	struct handoff *handoff; // slots that move between the members
 	struct replacer *files;  // of the link's folder, NULL without one
 	uint64_t handoff_put;    // version of the hand-offs that was put last
+	uint64_t handoff_noted;  // version of them that was noted last, see moves_note()
 	uint64_t n_told, n_seen; // maps of single nodes, taken for members and for hand-offs
 	struct {                 // of members that have left
 		struct source_counters source;
@@ -124,6 +125,10 @@ bool group_may_begin(struct group *group, bool *is_ours);
 // @param full_sync  it needs no more than any node has; else only the master surely has all that is
 //                   asked for
 void group_choose_node(struct group *group, const struct link *member, bool full_sync);
+
+// Whether its stream may be read again from an offset on, for a target that came back older: what
+// was skipped there as slots moved, another stream or a full sync had brought instead.
+bool group_may_replay(struct group *group, const struct link *member, uint64_t offset);
 
 // A full sync is offered where it had asked to go on. Whether it was the master of its shard that
 // did so: a former master that has become a replica may have lost the stream that its successor

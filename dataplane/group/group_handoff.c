@@ -261,6 +261,21 @@ static void members_ask(struct group *g)
 	}
 }
 
+// What was answered until now is not judged a second time as it was the first time.
+static void moves_note(struct group *g)
+{
+	struct handoff *h = g->handoff;
+	if (h->version == g->handoff_noted && !h->n_flux && !h->n_dirty)
+		return;
+	for (unsigned i = 0; i < g->n_members; i++) {
+		const struct member *m = g->members[i];
+		struct handoff_member *known = &h->members[m->number];
+		if (m->link && m->link->stage == LINK_STREAMING)
+			known->moved_until = known->frontier;
+	}
+	g->handoff_noted = h->version;
+}
+
 void group_handoff_turn(struct group *g)
 {
 	struct handoff *h = g->handoff;
@@ -271,11 +286,18 @@ void group_handoff_turn(struct group *g)
 		handoff_settle(h);
 		g->settle_at_ns = g->now.mono_ns + SETTLE_EVERY_NS;
 	}
+	moves_note(g);
 	state_save(g);
 	members_ask(g);
 }
 
 // ---- For a member
+
+bool group_may_replay(struct group *g, const struct link *link, uint64_t offset)
+{
+	const struct member *m = member_of_link(g, link);
+	return !m || offset >= g->handoff->members[m->number].moved_until;
+}
 
 // Where the connection goes, which may be another place than the map has by now.
 static bool is_connected_to(const struct link *link, const struct cluster_node *node)

@@ -135,7 +135,7 @@ void handoff_forget_offsets(struct handoff *h, unsigned member)
 {
 	struct handoff_member *m = &h->members[member];
 	m->n_certs = 0;
-	m->frontier = m->judged = m->task_end = m->known = m->old_until = 0;
+	m->moved_until = m->frontier = m->judged = m->task_end = m->known = m->old_until = 0;
 	m->wait.reason = HANDOFF_READY;
 	memset(m->touched, 0, SLOT_COUNT * sizeof(*m->touched));
 	for (unsigned i = 0; i < HANDOFF_TASKS; i++)

@@ -107,6 +107,7 @@ struct handoff_member {
 	uint64_t known;     // the highest offset of a certificate
 	uint64_t old_until; // what begins before it was written before the last claim
 	uint64_t claim_ns;  // of a claim that no view has borne out yet; 0: none
+	uint64_t moved_until; // what begins before it was judged while slots moved, or before that
 	uint64_t owns[HANDOFF_SLOT_WORDS], gives[HANDOFF_SLOT_WORDS], takes[HANDOFF_SLOT_WORDS];
 	uint64_t n_skipped, n_taken; // commands, slots; since the group began
 };

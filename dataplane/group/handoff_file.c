@@ -9,6 +9,7 @@
 //   flux SLOT MEMBERS                        as hexadecimal bits
 //   before MEMBER OFFSET                     what begins there is older than the last full sync
 //   since FIRST LAST                         of these slots
+//   until MEMBER OFFSET                      what begins there was judged as slots moved
 //   crc64 HEX                                of all before
 #include <errno.h>
 #include <inttypes.h>
@@ -51,6 +52,13 @@ static void task_put(const struct handoff_task *t, FILE *out)
 	fputc('\n', out);
 }
 
+static void untils_put(const struct handoff *h, FILE *out)
+{
+	for (unsigned i = 0; i < h->n_members; i++)
+		if (h->members[i].moved_until)
+			fprintf(out, "until %u %" PRIu64 "\n", i, h->members[i].moved_until);
+}
+
 static void sinces_put(const struct handoff *h, FILE *out)
 {
 	for (unsigned i = 0; i < h->n_members; i++)
@@ -84,6 +92,7 @@ size_t handoff_text(const struct handoff *h, char **text)
 		if (h->flux[slot])
 			fprintf(out, "flux %u %" PRIx64 "\n", slot, h->parties[slot]);
 	sinces_put(h, out);
+	untils_put(h, out);
 	fflush(out);
 	fprintf(out, "crc64 %016" PRIx64 "\n", crc64(0, *text, len));
 	if (fclose(out)) {
@@ -165,6 +174,16 @@ static bool before_read(struct handoff *h, const char *line)
 	return true;
 }
 
+static bool until_read(struct handoff *h, const char *line)
+{
+	unsigned member;
+	uint64_t offset;
+	if (sscanf(line, "until %u %" SCNu64, &member, &offset) != 2 || member >= h->n_members)
+		return false;
+	h->members[member].moved_until = offset;
+	return true;
+}
+
 // When that was, no clock tells: before this life.
 static bool since_read(struct handoff *h, const char *line)
 {
@@ -192,6 +211,8 @@ static bool line_read(struct handoff *h, const char *line, unsigned *n_tasks)
 		return before_read(h, line);
 	case 's':
 		return since_read(h, line);
+	case 'u':
+		return until_read(h, line);
 	case 'c':
 		return true;
 	default:

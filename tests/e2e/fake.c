@@ -20,6 +20,7 @@ struct fake_thread {
 		struct fake *fake;
 		int fd;
 		bool done;
+		bool joined;
 	} clients[CLIENTS_MAX];
 };
 
@@ -199,6 +200,19 @@ static void *client_loop(void *arg)
 	return NULL;
 }
 
+// A new one, or that of a client that has gone. @return NULL: there are too many
+static struct fake_client *client_place(struct fake_thread *t)
+{
+	for (unsigned i = 0; i < t->n_clients; i++) {
+		if (!t->clients[i].done)
+			continue;
+		if (!t->clients[i].joined)
+			pthread_join(t->clients[i].id, NULL);
+		return &t->clients[i];
+	}
+	return t->n_clients < CLIENTS_MAX ? &t->clients[t->n_clients++] : NULL;
+}
+
 static void *accept_loop(void *arg)
 {
 	struct fake *f = arg;
@@ -209,14 +223,14 @@ static void *accept_loop(void *arg)
 		if (fd < 0)
 			return NULL;
 		pthread_mutex_lock(&t->lock);
-		if (t->n_clients < CLIENTS_MAX) {
-			struct fake_client *client = &t->clients[t->n_clients];
+		struct fake_client *client = client_place(t);
+		if (client) {
 			*client = (struct fake_client){.fake = f, .fd = fd};
-			if (!pthread_create(&client->id, NULL, client_loop, client))
-				t->n_clients++;
-		} else {
-			close(fd);
+			client->done = pthread_create(&client->id, NULL, client_loop, client) != 0;
+			client->joined = client->done;
 		}
+		if (!client || client->done)
+			close(fd);
 		pthread_mutex_unlock(&t->lock);
 	}
 }
@@ -255,7 +269,8 @@ void fakes_free(struct world *w)
 				shutdown(t->clients[i].fd, SHUT_RDWR);
 		pthread_mutex_unlock(&t->lock);
 		for (unsigned i = 0; i < t->n_clients; i++)
-			pthread_join(t->clients[i].id, NULL);
+			if (!t->clients[i].joined)
+				pthread_join(t->clients[i].id, NULL);
 		pthread_mutex_destroy(&t->lock);
 		free(t);
 		free(f);

@@ -90,8 +90,10 @@ static unsigned full_syncs(const struct scene *s)
 	unsigned n = 0;
 
 	assert_non_null(log);
-	for (const char *at = log; (at = strstr(at, "full sync: ")); at++)
+	for (const char *at = log; (at = strstr(at, "full sync: ")); at++) {
+		print_message("%.*s\n", (int)strcspn(at, "\n"), at);
 		n++;
+	}
 	free(log);
 	return n;
 }
@@ -273,6 +275,7 @@ static void shards_come_and_go(struct world *w)
 	wait_shards(&s, 3);
 	wait_applied(&s, 500);
 	scene_end(&s);
+	assert_int_equal(full_syncs(&s), syncs + 1); // of the new shard
 }
 
 // It has nothing that could be waited for, and wait-timeout is not for it.
@@ -311,6 +314,7 @@ static void a_master_without_slots_becomes_a_replica_of_another_shard(struct wor
 	wait_shards(&s, 2);
 	wait_applied(&s, 500);
 	scene_end(&s);
+	full_syncs(&s);
 }
 
 static bool knows_of_failure(void *arg)

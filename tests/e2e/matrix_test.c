@@ -31,7 +31,7 @@ enum event { S_DOWN, S_LOSS, S_OUST, S_SLOW, T_DOWN, T_LOSS, T_OUST, T_SLOW, T_M
 	X(sentinel_to_sentinel,                 SENTINEL, 1, SENTINEL, 1, "2", RIGHTS,             \
 	  S_SLOW, S_DOWN, T_SLOW, T_DOWN, WE_DIE, S_LOSS, T_LOSS)                                  \
 	X(sentinel_to_cluster,                  SENTINEL, 1, CLUSTER, 3,  "2", PLAIN,              \
-	  S_DOWN, T_DOWN, T_MOVE, S_OUST, T_LOSS)                                                  \
+	  T_DOWN, T_MOVE, T_LOSS, S_DOWN, S_OUST)                                                  \
 	X(cluster_to_sentinel,                  CLUSTER, 3,  SENTINEL, 1, "1", PLAIN,              \
 	  T_SLOW, S_DOWN, T_DOWN, S_LOSS, T_OUST)
 // clang-format on
@@ -70,7 +70,7 @@ struct scene {
 	struct deployment source, target;
 	struct job *job;
 	const char *state_dir;
-	unsigned n_changes; // of who serves the target
+	unsigned n_changes, n_source_changes; // of who serves the target, and the source
 };
 
 // ---- The link ---------------------------------------------------------------------------------
@@ -124,6 +124,8 @@ static void link_start(struct scene *s)
 	side_arguments(s, &s->target, &arguments[n]);
 	s->job = job_start_argv(s->world, "flyover", arguments, NULL);
 	job_wait_phase(s->job, "stream");
+	if (net_is_dpdk())
+		assert_int_equal(strncmp(job_text(s->job, "io"), "dpdk ", 5), 0);
 }
 
 struct reports {
@@ -203,6 +205,10 @@ static bool is_due(struct scene *s, const char *reason)
 
 	if (strstr(reason, "the target went back") || strstr(reason, "refused a batch"))
 		return s->n_changes && s->run->target == CLUSTER;
+	if (strstr(reason, "restarted while the snapshot was loaded"))
+		return s->n_changes;
+	if (!strncmp(reason, "the source's history left ours before offset ", 45))
+		return s->n_source_changes;
 	return sscanf(reason, "the source does not go on with the history %8s... at offset %lld",
 		      history, &offset) == 2 &&
 	       !goes_back(s, history, offset);
@@ -240,6 +246,7 @@ static void event_happen(struct scene *s, enum event e)
 		deployment_suffer(misfortunes[e].at_source ? &s->source : &s->target,
 				  misfortunes[e].what, second_pass, s);
 	long long over = now_ms();
+	s->n_source_changes += e <= S_OUST;
 	s->n_changes += e >= T_DOWN && e != T_SLOW && e != WE_DIE;
 	link_goes_on(s);
 	print_message("  %s: %lld ms, and after %lld ms the link goes on\n", misfortunes[e].text,

@@ -41,6 +41,11 @@ const char *here_address(void)
 	return net_is_ours() && net_has("ip6") ? HERE6 : here();
 }
 
+bool net_is_dpdk(void)
+{
+	return net_has("dpdk");
+}
+
 bool net_has_ip6(void)
 {
 	struct sockaddr_in6 a = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};

@@ -32,6 +32,9 @@ const char *here(void);
 // The same as an address, which IPv6 has without brackets.
 const char *here_address(void);
 
+// Whether jobs use our own TCP.
+bool net_is_dpdk(void);
+
 // Whether the loopback has IPv6.
 bool net_has_ip6(void);
 

@@ -197,7 +197,13 @@ void link_ended(struct torture *t)
 		wait_until(all_killed, t, "the killed programs to be gone");
 	else if (code && !t->may_fail)
 		torture_fail(t, "the link ends with %d", code);
-	wait_until(nothing_runs, t, "flyoverd and its dataplane to leave");
+	long long deadline = now_ms() + DEADLINE_MS;
+	while (!nothing_runs(t)) {
+		if (now_ms() > deadline)
+			torture_fail(t, "waited %d s for %s to leave", DEADLINE_MS / 1000,
+				     descendant_find("flyoverd", 0) ? "flyoverd" : "the dataplane");
+		nap_ms(5);
+	}
 	t->job = NULL;
 }
 
