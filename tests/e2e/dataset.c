@@ -7,6 +7,71 @@ const char function_library[] = "#!lua name=flyover_test\n"
 				"  return redis.call('RPUSH', keys[1] .. ':list', args[1])\n"
 				"end)\n";
 
+// ---- Many items in few commands: a test has other things to do than to send commands
+
+#define ITEMS      100 // of a command
+#define ITEM_WORDS 2
+#define WORD_LEN   32
+
+typedef unsigned item_words(unsigned i, char words[ITEM_WORDS][WORD_LEN]);
+
+static unsigned far_number(unsigned i, char words[ITEM_WORDS][WORD_LEN])
+{
+	snprintf(words[0], WORD_LEN, "%u", i * 7919);
+	return 1;
+}
+
+static unsigned number(unsigned i, char words[ITEM_WORDS][WORD_LEN])
+{
+	snprintf(words[0], WORD_LEN, "%u", i);
+	return 1;
+}
+
+static unsigned text_and_number(unsigned i, char words[ITEM_WORDS][WORD_LEN])
+{
+	snprintf(words[0], WORD_LEN, "some-text-%u", i);
+	snprintf(words[1], WORD_LEN, "%u", i);
+	return 2;
+}
+
+static unsigned member(unsigned i, char words[ITEM_WORDS][WORD_LEN])
+{
+	snprintf(words[0], WORD_LEN, "member-%u", i);
+	return 1;
+}
+
+static unsigned field_and_value(unsigned i, char words[ITEM_WORDS][WORD_LEN])
+{
+	snprintf(words[0], WORD_LEN, "field-%u", i);
+	snprintf(words[1], WORD_LEN, "value-%u", i);
+	return 2;
+}
+
+static unsigned score_and_member(unsigned i, char words[ITEM_WORDS][WORD_LEN])
+{
+	snprintf(words[0], WORD_LEN, "%.17g", i * 0.1);
+	snprintf(words[1], WORD_LEN, "member-%u", i);
+	return 2;
+}
+
+static void queue_items(struct server *s, const char *verb, const char *key, unsigned n,
+			item_words *words_of)
+{
+	char words[ITEMS][ITEM_WORDS][WORD_LEN];
+	const char *argv[2 + ITEMS * ITEM_WORDS] = {verb, key};
+	for (unsigned i = 0; i < n;) {
+		int argc = 2;
+		for (unsigned k = 0; k < ITEMS && i < n; k++, i++) {
+			unsigned n_words = words_of(i, words[k]);
+			for (unsigned w = 0; w < n_words; w++)
+				argv[argc++] = words[k][w];
+		}
+		queue_argv(s, argc, argv, NULL);
+	}
+}
+
+// ---- Types
+
 static void strings_load(struct server *s)
 {
 	static const char *const numbers[] = {
@@ -46,22 +111,21 @@ static void strings_load(struct server *s)
 	queue(s, "BITFIELD bitfield SET u8 3 200 INCRBY i16 40 -7");
 	for (unsigned i = 0; i < 3; i++)
 		queue(s, "PFADD hll:sparse a%u b%u", i, i);
-	for (unsigned i = 0; i < 5000; i++)
-		queue(s, "PFADD hll:dense %u", i * 7919);
+	queue_items(s, "PFADD", "hll:dense", 5000, far_number);
 }
 
-static void lists_load(struct server *s)
+// n: items of what is large
+static void lists_load(struct server *s, unsigned n)
 {
 	for (unsigned i = 0; i < 5; i++)
 		queue(s, "RPUSH list:small item%u %u", i, i * 1000);
-	for (unsigned i = 0; i < 3000; i++)
-		queue(s, "RPUSH list:nodes some-text-%u %u", i, i);
+	queue_items(s, "RPUSH", "list:nodes", n, text_and_number);
 	queue(s, "RPUSH list:binary %b %b", "", (size_t)0, "\r\n\0", (size_t)3);
 	const char *big = text("%020000d", 7); // a node of its own
 	queue(s, "RPUSH list:plain before %s after", big);
 }
 
-static void sets_load(struct server *s)
+static void sets_load(struct server *s, unsigned n)
 {
 	for (int i = -3; i < 4; i++) {
 		queue(s, "SADD set:ints16 %d", i * 1000);
@@ -69,29 +133,25 @@ static void sets_load(struct server *s)
 		queue(s, "SADD set:ints64 %lld", i * 10000000000ll);
 		queue(s, "SADD set:texts text%d", i);
 	}
-	for (unsigned i = 0; i < 2000; i++) {
-		queue(s, "SADD set:table member-%u", i);
-		queue(s, "SADD set:many-ints %u", i);
-	}
+	queue_items(s, "SADD", "set:table", n, member);
+	queue_items(s, "SADD", "set:many-ints", n, number);
 	queue(s, "SADD set:binary %b %b", "", (size_t)0, "\n\0\r", (size_t)3);
 }
 
-static void hashes_load(struct server *s)
+static void hashes_load(struct server *s, unsigned n)
 {
 	for (unsigned i = 0; i < 6; i++)
 		queue(s, "HSET hash:small field%u %u", i, i * 77);
-	for (unsigned i = 0; i < 2000; i++)
-		queue(s, "HSET hash:table field-%u value-%u", i, i);
+	queue_items(s, "HSET", "hash:table", n, field_and_value);
 	queue(s, "HSET hash:long field %s", text("%0200d", 5));
 	queue(s, "HSET hash:binary %b %b", "", (size_t)0, "\0\r\n", (size_t)3);
 }
 
-static void zsets_load(struct server *s)
+static void zsets_load(struct server *s, unsigned n)
 {
 	for (int i = -5; i < 6; i++)
 		queue(s, "ZADD zset:small %d.25 member%d", i, i);
-	for (unsigned i = 0; i < 2000; i++)
-		queue(s, "ZADD zset:skiplist %.17g member-%u", i * 0.1, i);
+	queue_items(s, "ZADD", "zset:skiplist", n, score_and_member);
 	for (int many = 0; many < 2; many++) {
 		const char *key = many ? "zset:edges-skiplist" : "zset:edges";
 		queue(s, "ZADD %s +inf high -inf low 0 zero", key);
@@ -151,12 +211,13 @@ void dataset_load(struct server *s)
 	static const int databases[] = {0, 3, 9, 15};
 
 	for (unsigned i = 0; i < 4; i++) {
+		unsigned n = i ? 700 : 3000; // both past what a server packs
 		select_db(s, databases[i]);
 		strings_load(s);
-		lists_load(s);
-		sets_load(s);
-		hashes_load(s);
-		zsets_load(s);
+		lists_load(s, n);
+		sets_load(s, n);
+		hashes_load(s, n);
+		zsets_load(s, n);
 		streams_load(s);
 		expiries_load(s);
 		queue(s, "SET only-in:%u here", i);

@@ -198,7 +198,7 @@ static void a_fake_primary_is_good_enough(struct world *w)
 	job_wait_number(j, "frontier_offset", 1000 + (long long)f->stream_len);
 	select_db(target, 3);
 	assert_int_equal(ask_number(target, "GET last"), 1);
-	assert_int_equal(ask_number(target, "LLEN list:nodes"), 6000);
+	assert_int_equal(ask_number(target, "LLEN list:nodes"), 1400);
 	assert_int_equal(job_drain(j), 0);
 	assert_books_balance(j);
 }

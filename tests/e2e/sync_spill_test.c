@@ -7,7 +7,7 @@
 #include <signal.h>
 #include <sys/stat.h>
 
-#define VALUE_LEN 1000
+#define VALUE_LEN 10000
 
 struct scene {
 	struct server *source, *target;

@@ -35,12 +35,14 @@ void nap_ms(int ms)
 
 void wait_until(bool (*ready)(void *arg), void *arg, const char *what)
 {
-	long long deadline = now_ms() + DEADLINE_MS;
+	long long deadline = now_ms() + DEADLINE_MS, looked;
 
-	while (!ready(arg)) {
-		if (now_ms() > deadline)
+	while (looked = now_ms(), !ready(arg)) {
+		long long end = now_ms(), took = end - looked;
+		if (end > deadline)
 			fail_msg("waited %d s for: %s", DEADLINE_MS / 1000, what);
-		nap_ms(5);
+		// A look that compares all data takes what it waits for the time to get there.
+		nap_ms(took < 2 ? 5 : took < 100 ? 3 * (int)took : 300);
 	}
 }
 
