@@ -523,6 +523,8 @@ static void resetting_turn(struct link *link)
 	if (!lanes_settled(link))
 		return;
 	place_discard(&link->place);
+	if (link->route.handoff)
+		handoff_discard(link->route.handoff, link->route.member);
 	fates_settle(link);
 	link->stage = LINK_OPENING;
 }

@@ -36,11 +36,22 @@ static uint8_t node_member(void *owner, struct span node)
 	return HANDOFF_NOBODY;
 }
 
-static bool key_clear(void *owner, unsigned number, int32_t db, struct span key)
+static uint64_t key_clear(void *owner, unsigned number, int32_t db, struct span key)
 {
 	struct member *m = member_at(owner, number);
-	return m && m->link && m->link->stage == LINK_STREAMING &&
-	       route_clear(&m->link->route, db, key);
+	if (!m || !m->link || m->link->stage != LINK_STREAMING ||
+	    !route_clear(&m->link->route, db, key))
+		return 0;
+	return m->link->route.routed + 1;
+}
+
+static bool is_idle(void *owner, unsigned number)
+{
+	const struct member *m = member_at(owner, number);
+	if (!m || !m->link)
+		return true;
+	bool streams = m->link->stage == LINK_STREAMING || m->link->stage == LINK_DRAINING;
+	return streams && place_is_idle(&m->link->place);
 }
 
 // ---- On disk
@@ -84,6 +95,7 @@ int group_handoff_open(struct group *g)
 	struct handoff *h = g->handoff;
 	h->member_of = node_member;
 	h->clear = key_clear;
+	h->is_idle = is_idle;
 	h->owner = g;
 	h->wait_ns_max = g->config->settings.wait_timeout * 1000000;
 	h->third_ns_max = THIRD_NS_MAX;

@@ -15,23 +15,47 @@
 // TRIMSLOTS is never sent. A task that fails has changed nothing.
 //
 // By keys (MIGRATE with RESTORE-ASKING; Valkey 9 CLUSTER MIGRATESLOTS, whose old owner sends UNLINK
-// of each key, which nothing tells from a client's): a slot is in flux from the first key that
-// shows in a stream not of its home. Such a key begins an era there. RESTORE-ASKING carries the
-// whole state and overwrites what is there, so does the first command on a key within a
-// MIGRATESLOTS, when the key is cleared before; one made by an ASKING client is cleared, too. What
-// the other stream says of the key belongs to an earlier era from then on, and is skipped: that is
-// where the DEL of MIGRATE goes. Eras are counted: with two members the home has the even ones, so
-// it does not matter which stream is read first. A third member waits until the others are past its
-// moment.
+// of each key, which nothing tells from a client's): a slot is in flux from the first word that
+// shows in a stream not of its home, or of a key that comes to its home from elsewhere. Each key of
+// it that was spoken of has an entry: its holder, and what is known of the copy of each member.
+//
+// Why nothing differs in the end without a full sync. Two things are true at every step:
+//
+//   1. The target has the holder's copy of the key as it was where the holder's stream was read to
+//      (when all that was sent is answered), unless the entry is spoilt or the slot dirty. A key
+//      without an entry is held by the home.
+//   2. A member that is said to have no copy of a key (party gone; or no party, not the home, and
+//      no litter of that member in the slot) has none where its stream was read to.
+//
+// They hold whatever order the streams are read in, because each step keeps them:
+//   - A command of the holder is sent, one of another is skipped; DEL and UNLINK make a copy gone,
+//     anything else makes it one that may be there.
+//   - Another member becomes the holder only where its whole copy is known: RESTORE carries it, or
+//     it has no copy (2), and the key is cleared first. All that others sent to the slot has been
+//     answered then, so nothing old comes after it.
+//   - A command on keys of several holders is skipped, and the entries of its own are spoilt.
+//   - A snapshot shows all copies of its server. Keys that it holds are loaded, entries of which it
+//     shows nothing are gone; copies of slots that are not its own are litter, or entries.
+//   - When a slot leaves the table, members that may have copies of its keys keep a bit (litter).
+//     Of what its former home had while it owned the slot nothing is left: servers hand over no
+//     slot that has keys, and delete what they have of one that they lost.
+//   - A crash takes the table: the disk knows which slots were in flux. Those are dirty.
+//
+// A move is over (settled) when the servers themselves say who owns the slot and all streams that
+// had a part in it are past that. Key by key then: its holder is the owner, and by (1) all is well;
+// or the owner has none (2), and the target's is deleted, answered before anything is forgotten; or
+// else the slot is dirty, and a full sync of its owner makes it right. The same is done at the end
+// of a task, for the member that gave. What a full sync of a third member has passed over, in which
+// he may have had the slot for a while (slot_is_suspect()), makes it dirty, too.
+//
+// Which of two members' copies is the newer one is a guess where time does not tell, and a wrong
+// guess only costs a full sync, by the rule above. Eras are counted for it: with two members the
+// home has the even ones, so it mostly does not matter which stream is read first. A third member
+// waits until the others are past its moment.
 //
 // Time. Streams tell none, but INFO tells which offset a server has reached when it is asked. With
 // such certificates a command is known to be written after a moment (handoff_sure), and everything
 // written before a moment is known to have been answered (handoff_past).
-//
-// A move is over (settled) when the servers themselves say who owns the slot and all streams are
-// past that. A key that is alive elsewhere then and not at the owner (a migration given up half
-// way) is deleted; one that is alive at the owner though its newest era is of another makes the
-// slot dirty: a full sync of its owner makes it right.
 //
 // Pure: no input, no output, no clock. Owner: core 0.
 #pragma once
@@ -44,7 +68,7 @@
 #define HANDOFF_CERTS      64
 #define HANDOFF_TASKS      32
 #define HANDOFF_TASK_NAME  64
-#define HANDOFF_PARTIES    3         // members that a key in flux is known of
+#define HANDOFF_PARTIES    4         // members that a key in flux is known of
 #define HANDOFF_KEYS_MAX   (1 << 19) // keys in flux
 #define HANDOFF_SLOT_WORDS (SLOT_COUNT / 64)
 #define HANDOFF_NAME_LEN   16
@@ -96,6 +120,8 @@ struct handoff_member {
 	uint64_t frontier;  // answered up to here
 	uint64_t judged;    // what begins before it was judged already
 	uint64_t task_end;  // of the last task that has ended
+	bool clears;        // DELs of ours were sent that no stream tells of
+	unsigned n_active;  // of its tasks
 	uint64_t *touched;  // SLOT_COUNT: end of the last command that was sent to the slot
 	struct handoff_wait wait;
 	bool resync; // a full sync is wanted: `why`
@@ -104,9 +130,11 @@ struct handoff_member {
 	uint64_t view_ns;
 	bool loading;
 	uint64_t claimed[HANDOFF_SLOT_WORDS];
-	uint64_t known;     // the highest offset of a certificate
-	uint64_t old_until; // what begins before it was written before the last claim
-	uint64_t claim_ns;  // of a claim that no view has borne out yet; 0: none
+	uint64_t littered[HANDOFF_SLOT_WORDS]; // it had copies as the full sync began
+	uint64_t known;                        // the highest offset of a certificate
+	uint64_t old_until;   // what begins before it was written before the last claim
+	uint64_t claim_ns;    // of a claim that no view has borne out yet; 0: none
+	uint64_t loads_ns;    // the last full sync began
 	uint64_t moved_until; // what begins before it was judged while slots moved, or before that
 	uint64_t owns[HANDOFF_SLOT_WORDS], gives[HANDOFF_SLOT_WORDS], takes[HANDOFF_SLOT_WORDS];
 	uint64_t n_skipped, n_taken; // commands, slots; since the group began
@@ -129,19 +157,23 @@ struct handoff_key {
 	char *name; // owned
 	uint32_t name_len;
 	int32_t db;
-	uint64_t in_ns;    // when its newest era was read
-	uint64_t after_ns; // the holder has written to it after this
-	uint32_t next;     // of its slot, + 1
+	uint64_t after_ns;  // the holder's last word that did not delete it was written after this
+	uint64_t before_ns; // .. and before this
+	uint32_t next;      // of its slot, + 1
 	uint16_t slot;
-	uint8_t gen, holder; // the newest era, and whose it is
+	uint16_t gen;   // the newest era
+	uint8_t holder; // the member whose copy the target has
 	uint8_t n_parties;
-	bool spoilt; // a command on it and on keys of another era was skipped
+	bool spoilt; // the target may have something else than the holder
 	struct handoff_party {
-		uint64_t at; // where the era began, in its stream
+		uint64_t at;       // where its last era began, in its stream
+		uint64_t spoke_ns; // its last word that did not delete it was written before this
+		uint16_t era;
 		uint8_t member;
-		uint8_t era;  // that its stream has come to
 		bool cleared; // the era began without a state: what was there had to go
-		bool gone;    // as its stream says, it does not have the key
+		bool gone;    // it has no copy, as far as its stream was read
+		bool told;    // its stream has spoken of it since the slot is in flux
+		bool unseen;  // its snapshot is being loaded and has not shown the key
 	} parties[HANDOFF_PARTIES];
 };
 
@@ -153,19 +185,28 @@ struct handoff {
 	uint64_t third_ns_max; // that a third member of a slot waits for the others
 	// Which member a node is of. @return HANDOFF_NOBODY: none
 	uint8_t (*member_of)(void *owner, struct span node);
-	// DEL of a key that its owner does not have. @return false: not now
-	bool (*clear)(void *owner, unsigned member, int32_t db, struct span key);
+	// DEL of a key that its owner does not have. @return the frontier of the member that says
+	// that it has been answered; 0: not now
+	uint64_t (*clear)(void *owner, unsigned member, int32_t db, struct span key);
+	// Whether all that was sent of a member, DELs of ours too, has been answered.
+	bool (*is_idle)(void *owner, unsigned member);
 	void *owner;
 
 	uint8_t home[SLOT_COUNT];
-	uint8_t flux[SLOT_COUNT];      // bool
-	uint8_t dirty[SLOT_COUNT];     // bool: its owner has to be synced anew
-	uint64_t parties[SLOT_COUNT];  // of a slot in flux: bit by member
-	uint64_t since_ns[SLOT_COUNT]; // it has its home since
-	uint64_t event_ns[SLOT_COUNT]; // the last era of one of its keys began
+	uint8_t flux[SLOT_COUNT];        // bool
+	uint8_t dirty[SLOT_COUNT];       // bool: its owner has to be synced anew
+	uint64_t parties[SLOT_COUNT];    // of a slot in flux: bit by member
+	uint64_t litter[SLOT_COUNT];     // bit by member: it may have copies that no table knows of
+	uint64_t since_ns[SLOT_COUNT];   // the last full sync of its home
+	uint64_t settled_ns[SLOT_COUNT]; // it was settled: its home owned it then
+	uint64_t owned_ns[SLOT_COUNT];   // the home said last that it owns it; or now, see its view
+	uint64_t event_ns[SLOT_COUNT];   // something new was learnt of one of its keys
+	uint16_t base[SLOT_COUNT];       // era of the home's keys that no table knows of
+	uint64_t clear_at[SLOT_COUNT]; // frontier of its owner that the last DEL of ours waits for
 	uint64_t lost_at[SLOT_COUNT];  // the home has lost it there, in its own stream; 0: not seen
 	uint32_t first_key[SLOT_COUNT]; // + 1
 	unsigned n_flux, n_dirty;
+	bool astray;       // a slot that is not in flux may be owned by another than its home
 	uint64_t flux_ns;  // the last event of all
 	uint64_t claim_ns; // the last claim of all
 	struct handoff_task tasks[HANDOFF_TASKS];
@@ -244,6 +285,9 @@ void handoff_certify(struct handoff *h, unsigned member, uint64_t asked_ns, uint
 
 // Offsets are of another history from here on.
 void handoff_forget_offsets(struct handoff *h, unsigned member);
+
+// What was sent and has not been answered is given up: the stream is read again.
+void handoff_discard(struct handoff *h, unsigned member);
 
 // The target has answered all before this offset.
 void handoff_frontier(struct handoff *h, unsigned member, uint64_t frontier);

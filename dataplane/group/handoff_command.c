@@ -8,16 +8,14 @@
 
 #include "dataplane/group/handoff_priv.h"
 
-#define ERA_MAX 250 // who moves a key so often without a rest is synced anew
+#define ERA_MAX 65000 // who moves a key so often without a rest is synced anew in the end
 
 // What a key says to a command on it.
 enum look {
 	LOOK_SEND,
 	LOOK_SKIP,
-	LOOK_ENTER, // an era of this member begins
-	LOOK_OURS,  // an era of this member begins that is not the newest
+	LOOK_ENTER, // the target gets this member's copy from here on
 	LOOK_ASK,   // whether it was written before the last full sync of the slot is not known yet
-	LOOK_DOUBT, // nobody can know that
 };
 
 struct call {
@@ -26,180 +24,209 @@ struct call {
 	unsigned slot;
 	uint64_t carried; // see task_carries()
 	bool states;      // it carries the whole state of its key
+	bool arrives;     // .. and the key comes from elsewhere
 	bool deletes;     // it does nothing but delete its keys
 	bool again;       // it was judged before, and is read again
 };
-
-static bool is_restore(const struct command *c)
-{
-	return c && (!strcmp(c->name, "RESTORE-ASKING") || !strcmp(c->name, "RESTORE"));
-}
 
 static bool is_deletion(const struct command *c)
 {
 	return c && c->class == CLASS_DELKEY && c->scope != SCOPE_CROSS_DB && c->rewrite == 0;
 }
 
+static bool is_import(const struct command *c)
+{
+	return c && !strcmp(c->name, "RESTORE-ASKING");
+}
+
+static struct call call_of(const struct handoff *h, const struct handoff_at *at,
+			   const struct command *c, unsigned slot)
+{
+	bool arrives = is_import(c);
+	return (struct call){
+		.at = at,
+		.c = c,
+		.slot = slot,
+		.carried = task_carries(h, at, slot),
+		.states = arrives || (c && !strcmp(c->name, "RESTORE")),
+		.arrives = arrives,
+		.deletes = is_deletion(c),
+		.again = at->begin < h->members[at->member].judged,
+	};
+}
+
 // ---- Looking
 
+// Whether it is certain that the member has no copy of the key where the command stands.
+static bool has_no_copy(const struct handoff *h, const struct call *call, struct handoff_key *k)
+{
+	unsigned member = call->at->member;
+	const struct handoff_party *p = k ? party_find(k, member) : NULL;
+	if (p)
+		return p->gone;
+	return h->home[call->slot] != member && !slot_has_litter(h, call->slot, member);
+}
+
+// Whether the key comes to the member there, as its stream says.
+static bool is_arrival(const struct handoff *h, const struct call *call, struct handoff_key *k)
+{
+	const struct handoff_party *p = k ? party_find(k, call->at->member) : NULL;
+	if (call->deletes)
+		return false;
+	return call->arrives || (call->carried && (!p || p->at < call->carried)) ||
+	       (!p && h->home[call->slot] != call->at->member);
+}
+
 // Eras of a member have every second number, see handoff.h.
-static uint8_t era_next(const struct handoff_key *k, const struct handoff_party *p)
+static uint16_t era_next(const struct handoff_key *k, const struct handoff_party *p)
 {
-	unsigned n = k ? k->n_parties : 1;
-	if (n > 2 || (n == 2 && !p))
-		return (uint8_t)(k->gen + 1);
-	return p ? (uint8_t)(p->era + 2) : 1;
+	if (k->n_parties > 2 || (k->n_parties == 2 && !p))
+		return (uint16_t)(k->gen + 1);
+	return p ? (uint16_t)(p->era + 2) : 1;
 }
 
-// An era of a member begins: whether it is the newest one of the key.
-static enum look era_look(const struct handoff *h, const struct call *call,
-			  const struct handoff_key *k, const struct handoff_party *p)
+// Whether a member that has the whole state of a key has it from later than the holder. A guess
+// where time does not tell; nothing is lost by a wrong one, see handoff.h.
+static bool is_newer(const struct handoff *h, const struct call *call, struct handoff_key *k)
 {
 	const struct handoff_member *m = &h->members[call->at->member];
-	if (handoff_sure_ns(m, call->at->begin) > k->in_ns)
-		return LOOK_ENTER;
-	if (handoff_before_ns(m, call->at->begin) < k->after_ns)
-		return LOOK_OURS;
-	return era_next(k, p) > k->gen ? LOOK_ENTER : LOOK_OURS;
+	const struct handoff_party *held = party_find(k, k->holder);
+	if (!held || held->gone || handoff_sure_ns(m, call->at->begin) >= k->before_ns)
+		return true;
+	if (handoff_before_ns(m, call->at->begin) <= k->after_ns)
+		return false;
+	return is_arrival(h, call, k) && era_next(k, party_find(k, call->at->member)) > k->gen;
 }
 
-static enum look stale_look(const struct handoff *h, const struct call *call,
-			    const struct handoff_key *k, const struct handoff_party *p)
+static enum look stranger_look(const struct handoff *h, const struct call *call,
+			       struct handoff_key *k)
 {
-	const struct handoff_member *m = &h->members[call->at->member];
-	if (call->deletes || !p->gone || handoff_sure_ns(m, call->at->begin) <= k->in_ns)
+	enum since since = slot_since(h, call->at, call->slot);
+	if (since == SINCE_ASK)
+		return LOOK_ASK;
+	if (since != SINCE_AFTER || !(call->states || has_no_copy(h, call, k)))
 		return LOOK_SKIP;
-	// It has none of the key, and this was written after the newest era had begun elsewhere: so
-	// the key was made anew.
-	return LOOK_ENTER;
-}
-
-static enum look entry_look(const struct handoff *h, const struct call *call, struct handoff_key *k)
-{
-	const struct handoff_party *p = party_find(k, call->at->member);
-	bool holds = k->holder == call->at->member;
-	if (call->again) // what is older than the newest era is in its state
-		return holds && p && call->at->begin >= p->at ? LOOK_SEND : LOOK_SKIP;
-	bool carried = call->carried && (!p || p->at < call->carried);
-	if (call->states || carried || !p) {
-		if (call->deletes) // nothing of it has come
-			return LOOK_SKIP;
-		return era_look(h, call, k, p);
-	}
-	if (p->era == k->gen && holds)
-		return LOOK_SEND;
-	return stale_look(h, call, k, p);
+	if (handoff_before_ns(&h->members[call->at->member], call->at->begin) <=
+	    h->settled_ns[call->slot])
+		return LOOK_SKIP;
+	return !k || is_newer(h, call, k) ? LOOK_ENTER : LOOK_SKIP;
 }
 
 static enum look key_look(const struct handoff *h, const struct call *call, struct span key)
 {
 	struct handoff_key *k = key_find(h, key_hash_of(call->at->db, key));
-	bool at_home = h->home[call->slot] == call->at->member;
-	if (k)
-		return entry_look(h, call, k);
-	if (at_home)
+	unsigned member = call->at->member;
+	if (k && k->holder == member) {
+		const struct handoff_party *p = party_find(k, member);
+		return call->again && p && call->at->begin < p->at ? LOOK_SKIP : LOOK_SEND;
+	}
+	if (!k && h->home[call->slot] == member)
 		return LOOK_SEND;
-	if (call->deletes || call->again) // nothing of it is ours
+	if (call->again || call->deletes)
 		return LOOK_SKIP;
-	static const enum look looks[] = {[SINCE_AFTER] = LOOK_ENTER,
-					  [SINCE_BEFORE] = LOOK_SKIP,
-					  [SINCE_ASK] = LOOK_ASK,
-					  [SINCE_DOUBT] = LOOK_DOUBT};
-	return looks[slot_since(h, call->at, call->slot)];
+	return stranger_look(h, call, k);
 }
 
 // ---- Taking
 
-static struct handoff_party *party_add(struct handoff *h, struct handoff_key *k, unsigned member)
-{
-	if (k->n_parties == HANDOFF_PARTIES) {
-		k->spoilt = true;
-		return NULL;
-	}
-	struct handoff_party *p = &k->parties[k->n_parties++];
-	*p = (struct handoff_party){.member = (uint8_t)member};
-	h->parties[k->slot] |= 1ull << member;
-	return p;
-}
-
-// A key that was not in flux yet. @param made  it is new: its home has none of it
-static struct handoff_key *entry_new(struct handoff *h, const struct call *call, struct span key,
-				     bool made)
+// A key that was not in flux yet: the target has the copy of its home.
+static struct handoff_key *entry_new(struct handoff *h, const struct call *call, struct span key)
 {
 	struct handoff_key *k = key_add(h, call->slot, call->at->db, key);
-	unsigned home = h->home[call->slot];
 	if (!k)
 		return NULL;
-	k->holder = (uint8_t)home;
-	k->in_ns = UINT64_MAX; // nobody can know
-	if (home == HANDOFF_NOBODY)
-		return k;
-	struct handoff_party *p = party_add(h, k, home);
-	p->gone = made;
+	k->holder = h->home[call->slot];
+	k->before_ns = UINT64_MAX; // when the home wrote to it last nobody knows
+	k->gen = party_of(h, k, k->holder)->era = h->base[call->slot];
 	return k;
 }
 
-static void era_begin(struct handoff *h, const struct call *call, struct handoff_key *k,
-		      bool newest)
+static void era_begin(const struct call *call, struct handoff_key *k, struct handoff_party *p,
+		      uint16_t era)
 {
-	unsigned member = call->at->member;
-	struct handoff_party *p = party_find(k, member);
-	uint8_t era = era_next(k, p);
-	for (; newest && era <= k->gen; era = (uint8_t)(era + 2))
-		if (era >= ERA_MAX)
-			break;
-	if (!p)
-		p = party_add(h, k, member);
-	if (era >= ERA_MAX)
-		k->spoilt = true;
-	if (!p || era >= ERA_MAX)
-		return;
-	p->era = era;
+	p->era = era < ERA_MAX ? era : ERA_MAX;
 	p->at = call->at->begin;
 	p->cleared = !call->states;
-	p->gone = false;
-	if (!newest)
-		return;
-	k->gen = era;
-	k->holder = (uint8_t)member;
-	k->in_ns = h->now_ns;
+}
+
+// From here on the target gets the copy of this member.
+static void key_enter(const struct call *call, struct handoff_key *k, struct handoff_party *p,
+		      uint16_t era)
+{
+	while (era <= k->gen && era < ERA_MAX)
+		era = (uint16_t)(era + 2);
+	era_begin(call, k, p, era);
+	k->gen = p->era;
+	k->holder = p->member;
 	k->spoilt = false;
-	h->event_ns[call->slot] = h->now_ns;
 }
 
-// The key of a command goes the way that it looked like.
-static bool key_take(struct handoff *h, const struct call *call, struct span key, enum look look)
+static uint64_t said_before_ns(const struct handoff *h, const struct handoff_at *at)
 {
-	struct handoff_key *k = key_find(h, key_hash_of(call->at->db, key));
-	if (call->again)
-		return true;
-	if (look == LOOK_ENTER && !k)
-		k = entry_new(h, call, key, !call->states && !call->carried);
-	if (look == LOOK_ENTER && !k)
-		return false;
-	if (look == LOOK_SEND && !k && h->flux[call->slot]) // should another stream have it, too
-		k = entry_new(h, call, key, false);
-	if (look == LOOK_ENTER || look == LOOK_OURS)
-		era_begin(h, call, k, look == LOOK_ENTER);
-	struct handoff_party *p = k ? party_find(k, call->at->member) : NULL;
-	if (p)
-		p->gone = call->deletes;
-	if (p && k->holder == call->at->member)
-		k->after_ns = handoff_sure_ns(&h->members[call->at->member], call->at->begin);
-	if (k && call->deletes && look == LOOK_SEND)
-		k->spoilt = false;
-	return true;
+	uint64_t before_ns = handoff_before_ns(&h->members[at->member], at->begin);
+	return before_ns < h->now_ns ? before_ns : h->now_ns;
 }
 
-// A command on keys of several eras is skipped: those that it should have changed are not what they
-// should be, until another state of them comes.
-static bool key_spoil(struct handoff *h, const struct call *call, struct span key)
+// The holder has written to it.
+static void key_held(const struct handoff *h, const struct call *call, struct handoff_key *k,
+		     bool sent)
 {
-	struct handoff_key *k = key_find(h, key_hash_of(call->at->db, key));
-	k = k ? k : entry_new(h, call, key, false);
-	if (k)
+	const struct handoff_member *m = &h->members[call->at->member];
+	if (!call->deletes) {
+		k->after_ns = handoff_sure_ns(m, call->at->begin);
+		k->before_ns = said_before_ns(h, call->at);
+	}
+	if (!sent)
 		k->spoilt = true;
-	return k != NULL;
+	else if (call->states || call->deletes)
+		k->spoilt = false;
+}
+
+static bool is_tracked(const struct handoff *h, const struct call *call,
+		       const struct handoff_key *k, enum look look)
+{
+	if (call->again)
+		return false;
+	return k || look == LOOK_ENTER || (look == LOOK_SKIP && !call->deletes) ||
+	       (look == LOOK_SEND && h->flux[call->slot]); // should another stream have it, too
+}
+
+// What a command makes known of one of its keys. @param sent  it reaches the target
+static bool key_take(struct handoff *h, const struct call *call, struct span key, enum look look,
+		     bool sent)
+{
+	struct handoff_key *k = key_find(h, key_hash_of(call->at->db, key));
+	if (!is_tracked(h, call, k, look))
+		return true;
+	bool arrives = is_arrival(h, call, k);
+	k = k ? k : entry_new(h, call, key);
+	struct handoff_party *own = k ? party_find(k, call->at->member) : NULL;
+	if (!k)
+		return false;
+	uint16_t era = era_next(k, own);
+	bool news = !own;
+	own = own ? own : party_of(h, k, call->at->member);
+	if (!own) {
+		slot_litter(h, call->slot, call->at->member);
+		k->spoilt |= look == LOOK_ENTER && sent;
+		return true;
+	}
+	if (look == LOOK_ENTER && sent)
+		key_enter(call, k, own, era);
+	else if (arrives)
+		era_begin(call, k, own, era);
+	if (arrives && k->holder == own->member && own->era > k->gen)
+		k->gen = own->era;
+	own->gone = call->deletes;
+	own->told = true;
+	if (!call->deletes)
+		own->spoke_ns = said_before_ns(h, call->at);
+	if (k->holder == own->member)
+		key_held(h, call, k, sent);
+	bool alien = !call->deletes && !bit_has(h->members[own->member].owns, call->slot);
+	if (news || arrives || look == LOOK_ENTER || alien)
+		h->event_ns[call->slot] = h->now_ns;
+	return true;
 }
 
 // ---- A command
@@ -213,29 +240,41 @@ static bool has_waited(const struct handoff *h, const struct handoff_at *at)
 	       h->now_ns > w->since_ns + h->third_ns_max;
 }
 
-// Before an era begins: all of what others have sent to the slot is answered, and the disk knows.
-static enum handoff_verdict enter_wait(struct handoff *h, const struct call *call, int n_keys)
+// Before a key is tracked: the disk knows that the slot is in flux.
+static enum handoff_verdict track_wait(struct handoff *h, const struct call *call, int n_keys)
 {
 	const struct handoff_at *at = call->at;
-	uint64_t others = h->parties[call->slot] & ~(1ull << at->member);
-	unsigned home = h->home[call->slot];
-	if (home != HANDOFF_NOBODY && home != at->member)
-		others |= 1ull << home;
-	bool several = __builtin_popcountll(others) > 1;
-	uint64_t moment_ns = handoff_moment_ns(h, at);
 	slot_flux_begin(h, call->slot, at->member);
 	if (!is_saved(h))
 		return handoff_waits(h, at, HANDOFF_DISK, call->slot, HANDOFF_NOBODY);
 	if (!keys_have_room(h, (unsigned)n_keys))
 		return handoff_waits(h, at, HANDOFF_ROOM, call->slot, HANDOFF_NOBODY);
+	return HANDOFF_SEND;
+}
+
+// A full sync that may touch the slot.
+static bool is_loading(const struct handoff_member *m, unsigned member, const struct handoff *h,
+		       unsigned slot)
+{
+	return m->loading && (bit_has(m->claimed, slot) || bit_has(m->takes, slot) ||
+			      h->parties[slot] >> member & 1);
+}
+
+// Before a member's copy gets to the target: all of what others have sent to the slot is answered.
+static enum handoff_verdict enter_wait(struct handoff *h, const struct call *call)
+{
+	const struct handoff_at *at = call->at;
+	uint64_t others = h->parties[call->slot] & ~(1ull << at->member);
+	bool several = __builtin_popcountll(others) > 1;
+	uint64_t moment_ns = handoff_moment_ns(h, at);
 	for (unsigned i = 0; i < h->n_members; i++) {
 		const struct handoff_member *m = &h->members[i];
 		if (i == at->member || !m->here)
 			continue;
-		if (m->touched[call->slot] > m->frontier || m->loading)
+		if (!handoff_is_answered(h, i, m->touched[call->slot]) ||
+		    is_loading(m, i, h, call->slot))
 			return handoff_waits(h, at, HANDOFF_ANSWERS, call->slot, i);
-		if (several && others >> i & 1 && m->past_ns <= moment_ns &&
-		    !has_waited(h, at))
+		if (several && others >> i & 1 && m->past_ns <= moment_ns && !has_waited(h, at))
 			return handoff_waits(h, at, HANDOFF_PASSING, call->slot, i);
 	}
 	return HANDOFF_SEND;
@@ -244,7 +283,7 @@ static enum handoff_verdict enter_wait(struct handoff *h, const struct call *cal
 // How the keys of a command look together.
 struct looks {
 	int n, n_skip, n_enter;
-	bool asks, doubts;
+	bool asks;
 };
 
 static struct looks keys_look(const struct handoff *h, const struct call *call,
@@ -254,9 +293,8 @@ static struct looks keys_look(const struct handoff *h, const struct call *call,
 	for (int i = 0; i < run->n; i++) {
 		enum look look = key_look(h, call, argv[key_run_at(run, i)]);
 		l.n_enter += look == LOOK_ENTER;
-		l.n_skip += look != LOOK_SEND && look != LOOK_ENTER;
+		l.n_skip += look == LOOK_SKIP;
 		l.asks |= look == LOOK_ASK;
-		l.doubts |= look == LOOK_DOUBT;
 	}
 	return l;
 }
@@ -267,37 +305,78 @@ static enum handoff_verdict no_room(struct handoff *h, const struct handoff_at *
 	return HANDOFF_RESYNC;
 }
 
+// It was sent and answered, the target is asked for less than that, and now it is not sent: what it
+// brought may be missing.
+static void again_spoil(struct handoff *h, const struct call *call, const struct looks *l)
+{
+	bool mixed = l->n_skip < l->n && !call->deletes;
+	if (l->n_skip && (mixed || !h->flux[call->slot]) &&
+	    call->at->begin < h->members[call->at->member].touched[call->slot])
+		slot_spoil(h, call->slot);
+}
+
+// The home has lost the slot whole, and has it again already: the stream of who took it in shows
+// that later, and what the target has must be what he got.
+static bool is_early(const struct handoff *h, const struct call *call)
+{
+	return h->home[call->slot] == call->at->member && h->lost_at[call->slot] &&
+	       call->at->begin >= h->lost_at[call->slot] - 1;
+}
+
+static enum handoff_verdict early_wait(struct handoff *h, const struct call *call)
+{
+	unsigned taker = 0;
+	if (slot_is_suspect(h, call->slot, slot_home_ns(h, call->slot))) {
+		h->lost_at[call->slot] = 0; // a full sync has passed over that
+		slot_spoil(h, call->slot);
+		return HANDOFF_SEND;
+	}
+	while (taker == call->at->member || !h->members[taker].here)
+		if (++taker == h->n_members)
+			break;
+	return handoff_waits(h, call->at, HANDOFF_PASSING, call->slot, taker);
+}
+
+static enum handoff_verdict keys_wait(struct handoff *h, const struct call *call,
+				      const struct looks *l)
+{
+	enum handoff_verdict verdict = HANDOFF_SEND;
+	bool comes_back = call->arrives || call->carried; // .. to the home: it was elsewhere
+	bool tracks = l->n_enter || (l->n_skip && !call->deletes) || comes_back;
+	if (l->asks)
+		return handoff_waits(h, call->at, HANDOFF_PASSING, call->slot, call->at->member);
+	if (call->again)
+		return HANDOFF_SEND;
+	if (is_early(h, call))
+		return early_wait(h, call);
+	if (tracks)
+		verdict = track_wait(h, call, l->n);
+	if (comes_back && h->home[call->slot] == call->at->member && !h->base[call->slot])
+		h->base[call->slot] = 2;
+	if (verdict == HANDOFF_SEND && l->n_enter)
+		verdict = enter_wait(h, call);
+	return verdict;
+}
+
 static enum handoff_verdict keys_take(struct handoff *h, const struct call *call,
 				      const struct span *argv, const struct key_run *run)
 {
 	struct looks l = keys_look(h, call, argv, run);
-	bool mixed = l.n_skip && l.n_skip < l.n;
-	if (l.asks)
-		return handoff_waits(h, call->at, HANDOFF_PASSING, call->slot, call->at->member);
-	if (l.doubts)
-		slot_spoil(h, call->slot);
-	if (l.n_enter || (mixed && !call->deletes)) {
-		enum handoff_verdict verdict = enter_wait(h, call, run->n);
-		if (verdict != HANDOFF_SEND)
-			return verdict;
-	}
-	bool clears = false;
+	enum handoff_verdict verdict = keys_wait(h, call, &l);
+	if (verdict != HANDOFF_SEND)
+		return verdict;
+	if (call->again)
+		again_spoil(h, call, &l);
 	for (int i = 0; i < run->n; i++) {
 		struct span key = argv[key_run_at(run, i)];
 		enum look look = key_look(h, call, key);
-		bool spoils = mixed && !call->deletes &&
-			      (look == LOOK_SEND || look == LOOK_ENTER) && !call->again;
-		if (!(spoils ? key_spoil(h, call, key) : key_take(h, call, key, look)))
+		if (!key_take(h, call, key, look, call->deletes || !l.n_skip))
 			return no_room(h, call->at);
-		clears |= look == LOOK_ENTER && !call->states;
 	}
-	if (mixed && call->deletes)
-		return HANDOFF_PARTS;
 	if (l.n_skip)
-		return HANDOFF_SKIP;
-	if (call->again)
-		return HANDOFF_CLEAR; // of those of which the era begins there, perhaps of none
-	return clears ? HANDOFF_CLEAR : HANDOFF_SEND;
+		return l.n_skip < l.n && call->deletes ? HANDOFF_PARTS : HANDOFF_SKIP;
+	// Of those of which the era begins there, perhaps of none.
+	return l.n_enter || call->again ? HANDOFF_CLEAR : HANDOFF_SEND;
 }
 
 // Commands that belong to no slot of their own.
@@ -340,30 +419,27 @@ enum handoff_verdict handoff_command(struct handoff *h, const struct handoff_at 
 	enum handoff_verdict verdict = HANDOFF_SEND;
 	if (h->home[slot] == HANDOFF_NOBODY)
 		verdict = HANDOFF_SKIP; // its owner is to be synced
-	else if (h->home[slot] != at->member || h->flux[slot] || at->begin < m->task_end) {
-		struct call call = {.at = at, .c = c, .slot = slot};
-		call.carried = task_carries(h, at, slot);
-		call.states = is_restore(c);
-		call.deletes = is_deletion(c);
-		call.again = at->begin < m->judged;
+	else if (h->home[slot] != at->member || h->flux[slot] || at->begin < m->task_end ||
+		 m->n_active || h->lost_at[slot] || is_import(c)) {
+		struct call call = call_of(h, at, c, slot);
 		verdict = task_covers(h, at, slot) ? HANDOFF_SKIP : keys_take(h, &call, argv, &run);
 	}
 	judged(h, at, slot, verdict);
 	return verdict;
 }
 
-bool handoff_import(struct handoff *h, const struct handoff_at *at, unsigned slot, struct span key)
+bool handoff_import(struct handoff *h, const struct handoff_at *at, struct span key)
 {
-	struct call call = {.at = at, .slot = slot, .states = true};
+	struct call call = {.at = at, .slot = key_slot(key), .states = true, .arrives = true};
 	struct handoff_key *k = key_find(h, key_hash_of(at->db, key));
-	if (h->home[slot] == HANDOFF_NOBODY || !keys_have_room(h, 1))
+	if (h->home[call.slot] == HANDOFF_NOBODY || !keys_have_room(h, 1))
 		return false;
-	slot_flux_begin(h, slot, at->member);
-	k = k ? k : entry_new(h, &call, key, false);
-	if (!k || era_next(k, party_find(k, at->member)) <= k->gen)
+	const struct handoff_party *held = k ? party_find(k, k->holder) : NULL;
+	if (held && !held->gone && k->after_ns >= h->members[at->member].loads_ns)
 		return false;
-	era_begin(h, &call, k, true);
-	return true;
+	slot_flux_begin(h, call.slot, at->member);
+	return key_take(h, &call, key, LOOK_ENTER, true) &&
+	       key_find(h, key_hash_of(at->db, key))->holder == at->member;
 }
 
 bool handoff_clears(const struct handoff *h, const struct handoff_at *at, struct span key)

@@ -7,6 +7,7 @@
 //   home MEMBER FIRST LAST
 //   task MEMBER FROM STATE BY-KEYS BEGIN END NAME FIRST LAST ..
 //   flux SLOT MEMBERS                        as hexadecimal bits
+//   litter SLOT MEMBERS                      who may have copies that are not the slot's
 //   before MEMBER OFFSET                     what begins there is older than the last full sync
 //   since FIRST LAST                         of these slots
 //   until MEMBER OFFSET                      what begins there was judged as slots moved
@@ -91,6 +92,9 @@ size_t handoff_text(const struct handoff *h, char **text)
 	for (unsigned slot = 0; slot < SLOT_COUNT; slot++)
 		if (h->flux[slot])
 			fprintf(out, "flux %u %" PRIx64 "\n", slot, h->parties[slot]);
+	for (unsigned slot = 0; slot < SLOT_COUNT; slot++)
+		if (h->litter[slot])
+			fprintf(out, "litter %u %" PRIx64 "\n", slot, h->litter[slot]);
 	sinces_put(h, out);
 	untils_put(h, out);
 	fflush(out);
@@ -141,6 +145,7 @@ static bool task_read(struct handoff *h, unsigned number, const char *line)
 	t->from = (uint8_t)from;
 	t->state = (enum handoff_task_state)state;
 	t->by_keys = by_keys;
+	h->members[member].n_active += state == TASK_ACTIVE;
 	if (state == TASK_DONE && !by_keys && t->end > h->members[member].task_end)
 		h->members[member].task_end = t->end;
 	for (; sscanf(line + at, " %u %u%n", &first, &last, &n) == 2; at += n)
@@ -160,7 +165,18 @@ static bool flux_read(struct handoff *h, const char *line)
 		if (parties >> i & 1 && h->home[slot] != i)
 			handoff_resync(h, i, "slot %u was moving as the last life ended", slot);
 	h->parties[slot] = parties;
+	h->litter[slot] |= parties;
 	slot_spoil(h, slot);
+	return true;
+}
+
+static bool litter_read(struct handoff *h, const char *line)
+{
+	unsigned slot;
+	uint64_t members;
+	if (sscanf(line, "litter %u %" SCNx64, &slot, &members) != 2 || slot >= SLOT_COUNT)
+		return false;
+	h->litter[slot] |= members;
 	return true;
 }
 
@@ -207,6 +223,8 @@ static bool line_read(struct handoff *h, const char *line, unsigned *n_tasks)
 		return task_read(h, (*n_tasks)++, line);
 	case 'f':
 		return flux_read(h, line);
+	case 'l':
+		return litter_read(h, line);
 	case 'b':
 		return before_read(h, line);
 	case 's':

@@ -119,24 +119,29 @@ void keys_drop(struct handoff *h, unsigned slot)
 	h->first_key[slot] = 0;
 }
 
-void keys_drop_of(struct handoff *h, unsigned slot, unsigned member)
+// One without a copy that nobody needs to know of. @return NULL: there is none
+static struct handoff_party *party_room(const struct handoff *h, struct handoff_key *k)
 {
-	uint32_t next, kept = 0;
-	for (uint32_t i = h->first_key[slot]; i; i = next) {
-		struct handoff_key *k = key_at(h, i);
-		const struct handoff_party *held = party_find(k, k->holder);
-		next = k->next;
-		if (k->holder == member || !held || held->gone) {
-			key_drop(h, i);
-			continue;
-		}
-		struct handoff_party *p = party_find(k, member);
-		if (p) // its stream is read from elsewhere
-			p->at = 0;
-		if (p)
-			p->gone = true;
-		k->next = kept;
-		kept = i;
+	if (k->n_parties < HANDOFF_PARTIES)
+		return &k->parties[k->n_parties++];
+	for (unsigned i = 0; i < k->n_parties; i++) {
+		struct handoff_party *p = &k->parties[i];
+		if (p->gone && p->member != k->holder && p->member != h->home[k->slot] &&
+		    !slot_has_litter(h, k->slot, p->member))
+			return p;
 	}
-	h->first_key[slot] = kept;
+	return NULL;
+}
+
+struct handoff_party *party_of(struct handoff *h, struct handoff_key *k, unsigned member)
+{
+	struct handoff_party *p = party_find(k, member);
+	if (p)
+		return p;
+	p = party_room(h, k);
+	if (!p)
+		return NULL;
+	*p = (struct handoff_party){.member = (uint8_t)member};
+	h->parties[k->slot] |= 1ull << member;
+	return p;
 }

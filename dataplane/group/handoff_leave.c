@@ -21,15 +21,18 @@ static void tasks_drop(struct handoff *h, unsigned member)
 		if (t->from == member)
 			t->from = HANDOFF_NOBODY;
 	}
+	h->members[member].n_active = 0;
 }
 
 void handoff_forget(struct handoff *h, unsigned member)
 {
 	handoff_leave(h, member);
 	tasks_drop(h, member);
-	for (unsigned slot = 0; slot < SLOT_COUNT; slot++)
+	for (unsigned slot = 0; slot < SLOT_COUNT; slot++) {
+		slot_litter_gone(h, slot, member);
 		if (h->home[slot] == member || (h->parties[slot] >> member & 1))
 			slot_spoil(h, slot);
+	}
 	h->version++;
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What the files of hand-offs share: handoff.c (members, slots, what is over), handoff_command.c
-// (commands), handoff_keys.c (the table of keys in flux), handoff_task.c (atomic moves),
-// handoff_leave.c (members that are gone).
+// What the files of hand-offs share: handoff.c (members, time), handoff_slot.c (slots),
+// handoff_settle.c (what is over), handoff_snapshot.c (full syncs), handoff_command.c (commands),
+// handoff_keys.c (the table of keys in flux), handoff_task.c (atomic moves), handoff_leave.c
+// (members that are gone).
 #pragma once
 
 #include "dataplane/group/handoff.h"
@@ -14,6 +15,22 @@ static inline bool bit_has(const uint64_t *bits, unsigned i)
 static inline void bit_set(uint64_t *bits, unsigned i)
 {
 	bits[i / 64] |= 1ull << i % 64;
+}
+
+// The first bit from there on, SLOT_COUNT: none.
+static inline unsigned bit_next(const uint64_t *bits, unsigned from)
+{
+	for (unsigned word = from / 64; word < HANDOFF_SLOT_WORDS; word++) {
+		uint64_t left = bits[word] & (word == from / 64 ? ~0ull << from % 64 : ~0ull);
+		if (left)
+			return word * 64 + (unsigned)__builtin_ctzll(left);
+	}
+	return SLOT_COUNT;
+}
+
+static inline bool is_saved(const struct handoff *h)
+{
+	return h->saved >= h->version;
 }
 
 // handoff_leave.c
@@ -33,6 +50,9 @@ uint64_t handoff_before_ns(const struct handoff_member *m, uint64_t offset);
 // began then.
 uint64_t handoff_moment_ns(const struct handoff *h, const struct handoff_at *at);
 
+// Whether the target has answered what a member sent before this offset.
+bool handoff_is_answered(const struct handoff *h, unsigned member, uint64_t offset);
+
 // A member cannot go on. @return HANDOFF_WAIT, or HANDOFF_RESYNC once it has lasted too long
 enum handoff_verdict handoff_waits(struct handoff *h, const struct handoff_at *at,
 				   enum handoff_reason reason, unsigned slot, unsigned other);
@@ -40,18 +60,31 @@ enum handoff_verdict handoff_waits(struct handoff *h, const struct handoff_at *a
 void handoff_resync(struct handoff *h, unsigned member, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-// Give a slot another home. Its keys in flux are forgotten.
-void slot_rehome(struct handoff *h, unsigned slot, unsigned member);
+// handoff_slot.c
 
 void slot_flux_begin(struct handoff *h, unsigned slot, unsigned member);
+
+// Its keys in flux are forgotten; of copies that lie elsewhere still the members remain, but of the
+// former home: a server that lost a slot has deleted what it had while it owned it.
+void slot_flux_end(struct handoff *h, unsigned slot, unsigned former);
+
+// Give a slot that is not in flux another home.
+void slot_rehome(struct handoff *h, unsigned slot, unsigned member);
 
 // What the target has of a slot is not to be relied on: once it is known who owns the slot, he has
 // to be synced anew.
 void slot_spoil(struct handoff *h, unsigned slot);
 
-static inline bool is_saved(const struct handoff *h)
+// A member may have a copy of a key that the table does not know of.
+void slot_litter(struct handoff *h, unsigned slot, unsigned member);
+void slot_litter_gone(struct handoff *h, unsigned slot, unsigned member);
+
+// Whether it may have copies, as its stream or litter tells.
+bool slot_has_copies(const struct handoff *h, unsigned slot, unsigned member);
+
+static inline bool slot_has_litter(const struct handoff *h, unsigned slot, unsigned member)
 {
-	return h->saved >= h->version;
+	return h->litter[slot] >> member & 1;
 }
 
 // Whether what stands there was written after the last full sync of a slot.
@@ -63,10 +96,28 @@ enum since {
 };
 enum since slot_since(const struct handoff *h, const struct handoff_at *at, unsigned slot);
 
+// handoff_settle.c
+
+// Make what the target has of a slot in flux what its owner has, whose stream, like those of all
+// others that had a part in it, is past the moment at which he owned it.
+//
+// @param owned_ns  its home owned it then
+// @return 1, 0: only a full sync of the owner helps, -1: not now
+int slot_make_even(struct handoff *h, unsigned slot, unsigned owner, uint64_t owned_ns);
+
+// The last moment at which its home is known to have owned it.
+uint64_t slot_owned_ns(const struct handoff *h, unsigned slot, unsigned home);
+
+// Whether some other member than the home was synced anew since that moment.
+bool slot_is_suspect(const struct handoff *h, unsigned slot, uint64_t owned_ns);
+
+// It was given its home then; who was asked before knows nothing of that.
+uint64_t slot_home_ns(const struct handoff *h, unsigned slot);
+
 // handoff_command.c
 
-// A key of a snapshot of a member that is taking its slot in. @return whether it is to be loaded
-bool handoff_import(struct handoff *h, const struct handoff_at *at, unsigned slot, struct span key);
+// A key of a snapshot that is another's, as far as was known. @return whether it is to be loaded
+bool handoff_import(struct handoff *h, const struct handoff_at *at, struct span key);
 
 // handoff_keys.c
 uint64_t key_hash_of(int32_t db, struct span key);
@@ -75,8 +126,7 @@ struct handoff_key *key_find(const struct handoff *h, uint64_t hash);
 // @return NULL: there is no room
 struct handoff_key *key_add(struct handoff *h, unsigned slot, int32_t db, struct span key);
 bool keys_have_room(const struct handoff *h, unsigned n);
-void keys_drop(struct handoff *h, unsigned slot);                     // all of a slot
-void keys_drop_of(struct handoff *h, unsigned slot, unsigned member); // but what others hold
+void keys_drop(struct handoff *h, unsigned slot); // all of a slot
 
 static inline struct handoff_key *key_at(const struct handoff *h, uint32_t number)
 {
@@ -92,10 +142,16 @@ static inline struct handoff_party *party_find(struct handoff_key *k, unsigned m
 	return NULL;
 }
 
+// The party of a member, which is added when it is none yet: with a copy, for all that is known.
+// One without a copy may have to go for it. @return NULL: there is no room
+struct handoff_party *party_of(struct handoff *h, struct handoff_key *k, unsigned member);
+
 // handoff_task.c
 
 // Whether the command stands within a task of its member, and is to be skipped.
 bool task_covers(const struct handoff *h, const struct handoff_at *at, unsigned slot);
 // Where the task began, + 1, that brings the slot's keys by commands; 0: none does.
 uint64_t task_carries(const struct handoff *h, const struct handoff_at *at, unsigned slot);
+// Whether a task of the member, or of anybody, is on that has the slot.
+bool task_takes(const struct handoff *h, unsigned member, unsigned slot);
 bool task_is_active(const struct handoff *h, unsigned slot);

@@ -36,10 +36,19 @@ uint64_t task_carries(const struct handoff *h, const struct handoff_at *at, unsi
 	return 0;
 }
 
+bool task_takes(const struct handoff *h, unsigned member, unsigned slot)
+{
+	for (unsigned i = 0; h->members[member].n_active && i < HANDOFF_TASKS; i++)
+		if (h->tasks[i].state == TASK_ACTIVE && h->tasks[i].member == member &&
+		    bit_has(h->tasks[i].slots, slot))
+			return true;
+	return false;
+}
+
 bool task_is_active(const struct handoff *h, unsigned slot)
 {
-	for (unsigned i = 0; i < HANDOFF_TASKS; i++)
-		if (h->tasks[i].state == TASK_ACTIVE && bit_has(h->tasks[i].slots, slot))
+	for (unsigned i = 0; i < h->n_members; i++)
+		if (task_takes(h, i, slot))
 			return true;
 	return false;
 }
@@ -82,8 +91,9 @@ static void losses_note(struct handoff *h, const struct handoff_at *at, const ui
 {
 	if (at->begin < h->members[at->member].judged)
 		return;
-	for (unsigned slot = 0; slot < SLOT_COUNT; slot++)
-		if (bit_has(slots, slot) && h->home[slot] == at->member && !h->lost_at[slot])
+	for (unsigned slot = bit_next(slots, 0); slot < SLOT_COUNT;
+	     slot = bit_next(slots, slot + 1))
+		if (h->home[slot] == at->member && !h->lost_at[slot])
 			h->lost_at[slot] = at->begin + 1;
 }
 
@@ -100,8 +110,22 @@ static struct handoff_task *task_add(struct handoff *h, const struct handoff_at 
 				   .begin = begin};
 	memcpy(t->name, told->name.p, told->name.len);
 	memcpy(t->slots, told->slots, sizeof(t->slots));
+	h->members[at->member].n_active++;
 	h->version++;
 	return t;
+}
+
+// Its keys will come by commands: all of its slots are in flux, which is one write to the disk.
+static void slots_unsettle(struct handoff *h, const struct handoff_at *at, const uint64_t *slots)
+{
+	for (unsigned slot = bit_next(slots, 0); slot < SLOT_COUNT;
+	     slot = bit_next(slots, slot + 1)) {
+		if (h->home[slot] == HANDOFF_NOBODY)
+			continue;
+		slot_flux_begin(h, slot, at->member);
+		if (h->home[slot] == at->member)
+			h->base[slot] = (uint16_t)(h->base[slot] + 2);
+	}
 }
 
 static enum handoff_verdict task_begin(struct handoff *h, const struct handoff_at *at,
@@ -115,45 +139,98 @@ static enum handoff_verdict task_begin(struct handoff *h, const struct handoff_a
 				       HANDOFF_TASKS);
 			return HANDOFF_RESYNC;
 		}
-		losses_note(h, at, told->slots);
+		if (told->by_keys)
+			slots_unsettle(h, at, told->slots);
+		else
+			losses_note(h, at, told->slots);
 	}
 	if (t->state == TASK_ACTIVE && !is_saved(h))
 		return handoff_waits(h, at, HANDOFF_DISK, 0, HANDOFF_NOBODY);
 	return HANDOFF_SKIP;
 }
 
-// Whether everything that the old owner of a slot wrote to it has been answered: it was asked for
-// its offset since, or its own stream shows that it has lost it.
-static bool is_past(const struct handoff *h, const struct handoff_task *t, unsigned home,
+// A home has lost a slot, as its own stream shows, and all that it wrote to it has been answered.
+// That was this task's doing unless it has had the slot once more since: from somebody whose stream
+// is behind, or was passed over in part.
+static bool has_lost(const struct handoff *h, const struct handoff_task *t, unsigned slot,
+		     uint64_t moment_ns)
+{
+	unsigned home = h->home[slot];
+	if (!h->lost_at[slot] || !handoff_is_answered(h, home, h->lost_at[slot] - 1) ||
+	    slot_is_suspect(h, slot, slot_home_ns(h, slot)))
+		return false;
+	if (task_takes(h, home, slot))
+		return false;
+	for (unsigned i = 0; i < h->n_members; i++)
+		if (i != home && i != t->member && h->members[i].here &&
+		    h->members[i].past_ns <= moment_ns)
+			return false;
+	return true;
+}
+
+// Whether everything that a member wrote to the slots before a moment has been answered: it was
+// asked for its offset since, or its own stream shows that it has lost them.
+static bool is_past(const struct handoff *h, const struct handoff_task *t, unsigned member,
 		    uint64_t moment_ns)
 {
-	const struct handoff_member *m = &h->members[home];
+	const struct handoff_member *m = &h->members[member];
 	if (!m->here || m->past_ns > moment_ns)
 		return true;
-	for (unsigned slot = 0; slot < SLOT_COUNT; slot++)
-		if (bit_has(t->slots, slot) && h->home[slot] == home && h->lost_at[slot] &&
-		    m->frontier >= h->lost_at[slot] - 1)
+	for (unsigned slot = bit_next(t->slots, 0); slot < SLOT_COUNT;
+	     slot = bit_next(t->slots, slot + 1))
+		if (h->home[slot] == member && has_lost(h, t, slot, moment_ns))
 			return true;
 	return false;
 }
 
-// The first slot whose home is not past the hand-over, SLOT_COUNT: all are.
-static unsigned slot_behind(const struct handoff *h, const struct handoff_at *at,
-			    const struct handoff_task *t, uint64_t moment_ns)
+// Whose copy of a slot the new owner had as the task ended.
+static unsigned giver_of(const struct handoff *h, const struct handoff_task *t, unsigned slot)
 {
-	unsigned past = HANDOFF_NOBODY;
-	for (unsigned slot = 0; slot < SLOT_COUNT; slot++) {
-		unsigned home = h->home[slot];
-		if (!bit_has(t->slots, slot) || home == HANDOFF_NOBODY || home == past ||
-		    slot_since(h, at, slot) != SINCE_AFTER)
+	return t->from != HANDOFF_NOBODY && t->from != t->member ? t->from : h->home[slot];
+}
+
+// The first slot of which some member that had a part in it is not past the hand-over, SLOT_COUNT:
+// none.
+static unsigned slot_behind(const struct handoff *h, const struct handoff_at *at,
+			    const struct handoff_task *t, uint64_t moment_ns, unsigned *who)
+{
+	uint64_t past = 1ull << at->member;
+	for (unsigned slot = bit_next(t->slots, 0); slot < SLOT_COUNT;
+	     slot = bit_next(t->slots, slot + 1)) {
+		if (h->home[slot] == HANDOFF_NOBODY || slot_since(h, at, slot) != SINCE_AFTER)
 			continue; // of nobody's slots handoff_settle() thinks
-		bool other = t->from != HANDOFF_NOBODY && home != t->from;
-		if (home == at->member || (other && h->members[home].here) ||
-		    !is_past(h, t, home, moment_ns))
+		unsigned giver = giver_of(h, t, slot);
+		uint64_t parties = h->parties[slot] | 1ull << h->home[slot] | 1ull << giver;
+		if (giver == at->member) { // it had to lose it first
+			*who = HANDOFF_NOBODY;
 			return slot;
-		past = home;
+		}
+		for (*who = 0; *who < h->n_members; ++*who) {
+			if (!((parties & ~past) >> *who & 1))
+				continue;
+			if (!is_past(h, t, *who, moment_ns))
+				return slot;
+			past |= 1ull << *who;
+		}
 	}
 	return SLOT_COUNT;
+}
+
+// The copies that are left of keys in flux go. @return false: not now
+static bool slots_make_even(struct handoff *h, const struct handoff_at *at,
+			    const struct handoff_task *t)
+{
+	for (unsigned slot = bit_next(t->slots, 0); slot < SLOT_COUNT;
+	     slot = bit_next(t->slots, slot + 1)) {
+		if (h->home[slot] == HANDOFF_NOBODY || slot_since(h, at, slot) != SINCE_AFTER)
+			continue;
+		int rc = slot_make_even(h, slot, giver_of(h, t, slot), slot_home_ns(h, slot));
+		if (rc < 0)
+			return false;
+		if (!rc)
+			slot_spoil(h, slot);
+	}
+	return true;
 }
 
 static void task_ended(struct handoff *h, const struct handoff_at *at, struct handoff_task *t,
@@ -162,6 +239,7 @@ static void task_ended(struct handoff *h, const struct handoff_at *at, struct ha
 	struct handoff_member *m = &h->members[at->member];
 	if (t->state != TASK_ACTIVE)
 		return;
+	m->n_active--;
 	t->state = state;
 	t->end = at->end;
 	if (!t->by_keys && at->end > m->task_end)
@@ -169,28 +247,24 @@ static void task_ended(struct handoff *h, const struct handoff_at *at, struct ha
 	h->version++;
 }
 
-// It has failed: keys that it brought are not where they belong.
-static void task_failed(struct handoff *h, const struct handoff_at *at, struct handoff_task *t)
-{
-	bool news = t->state == TASK_ACTIVE;
-	task_ended(h, at, t, TASK_FAILED);
-	for (unsigned slot = 0; news && t->by_keys && slot < SLOT_COUNT; slot++)
-		if (bit_has(t->slots, slot) && h->flux[slot])
-			slot_spoil(h, slot);
-}
-
 // What the target did not have before is not there now either. A task that ended before the last
 // full sync of a slot says nothing of it.
-static void slots_take(struct handoff *h, const struct handoff_at *at, const struct handoff_task *t)
+static void slots_take(struct handoff *h, const struct handoff_at *at, const struct handoff_task *t,
+		       uint64_t moment_ns)
 {
-	for (unsigned slot = 0; slot < SLOT_COUNT; slot++) {
-		unsigned home = h->home[slot];
-		bool dirty = h->dirty[slot];
-		if (!bit_has(t->slots, slot) || home == at->member || home == HANDOFF_NOBODY)
+	for (unsigned slot = bit_next(t->slots, 0); slot < SLOT_COUNT;
+	     slot = bit_next(t->slots, slot + 1)) {
+		// What it had of the slot already, the task's keys came on top of.
+		bool dirty = h->dirty[slot] || slot_has_copies(h, slot, at->member);
+		if (h->home[slot] == HANDOFF_NOBODY)
 			continue;
 		enum since since = slot_since(h, at, slot);
-		if (since == SINCE_AFTER)
+		if (since == SINCE_AFTER) {
+			unsigned former = h->home[slot];
 			slot_rehome(h, slot, at->member);
+			slot_flux_end(h, slot, former);
+			h->settled_ns[slot] = h->owned_ns[slot] = moment_ns;
+		}
 		if (since != SINCE_BEFORE && (dirty || since != SINCE_AFTER))
 			slot_spoil(h, slot);
 	}
@@ -200,11 +274,11 @@ static void slots_take(struct handoff *h, const struct handoff_at *at, const str
 static unsigned slot_unsure(const struct handoff *h, const struct handoff_at *at,
 			    const struct handoff_task *t)
 {
-	unsigned slot = 0;
-	while (slot < SLOT_COUNT &&
-	       (!bit_has(t->slots, slot) || slot_since(h, at, slot) != SINCE_ASK))
-		slot++;
-	return slot;
+	for (unsigned slot = bit_next(t->slots, 0); slot < SLOT_COUNT;
+	     slot = bit_next(t->slots, slot + 1))
+		if (slot_since(h, at, slot) == SINCE_ASK)
+			return slot;
+	return SLOT_COUNT;
 }
 
 static enum handoff_verdict task_done(struct handoff *h, const struct handoff_at *at,
@@ -212,14 +286,16 @@ static enum handoff_verdict task_done(struct handoff *h, const struct handoff_at
 {
 	if (t->state == TASK_ACTIVE) {
 		uint64_t moment_ns = handoff_moment_ns(h, at);
-		unsigned unsure = slot_unsure(h, at, t), behind;
+		unsigned unsure = slot_unsure(h, at, t), who;
 		if (unsure < SLOT_COUNT)
 			return handoff_waits(h, at, HANDOFF_PASSING, unsure, at->member);
-		behind = slot_behind(h, at, t, moment_ns);
+		unsigned behind = slot_behind(h, at, t, moment_ns, &who);
 		if (behind < SLOT_COUNT)
-			return handoff_waits(h, at, HANDOFF_PASSING, behind, h->home[behind]);
+			return handoff_waits(h, at, HANDOFF_PASSING, behind, who);
+		if (!slots_make_even(h, at, t))
+			return handoff_waits(h, at, HANDOFF_ANSWERS, 0, HANDOFF_NOBODY);
 		task_ended(h, at, t, TASK_DONE);
-		slots_take(h, at, t);
+		slots_take(h, at, t, moment_ns);
 	}
 	if (!is_saved(h))
 		return handoff_waits(h, at, HANDOFF_DISK, 0, HANDOFF_NOBODY);
@@ -232,14 +308,6 @@ static struct handoff_task *task_of(struct handoff *h, const struct handoff_at *
 {
 	struct handoff_task *t = task_find(h, at->member, told->name);
 	return t || !told->has_slots ? t : task_add(h, at, told, 0);
-}
-
-// Something that it took in failed, and nobody knows what.
-static void member_spoil(struct handoff *h, unsigned member)
-{
-	for (unsigned slot = 0; slot < SLOT_COUNT; slot++)
-		if (h->flux[slot] && h->parties[slot] >> member & 1)
-			slot_spoil(h, slot);
 }
 
 static enum handoff_verdict task_ends(struct handoff *h, const struct handoff_at *at,
@@ -257,9 +325,9 @@ static enum handoff_verdict task_ends(struct handoff *h, const struct handoff_at
 	if (t && success)
 		task_ended(h, at, t, TASK_DONE); // handoff_settle() does the rest
 	else if (t)
-		task_failed(h, at, t);
-	else
-		member_spoil(h, at->member);
+		task_ended(h, at, t, TASK_FAILED);
+	if (t && !is_saved(h)) // or a crash would leave it on for ever
+		return handoff_waits(h, at, HANDOFF_DISK, 0, HANDOFF_NOBODY);
 	return HANDOFF_SKIP;
 }
 
@@ -353,6 +421,10 @@ void handoff_snapshot_task(struct handoff *h, unsigned member, struct span text,
 	const struct handoff_at at = {.member = member, .begin = offset, .end = offset};
 	if (!asm_read(text, &told, &state) || task_find(h, member, told.name))
 		return;
+	for (unsigned slot = bit_next(told.slots, 0); slot < SLOT_COUNT;
+	     slot = bit_next(told.slots, slot + 1))
+		if (bit_has(h->members[member].littered, slot))
+			slot_litter(h, slot, member);
 	if (!task_add(h, &at, &told, 0))
 		handoff_resync(h, member, "more than %d slot migrations at once", HANDOFF_TASKS);
 }

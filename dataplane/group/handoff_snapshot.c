@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Full syncs of members: a snapshot shows all keys of its server, those too that are of slots which
+// the server does not own.
+//
+//   handoff_claim() -> handoff_loads() of each key -> handoff_sweeps() .. -> handoff_loaded()
+#include <string.h>
+
+#include "dataplane/group/handoff_priv.h"
+
+// What was known of the member's copy of a key in flux is void. The target has what it had of it
+// before; of keys that go elsewhere that is right, of those that stay the snapshot makes it right.
+static void key_claim(struct handoff_key *k, unsigned member, bool owned)
+{
+	struct handoff_party *p = party_find(k, member);
+	const struct handoff_party *held = party_find(k, k->holder);
+	if (p) {
+		p->unseen = p->told = true;
+		p->at = 0;
+	}
+	if (!owned) {
+		k->spoilt |= k->holder == member;
+		return;
+	}
+	if (k->holder != member && held && !held->gone)
+		return;
+	k->holder = (uint8_t)member;
+	k->spoilt = false;
+	k->after_ns = 0;
+	k->before_ns = UINT64_MAX;
+}
+
+// A slot that its member owns now.
+static void slot_claim(struct handoff *h, unsigned slot, unsigned member)
+{
+	bool gives = bit_has(h->members[member].gives, slot);
+	h->since_ns[slot] = h->owned_ns[slot] = h->now_ns;
+	h->n_dirty -= h->dirty[slot];
+	h->dirty[slot] = false;
+	h->clear_at[slot] = h->lost_at[slot] = 0;
+	slot_rehome(h, slot, member);
+	for (uint32_t i = h->first_key[slot]; i; i = key_at(h, i)->next) {
+		struct handoff_key *k = key_at(h, i);
+		if (!gives)
+			k->holder = (uint8_t)member;
+		if (party_of(h, k, member))
+			key_claim(k, member, true);
+		else
+			slot_spoil(h, slot);
+	}
+	if (h->flux[slot] && h->first_key[slot])
+		slot_flux_begin(h, slot, member);
+	else
+		slot_flux_end(h, slot, HANDOFF_NOBODY);
+}
+
+// One that it does not own; perhaps keys of it are there.
+static void slot_pass_over(struct handoff *h, unsigned slot, unsigned member)
+{
+	if (h->home[slot] == member) { // what it wrote to it last is passed over
+		slot_spoil(h, slot);
+		h->lost_at[slot] = 0;
+	}
+	for (uint32_t i = h->first_key[slot]; i; i = key_at(h, i)->next)
+		key_claim(key_at(h, i), member, false);
+}
+
+// The snapshot tells which copies there are. What was there before an import that is on, it does
+// not tell from what the import has brought: see handoff_snapshot_task().
+static void litter_pick_up(struct handoff *h, unsigned member)
+{
+	struct handoff_member *m = &h->members[member];
+	memset(m->littered, 0, sizeof(m->littered));
+	for (unsigned slot = 0; slot < SLOT_COUNT; slot++) {
+		if (slot_has_copies(h, slot, member))
+			bit_set(m->littered, slot);
+		slot_litter_gone(h, slot, member);
+	}
+}
+
+void handoff_claim(struct handoff *h, unsigned member)
+{
+	struct handoff_member *m = &h->members[member];
+	litter_pick_up(h, member);
+	handoff_forget_offsets(h, member);
+	m->resync = m->clears = false;
+	m->claim_ns = m->loads_ns = h->claim_ns = h->now_ns;
+	m->loading = true;
+	h->version++;
+	memcpy(m->claimed, m->owns, sizeof(m->claimed));
+	for (unsigned i = 0; i < h->n_members; i++)
+		h->members[i].old_until = h->members[i].known;
+	for (unsigned slot = 0; slot < SLOT_COUNT; slot++) {
+		if (bit_has(m->owns, slot))
+			slot_claim(h, slot, member);
+		else
+			slot_pass_over(h, slot, member);
+	}
+}
+
+// Whether others have sent something to a slot that has not been answered.
+static bool is_touched(const struct handoff *h, unsigned member, unsigned slot)
+{
+	for (unsigned i = 0; i < h->n_members; i++) {
+		const struct handoff_member *m = &h->members[i];
+		if (i != member && m->here && m->touched[slot] > m->frontier &&
+		    !handoff_is_answered(h, i, m->touched[slot]))
+			return true;
+	}
+	return false;
+}
+
+bool handoff_may_load(const struct handoff *h, unsigned member)
+{
+	for (unsigned slot = bit_next(h->members[member].claimed, 0); slot < SLOT_COUNT;
+	     slot = bit_next(h->members[member].claimed, slot + 1))
+		if (is_touched(h, member, slot))
+			return false;
+	return true;
+}
+
+void handoff_loaded(struct handoff *h, unsigned member)
+{
+	h->members[member].loading = false;
+	for (unsigned slot = 0; slot < SLOT_COUNT; slot++)
+		for (uint32_t i = h->first_key[slot]; i; i = key_at(h, i)->next) {
+			struct handoff_party *p = party_find(key_at(h, i), member);
+			if (!p || !p->unseen)
+				continue;
+			p->unseen = false;
+			p->gone = true;
+		}
+}
+
+bool handoff_sweeps(const struct handoff *h, unsigned member, int32_t db, struct span key)
+{
+	const struct handoff_key *k = key_find(h, key_hash_of(db, key));
+	return bit_has(h->members[member].claimed, key_slot(key)) && (!k || k->holder == member);
+}
+
+bool handoff_loads(struct handoff *h, unsigned member, int32_t db, struct span key, uint64_t offset)
+{
+	const struct handoff_at at = {.member = member, .db = db, .begin = offset, .end = offset};
+	unsigned slot = key_slot(key);
+	struct handoff_key *k = key_find(h, key_hash_of(db, key));
+	struct handoff_party *p = k ? party_find(k, member) : NULL;
+	bool claimed = bit_has(h->members[member].claimed, slot);
+	if (!claimed &&
+	    task_covers(h, &at, slot)) { // the task's; what was there before stays known
+		if (p)
+			p->unseen = false;
+		return false;
+	}
+	if (p)
+		p->unseen = p->gone = false;
+	if (k && k->holder == member) {
+		k->spoilt = false;
+		return true;
+	}
+	if (!k && claimed)
+		return true;
+	if ((claimed || bit_has(h->members[member].takes, slot)) && !is_touched(h, member, slot) &&
+	    handoff_import(h, &at, key))
+		return true;
+	if (!k || !party_of(h, k, member))
+		slot_litter(h, slot, member);
+	return false;
+}
