@@ -306,7 +306,6 @@ static void lane_is_open(struct cluster_lane *c)
 	atomic_store_explicit(&l->found_server, 1, memory_order_relaxed);
 	l->was_ready = l->opened = true;
 	c->open = OPEN_DONE;
-	c->wrote = false;
 	atomic_store_explicit(&l->state, LANE_READY, memory_order_release);
 	core_wake(l->home);
 	if (l->index)
