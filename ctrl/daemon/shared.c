@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "ctrl/daemon/shared.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -19,10 +21,12 @@ static int shared_map(struct shared *s)
 	return 0;
 }
 
-int shared_new(struct shared *s)
+int shared_new(struct shared *s, const char *identity)
 {
+	char name[128];
+	snprintf(name, sizeof(name), "%s %s", SHARED_NAME, identity);
 	s->contract = NULL;
-	s->fd = memfd_create(SHARED_NAME, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	s->fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (s->fd < 0)
 		return -errno;
 	int rc = ftruncate(s->fd, sizeof(struct contract)) ? -errno : 0;
@@ -40,24 +44,46 @@ int shared_new(struct shared *s)
 	return 0;
 }
 
-static int is_ours(const char *path)
+static void contract_path(char *out, size_t out_len, pid_t pid)
 {
-	char target[128];
-	ssize_t n = readlink(path, target, sizeof(target) - 1);
-	if (n <= 0)
-		return 0;
-	target[n] = 0;
-	return strncmp(target, "/memfd:" SHARED_NAME, strlen("/memfd:" SHARED_NAME)) == 0;
+	snprintf(out, out_len, "/proc/%d/fd/%d", (int)pid, CONTRACT_FD);
 }
 
-int shared_attach(struct shared *s, pid_t pid)
+bool shared_is_held_by(const char *identity, pid_t pid)
+{
+	char path[64], wanted[256], target[256];
+	contract_path(path, sizeof(path), pid);
+	snprintf(wanted, sizeof(wanted), "/memfd:%s %s (deleted)", SHARED_NAME, identity);
+	ssize_t n = readlink(path, target, sizeof(target) - 1);
+	if (n <= 0)
+		return false;
+	target[n] = 0;
+	return !strcmp(target, wanted);
+}
+
+unsigned shared_holders(const char *identity, pid_t *pids)
+{
+	unsigned n = 0;
+	DIR *dir = opendir("/proc");
+	if (!dir)
+		return 0;
+	for (struct dirent *e = readdir(dir); e && n < HOLDERS_MAX; e = readdir(dir)) {
+		long pid = strtol(e->d_name, NULL, 10); // 0: not a process
+		if (pid > 0 && shared_is_held_by(identity, (pid_t)pid))
+			pids[n++] = (pid_t)pid;
+	}
+	closedir(dir);
+	return n;
+}
+
+int shared_attach(struct shared *s, const char *identity, pid_t pid)
 {
 	char path[64];
 	struct stat st;
 	s->contract = NULL;
 	s->fd = -1;
-	snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)pid, CONTRACT_FD);
-	if (!is_ours(path))
+	contract_path(path, sizeof(path), pid);
+	if (!shared_is_held_by(identity, pid))
 		return -ENOENT;
 	s->fd = open(path, O_RDWR | O_CLOEXEC);
 	if (s->fd < 0)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // state_dir_open() -> folder_make() -> folder_claim() -> folder_lock()
+// -> folder_identify()
 #include "ctrl/daemon/state_dir.h"
 
 #include <dirent.h>
@@ -47,13 +48,13 @@ static int folder_empty(int fd)
 	return empty;
 }
 
-static int text_write(int dir_fd, const char *name, const char *text, int flags)
+static int mark_make(int dir_fd)
 {
-	int fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_CLOEXEC | flags, 0600);
+	int fd = openat(dir_fd, MARK, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
-	ssize_t n = write(fd, text, strlen(text));
-	int rc = n == (ssize_t)strlen(text) ? 0 : n < 0 ? -errno : -EIO;
+	ssize_t n = write(fd, MARK_TEXT, strlen(MARK_TEXT));
+	int rc = n == (ssize_t)strlen(MARK_TEXT) ? 0 : n < 0 ? -errno : -EIO;
 	close(fd);
 	return rc;
 }
@@ -68,7 +69,7 @@ static int folder_claim(struct state_dir *s, struct failure *f)
 		return failure_set(f, ERROR_STATE_DIR,
 				   "the folder %s has files in it that Flyover did not make",
 				   s->path);
-	int rc = empty < 0 ? empty : text_write(s->fd, MARK, MARK_TEXT, O_EXCL);
+	int rc = empty < 0 ? empty : mark_make(s->fd);
 	if (rc && rc != -EEXIST) // another process was faster: it is ours as well
 		return failure_set(f, ERROR_STATE_DIR, "the folder %s cannot be used: %s", s->path,
 				   strerror(-rc));
@@ -111,10 +112,24 @@ static int folder_open(struct state_dir *s, const char *path, struct failure *f)
 	return 0;
 }
 
+// The file of the lock is never written: its time is that of its birth.
+static int folder_identify(struct state_dir *s, struct failure *f)
+{
+	struct stat st;
+	if (fstat(s->lock_fd, &st))
+		return failure_set(f, ERROR_STATE_DIR, "the folder %s cannot be used: %s", s->path,
+				   strerror(errno));
+	snprintf(s->identity, sizeof(s->identity), "%llx.%llx.%llx.%lx",
+		 (unsigned long long)st.st_dev, (unsigned long long)st.st_ino,
+		 (unsigned long long)st.st_mtim.tv_sec, (unsigned long)st.st_mtim.tv_nsec);
+	return 0;
+}
+
 int state_dir_open(struct state_dir *s, const char *path, unsigned wait_ms, struct failure *f)
 {
 	s->fd = s->lock_fd = -1;
-	if (folder_open(s, path, f) || folder_claim(s, f) || folder_lock(s, wait_ms, f)) {
+	if (folder_open(s, path, f) || folder_claim(s, f) || folder_lock(s, wait_ms, f) ||
+	    folder_identify(s, f)) {
 		state_dir_close(s);
 		return -1;
 	}
@@ -136,27 +151,4 @@ int state_dir_link(struct state_dir *s, const char *name, char *out, size_t out_
 	if (len >= (int)out_len)
 		return -ENAMETOOLONG;
 	return folder_make(out, 0700);
-}
-
-pid_t state_dir_pid_read(const struct state_dir *s)
-{
-	char text[32] = "";
-	int fd = openat(s->fd, "dataplane.pid", O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	if (fd >= 0)
-		close(fd);
-	long pid = n > 0 ? strtol(text, NULL, 10) : 0;
-	return pid > 0 && pid <= INT32_MAX ? (pid_t)pid : 0;
-}
-
-int state_dir_pid_write(struct state_dir *s, pid_t pid)
-{
-	char text[32];
-	snprintf(text, sizeof(text), "%d\n", (int)pid);
-	return text_write(s->fd, "dataplane.pid", text, O_TRUNC);
-}
-
-void state_dir_pid_remove(struct state_dir *s)
-{
-	unlinkat(s->fd, "dataplane.pid", 0);
 }

@@ -3,7 +3,6 @@
 //
 //   flyover-state    says that the folder is ours; without it we touch nothing
 //   lock             held by the flyoverd that uses the folder
-//   dataplane.pid    the dataplane that may still be running
 //   dataplane.stderr what it said when it died
 //   flyoverd.sock    the API of a private flyoverd
 //   flyoverd.log     its log
@@ -11,17 +10,19 @@
 //   links/NAME/      the folder of a link, written by the dataplane
 #pragma once
 
-#include <stdbool.h>
 #include <sys/types.h>
 
 #include "ctrl/failure.h"
 
-#define STATE_PATH_LEN 160 // room for /links/NAME in the contract's 256 bytes
+#define STATE_PATH_LEN     160 // room for /links/NAME in the contract's 256 bytes
+#define STATE_IDENTITY_LEN 72
 
 struct state_dir {
 	int fd; // the folder
 	int lock_fd;
 	char path[STATE_PATH_LEN]; // absolute
+	// Of this folder alone on this host; another one when it was deleted and made again.
+	char identity[STATE_IDENTITY_LEN];
 };
 
 // Open the folder, make it (0700) when it is not there, and lock it.
@@ -33,11 +34,6 @@ void state_dir_close(struct state_dir *s);
 
 // Make the folder links/NAME. @return 0 or -errno
 int state_dir_link(struct state_dir *s, const char *name, char *out, size_t out_len);
-
-// The pid of the dataplane. @return read: the pid, or 0 when there is none; write: 0 or -errno
-pid_t state_dir_pid_read(const struct state_dir *s);
-int state_dir_pid_write(struct state_dir *s, pid_t pid);
-void state_dir_pid_remove(struct state_dir *s);
 
 // Make a folder and those above it. @return 0 or -errno; 0 when it is there already
 int folder_make(const char *path, mode_t mode);

@@ -121,7 +121,6 @@ static void process_ended(struct watch *w, uint32_t events)
 	stage_set(s, DATAPLANE_DOWN, 0);
 	s->pid = 0;
 	loop_close(&d->loop, w);
-	state_dir_pid_remove(&d->state);
 	if (!asked && !device_is_missing(d, status))
 		death_handle(d, how);
 }
@@ -182,7 +181,7 @@ static void contract_renew(struct daemon *d)
 {
 	struct supervisor *s = &d->supervisor;
 	struct shared fresh;
-	int rc = shared_new(&fresh);
+	int rc = shared_new(&fresh, d->state.identity);
 	if (rc) { // the old one serves: nobody else has it any more
 		log_put(&d->log, EVENT_ERROR, NULL, "no fresh shared memory: %s", strerror(-rc));
 		return;
@@ -214,7 +213,6 @@ static void dataplane_start(struct daemon *d, uint64_t now)
 	s->is_child = true;
 	s->beat_seen_ms = s->beat_turns = 0;
 	stage_set(s, DATAPLANE_STARTS, now + START_WAIT_MS);
-	state_dir_pid_write(&d->state, pid);
 	if (process_watch(d, pid)) {
 		kill(pid, SIGKILL); // our child, not yet waited for
 		waitpid(pid, NULL, 0);
@@ -316,13 +314,17 @@ void dataplane_leave(struct daemon *d, bool now)
 		process_kill(s, SIGKILL);
 }
 
-// A dataplane of another build cannot be spoken to; it goes, and its links begin anew from markers.
-static void stranger_end(struct daemon *d, pid_t pid)
+// A dataplane that we cannot use goes, and its links begin anew from markers.
+static void stranger_end(struct daemon *d, pid_t pid, const char *which)
 {
 	int fd = pidfd_open(pid, 0);
-	log_put(&d->log, EVENT_WARN, NULL, "a dataplane of another version runs here; it is ended");
 	if (fd < 0)
 		return;
+	if (!shared_is_held_by(d->state.identity, pid)) { // the pid is another's by now
+		close(fd);
+		return;
+	}
+	log_put(&d->log, EVENT_WARN, NULL, "%s runs here, pid %d; it is ended", which, (int)pid);
 	pidfd_send_signal(fd, SIGKILL, NULL, 0);
 	for (int i = 0; i < 100 && pidfd_send_signal(fd, 0, NULL, 0) == 0; i++)
 		nanosleep(&(struct timespec){0, 10000000}, NULL);
@@ -332,9 +334,9 @@ static void stranger_end(struct daemon *d, pid_t pid)
 static int dataplane_take(struct daemon *d, pid_t pid)
 {
 	struct supervisor *s = &d->supervisor;
-	int rc = shared_attach(&s->shared, pid);
+	int rc = shared_attach(&s->shared, d->state.identity, pid);
 	if (rc == -EPROTO)
-		stranger_end(d, pid);
+		stranger_end(d, pid, "a dataplane of another version");
 	if (rc)
 		return rc;
 	rc = process_watch(d, pid);
@@ -356,11 +358,16 @@ int supervisor_init(struct daemon *d)
 	struct supervisor *s = &d->supervisor;
 	s->process.fd = -1;
 	s->shared.fd = -1;
-	pid_t pid = state_dir_pid_read(&d->state);
-	if (pid && dataplane_take(d, pid) == 0)
-		return 1;
-	state_dir_pid_remove(&d->state);
-	return shared_new(&s->shared);
+	pid_t pids[HOLDERS_MAX];
+	unsigned n = shared_holders(d->state.identity, pids);
+	bool taken = false;
+	for (unsigned i = 0; i < n; i++) {
+		if (taken) // two that carry the same links would undo each other's work
+			stranger_end(d, pids[i], "a second dataplane");
+		else
+			taken = dataplane_take(d, pids[i]) == 0;
+	}
+	return taken ? 1 : shared_new(&s->shared, d->state.identity);
 }
 
 void supervisor_fini(struct daemon *d)

@@ -74,7 +74,7 @@ void cluster_lane_forget(struct cluster_lane *c)
 	memset(c->begun, 0, sizeof(c->begun));
 	c->place = c->item = c->n_units = 0;
 	c->n_bytes = 0;
-	c->in_batch = c->claim_all = c->claim_now = c->wrote = false;
+	c->in_batch = c->claim_all = c->claim_now = false;
 	c->low_claim = c->low_seq = 0;
 	c->open = OPEN_CONNECT;
 	c->gate = GATE_NONE;

@@ -109,11 +109,12 @@ static bool was_migrated(const struct cluster_lane *c, const struct cluster_map 
 	return is_master(c->map, from) && is_master(before, to) && is_master(c->map, to);
 }
 
-// The new map is at hand. @return false: a node may have lost something
+// The new map is at hand. What was read from a node counts as much as what was written to it, which
+// a former life may have done. @return false: a node may have lost something
 static bool map_compare(struct cluster_lane *c, const struct cluster_map *before)
 {
 	uint8_t outlets[CLUSTER_NODES_MAX];
-	bool writes = c->lane->opened && c->wrote;
+	bool counts = c->lane->opened || c->open == OPEN_READ;
 	memset(outlets, OUTLET_NONE, sizeof(outlets));
 	for (uint16_t i = 0; i < c->map->n_nodes; i++)
 		if (c->map->nodes[i].n_slots)
@@ -124,7 +125,7 @@ static bool map_compare(struct cluster_lane *c, const struct cluster_map *before
 		uint8_t was = c->slots[s].outlet;
 		if (now == was || now == OUTLET_NONE)
 			continue;
-		if (was != OUTLET_NONE && writes &&
+		if (was != OUTLET_NONE && counts &&
 		    !was_migrated(c, before, c->outlets[was], c->outlets[now])) {
 			map_look(c,
 				 "slots of the target's node %s:%u are served by %s:%u, which "

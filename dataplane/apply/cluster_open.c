@@ -5,7 +5,8 @@
 //   gate_turn():  DRAIN -> EVERY | CLEAR -> CLAIM
 //
 // EPOCH to READ are of the first lane: the link's epoch, connections of former lives, and the
-// markers of every slot, which are asked of whoever owns it, by units as any others.
+// markers of every slot, which are asked of whoever owns it, by units as any others. When it opens
+// again, it does not read them before all lanes have closed the connections that they had.
 #include <stdlib.h>
 
 #include "dataplane/apply/cluster_priv.h"
@@ -26,6 +27,23 @@ static bool outlets_ready(const struct cluster_lane *c)
 			return false;
 	}
 	return c->map->n_owned == SLOT_COUNT;
+}
+
+// Whether the other lanes have closed what they had: until then commands of theirs that nobody
+// waits for may still run, and a marker that was read before them says too little.
+static bool others_opened(struct lane *l)
+{
+	uint32_t ours = atomic_load_explicit(&l->generation, memory_order_relaxed);
+	for (unsigned i = 0; i < l->n_lanes; i++) {
+		struct lane *other = &l->all[i];
+		if (other == l)
+			continue;
+		// In this order: what it was before the wish does not count.
+		if (atomic_load_explicit(&other->generation, memory_order_acquire) != ours ||
+		    atomic_load_explicit(&other->state, memory_order_acquire) != LANE_READY)
+			return false;
+	}
+	return true;
 }
 
 // ---- A walk over all slots
@@ -288,9 +306,10 @@ static void lane_is_open(struct cluster_lane *c)
 	atomic_store_explicit(&l->found_server, 1, memory_order_relaxed);
 	l->was_ready = l->opened = true;
 	c->open = OPEN_DONE;
-	c->wrote = false;
 	atomic_store_explicit(&l->state, LANE_READY, memory_order_release);
 	core_wake(l->home);
+	if (l->index)
+		core_wake(l->all[0].core);
 }
 
 static void epoch_put(struct cluster_lane *c, enum unit_kind kind)
@@ -308,6 +327,8 @@ void open_turn(struct cluster_lane *c)
 			return;
 		if (l->index) {
 			lane_is_open(c);
+		} else if (l->was_ready && !others_opened(l)) {
+			return; // the last of them rings
 		} else if (l->was_ready) {
 			c->open = founds_begin(c) ? OPEN_READ : OPEN_CONNECT;
 		} else {

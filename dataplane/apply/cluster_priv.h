@@ -112,7 +112,6 @@ struct cluster_lane {
 	uint32_t n_units; // without an answer
 	uint64_t n_bytes; // of batches that were begun
 	uint64_t fence_seq;
-	bool wrote;            // since the lane was opened
 	bool more;             // to do at once
 	bool owners_changed;   // since they were counted
 	uint64_t map_since_ns; // there has been no owner of some slot since

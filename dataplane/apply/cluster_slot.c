@@ -97,7 +97,6 @@ static bool is_of_batch(const struct unit *u)
 static void unit_fly(struct cluster_lane *c, uint8_t outlet, struct unit u)
 {
 	c->slots[u.slot].flying++;
-	c->wrote |= is_of_batch(&u);
 	outlet_push(c->outlets[outlet], u);
 }
 

@@ -33,6 +33,11 @@ struct outlet *outlet_new(struct cluster_lane *c, uint8_t index, const struct cl
 
 void outlet_close(struct outlet *o)
 {
+	// One that has not come to closing its predecessor has sent nothing that need be closed.
+	if (o->client_id && o->state >= OUTLET_CHECK) {
+		o->old_client_id = o->client_id;
+		memcpy(o->old_run_id, o->run_id, sizeof(o->old_run_id));
+	}
 	if (o->stream)
 		stream_close(o->stream);
 	o->stream = NULL;
@@ -40,10 +45,6 @@ void outlet_close(struct outlet *o)
 	resp_replies_free(o->hello);
 	o->hello = NULL;
 	inbox_reset(&o->inbox);
-	if (o->client_id) {
-		o->old_client_id = o->client_id;
-		memcpy(o->old_run_id, o->run_id, sizeof(o->old_run_id));
-	}
 	o->client_id = 0;
 	o->n_text = o->part = o->n_parts = 0;
 	o->composing = o->in_transaction = o->refers = o->refused = false;

@@ -3,12 +3,18 @@
 #include "tests/control/house.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+#include "dataplane/contract/contract.h"
 
 static const char target[] = "redis://target.test";
 
@@ -288,21 +294,120 @@ static void one_link_that_kills_the_dataplane_fails_all_of_them(struct world *w)
 	link_wait(w, "good", "\"phase\":\"snapshot\"");
 }
 
+static void daemon_kill(struct world *w)
+{
+	struct process *daemon = w->processes;
+
+	while (strcmp(daemon->name, "flyoverd") || daemon->ended)
+		daemon = daemon->next;
+	process_kill(daemon);
+}
+
 static void a_dataplane_of_another_build_is_replaced(struct world *w)
 {
 	const char *links = "links:\n  - {name: o, source: redis://old.test, target: redis://b}\n";
 
 	house_open(w, links);
 	link_wait(w, "o", "\"phase\":\"stream\"");
-	struct process *daemon = w->processes;
-	while (strcmp(daemon->name, "flyoverd"))
-		daemon = daemon->next;
 	pid_t before = descendant_find("flyover-dataplane", 0);
 	assert_true(before > 0);
-	process_kill(daemon);
+	daemon_kill(w);
 	house_open(w, links);
 	link_wait(w, "o", "\"phase\":\"stream\"");
 	assert_true(descendant_find("flyover-dataplane", 0) != before);
+}
+
+// A state folder without room for another byte. @return false where no mount is permitted
+static bool full_disk_mount(const char *folder)
+{
+	static const char zeroes[4096];
+
+	assert_int_equal(mkdir(folder, 0700), 0);
+	if (unshare(CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mount("flyover", folder, "tmpfs", 0, "size=64k,mode=0700")) {
+		print_message("skipped: no mount is permitted here (%s)\n", strerror(errno));
+		return false;
+	}
+	file_write(text("%s/flyover-state", folder), "", 0);
+	int fd = open(text("%s/ballast", folder), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	while (write(fd, zeroes, sizeof(zeroes)) > 0)
+		;
+	assert_int_equal(errno, ENOSPC);
+	close(fd);
+	return true;
+}
+
+static void a_full_disk_does_not_hide_what_runs(struct world *w)
+{
+	const char *folder = text("%s/state", w->dir);
+
+	if (!full_disk_mount(folder))
+		return;
+	house_open(w, "links:\n  - {name: s, source: redis://slow.test, target: redis://b}\n");
+	link_wait(w, "s", "\"phase\":\"snapshot\"");
+	pid_t dataplane = descendant_find("flyover-dataplane", 0);
+	assert_true(dataplane > 0);
+	daemon_kill(w);
+	house_open(w, "");
+	assert_int_equal(house_ask(w, "link show s"), 0);
+	link_wait(w, "s", "\"phase\":\"snapshot\"");
+	assert_int_equal(descendant_find("flyover-dataplane", 0), dataplane);
+	assert_int_equal(umount2(folder, MNT_DETACH), 0);
+}
+
+// Of the same folder, but nobody's. It says when it is one.
+static pid_t second_dataplane(pid_t first)
+{
+	char byte;
+	int said[2];
+	const char *path = text("/proc/%d/fd/%d", (int)first, CONTRACT_FD);
+
+	assert_int_equal(pipe(said), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		int told = dup2(said[1], CONTRACT_FD + 1), fd = open(path, O_RDWR);
+		if (told < 0 || fd < 0 || dup2(fd, CONTRACT_FD) < 0 || write(told, "", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	close(said[1]);
+	assert_int_equal(read(said[0], &byte, 1), 1);
+	close(said[0]);
+	return pid;
+}
+
+static bool one_has_ended(void *arg)
+{
+	pid_t *pids = arg;
+
+	return waitpid(pids[0], NULL, WNOHANG) == pids[0] ||
+	       waitpid(pids[1], NULL, WNOHANG) == pids[1];
+}
+
+static void of_two_dataplanes_one_is_ended(struct world *w)
+{
+	house_open(w, "links:\n  - {name: s, source: redis://slow.test, target: redis://b}\n");
+	link_wait(w, "s", "\"phase\":\"snapshot\"");
+	pid_t pids[2] = {descendant_find("flyover-dataplane", 0)};
+	pids[1] = second_dataplane(pids[0]);
+	daemon_kill(w);
+	house_open(w, "");
+	wait_until(one_has_ended, pids, "one of the two to be gone");
+	assert_int_equal(house_ask(w, "link show s"), 0);
+	assert_int_equal((kill(pids[0], 0) == 0) + (kill(pids[1], 0) == 0), 1);
+}
+
+static void a_folder_made_again_does_not_take_over_what_ran_in_the_old_one(struct world *w)
+{
+	const char *folder = text("%s/state", w->dir);
+
+	house_open(w, "links:\n  - {name: s, source: redis://slow.test, target: redis://b}\n");
+	link_wait(w, "s", "\"phase\":\"snapshot\"");
+	daemon_kill(w);
+	assert_int_equal(rename(folder, text("%s/state-old", w->dir)), 0);
+	house_open(w, "");
+	assert_int_equal(house_ask(w, "link show s"), 3);
 }
 
 static void the_network_of_the_host_reaches_the_dataplane(struct world *w)
@@ -536,6 +641,9 @@ int main(void)
 		E2E_TEST(a_failed_link_tells_why_and_can_begin_again),
 		E2E_TEST(one_link_that_kills_the_dataplane_fails_all_of_them),
 		E2E_TEST(a_dataplane_of_another_build_is_replaced),
+		E2E_TEST(a_full_disk_does_not_hide_what_runs),
+		E2E_TEST(of_two_dataplanes_one_is_ended),
+		E2E_TEST(a_folder_made_again_does_not_take_over_what_ran_in_the_old_one),
 		E2E_TEST(metrics_are_prometheus_text),
 		E2E_TEST(the_network_of_the_host_reaches_the_dataplane),
 		E2E_TEST(a_network_that_does_not_fit_is_refused),
@@ -545,5 +653,6 @@ int main(void)
 		E2E_TEST(a_request_without_end_is_cut_off),
 		E2E_TEST(too_many_clients_are_told_so),
 	};
+	e2e_filter();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

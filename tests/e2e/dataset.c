@@ -54,6 +54,27 @@ static unsigned score_and_member(unsigned i, char words[ITEM_WORDS][WORD_LEN])
 	return 2;
 }
 
+static unsigned short_field(unsigned i, char words[ITEM_WORDS][WORD_LEN])
+{
+	snprintf(words[0], WORD_LEN, "f%u", i);
+	snprintf(words[1], WORD_LEN, "%u", i);
+	return 2;
+}
+
+// a0 b0 c0 a3 b3 c3 ..
+static unsigned letter(unsigned i, char words[ITEM_WORDS][WORD_LEN])
+{
+	snprintf(words[0], WORD_LEN, "%c%u", "abc"[i % 3], i - i % 3);
+	return 1;
+}
+
+static unsigned score_and_letter(unsigned i, char words[ITEM_WORDS][WORD_LEN])
+{
+	snprintf(words[0], WORD_LEN, "%u", i);
+	snprintf(words[1], WORD_LEN, "%c%u", "abc"[i % 3], i - i % 3);
+	return 2;
+}
+
 static void queue_items(struct server *s, const char *verb, const char *key, unsigned n,
 			item_words *words_of)
 {
@@ -239,16 +260,10 @@ void dataset_load_big(struct server *s)
 	}
 	run(s, "SET big:string %b", bytes, len);
 	free(bytes);
-	for (unsigned i = 0; i < 200000; i += 10)
-		queue(s, "RPUSH big:list %u %u %u %u %u %u %u %u %u %u", i, i + 1, i + 2, i + 3,
-		      i + 4, i + 5, i + 6, i + 7, i + 8, i + 9);
-	for (unsigned i = 0; i < 100000; i += 4)
-		queue(s, "HSET big:hash f%u %u f%u %u f%u %u f%u %u", i, i, i + 1, i, i + 2, i,
-		      i + 3, i);
-	for (unsigned i = 0; i < 60000; i += 3)
-		queue(s, "ZADD big:zset %u a%u %u b%u %u c%u", i, i, i + 1, i, i + 2, i);
-	for (unsigned i = 0; i < 60000; i += 3)
-		queue(s, "SADD big:set a%u b%u c%u", i, i, i);
+	queue_items(s, "RPUSH", "big:list", 200000, number);
+	queue_items(s, "HSET", "big:hash", 100000, short_field);
+	queue_items(s, "ZADD", "big:zset", 60000, score_and_letter);
+	queue_items(s, "SADD", "big:set", 60000, letter);
 	for (unsigned i = 1; i <= 40000; i++)
 		queue(s, "XADD big:stream %u-0 field %u", i, i);
 	queue(s, "EXPIRE big:hash 90000");

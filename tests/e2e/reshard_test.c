@@ -235,8 +235,9 @@ static void migrations_that_stay_half_way_are_taken_back(struct world *w)
 	writer_stop(s.writer);
 	for (uint16_t slot = 0; slot < 20; slot++)
 		run(s.source->nodes.list[0], "CLUSTER SETSLOT %d STABLE", slot);
-	redis_cli_fix(w, &s);
-	assert_ptr_equal(cluster_owner(s.source, 19), s.source->nodes.list[0]);
+	redis_cli_fix(w, &s); // of a slot that is empty where it belongs, who has keys is the owner
+	for (unsigned i = 0; i < 2; i++)
+		assert_null(strchr(ask_text(s.source->nodes.list[i], "CLUSTER NODES"), '['));
 	s.writer = cluster_writer_start(s.source, 2, 20000);
 	scene_end(&s);
 	print_message("%u full syncs\n", full_syncs(&s));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A lane and a cluster: redirects, slots on their way, refusals, nodes that are lost, markers.
+#include "dataplane/apply/cluster_priv.h"
 #include "tests/unit/cluster_scene.h"
 
 #define SET(s, key, value)    COMMAND(s, 0, "SET", key, value)
@@ -464,6 +465,62 @@ static void failover_is_looked_at(void **state)
 	scene_free(s);
 }
 
+// The slot of k comes to a node that was no master.
+static void failover_of(struct scene *s, const char *key)
+{
+	unsigned slot = key_slot(span_of(key)), new = (owner_of(s, key) + 1) % 4;
+	s->world->map.nodes[new].flags = CLUSTER_REPLICA;
+	world_map_tell(s->world);
+	lane_step(s);
+	world_slot_give(s->world, slot, new);
+	s->world->map.nodes[new].flags = CLUSTER_MASTER;
+	world_map_tell(s->world);
+}
+
+// What a former life wrote is what this one goes by.
+static void failover_is_looked_at_before_anything_is_written(void **state)
+{
+	struct scene *s = scene_new(4);
+	open_lane(s);
+	scene_stream_begins(s);
+	APPEND(s, "k", "a");
+	settle(s);
+	scene_crash(s);
+	settle(s);
+	assert_true(is_fine(s));
+	failover_of(s, "k");
+	for (int i = 0; i < 100 && is_fine(s); i++)
+		turns(s, 1);
+	scene_look(s);
+	APPEND(s, "k", "b");
+	settle(s);
+	assert_value(s, "k", "ab");
+	scene_free(s);
+}
+
+// A marker that was read from the node that has gone tells nothing of the one that has come.
+static void failover_while_markers_are_read(void **state)
+{
+	struct scene *s = scene_new(4);
+	open_lane(s);
+	scene_stream_begins(s);
+	APPEND(s, "k", "a");
+	settle(s);
+	lane_wish(s->lane, true);
+	const struct cluster_lane *c = s->lane->cluster;
+	do {
+		turns(s, 1);
+		assert_int_not_equal(atomic_load(&s->lane->state), LANE_READY);
+	} while (c->open != OPEN_READ || c->next_slot <= key_slot(span_of("k")));
+	failover_of(s, "k");
+	for (int i = 0; i < 100 && is_fine(s); i++)
+		turns(s, 1);
+	scene_look(s);
+	settle(s);
+	assert_value(s, "k", "a");
+	scene_free(s);
+}
+
 static void a_later_life_ends_this_one(void **state)
 {
 	struct scene *s = scene_open();
@@ -528,6 +585,8 @@ int main(void)
 		cmocka_unit_test(former_life_that_still_runs_is_ended),
 		cmocka_unit_test(node_that_was_restarted_is_looked_at),
 		cmocka_unit_test(failover_is_looked_at),
+		cmocka_unit_test(failover_is_looked_at_before_anything_is_written),
+		cmocka_unit_test(failover_while_markers_are_read),
 		cmocka_unit_test(a_later_life_ends_this_one),
 		cmocka_unit_test(partial_writes_change_nothing),
 	};
