@@ -162,7 +162,12 @@ bool handoff_loads(struct handoff *h, unsigned member, int32_t db, struct span k
 	if ((claimed || bit_has(h->members[member].takes, slot)) && !is_touched(h, member, slot) &&
 	    handoff_import(h, &at, key))
 		return true;
-	if (!k || !party_of(h, k, member))
+	p = k ? party_of(h, k, member) : NULL;
+	if (p) {
+		p->told = true;
+		p->spoke_ns = h->now_ns;
+	} else {
 		slot_litter(h, slot, member);
+	}
 	return false;
 }
