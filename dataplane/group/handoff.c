@@ -10,7 +10,7 @@
 #include "dataplane/group/handoff_priv.h"
 
 #define FLUX_CERT_NS 10000000ull // while slots move, certificates are so near to one another
-#define CIRCLE_WAITS 4
+#define CIRCLE_WAITS 20
 
 struct handoff *handoff_new(void)
 {

@@ -137,6 +137,7 @@ static struct handoff_key *entry_new(struct handoff *h, const struct call *call,
 		return NULL;
 	k->holder = h->home[call->slot];
 	k->before_ns = UINT64_MAX; // when the home wrote to it last nobody knows
+	k->spoilt = h->dirty[call->slot];
 	k->gen = party_of(h, k, k->holder)->era = h->base[call->slot];
 	return k;
 }
@@ -326,7 +327,7 @@ static bool is_early(const struct handoff *h, const struct call *call)
 static enum handoff_verdict early_wait(struct handoff *h, const struct call *call)
 {
 	unsigned taker = 0;
-	if (slot_is_suspect(h, call->slot, slot_home_ns(h, call->slot))) {
+	if (slot_is_suspect(h, call->slot, slot_owned_ns(h, call->slot, call->at->member))) {
 		h->lost_at[call->slot] = 0; // a full sync has passed over that
 		slot_spoil(h, call->slot);
 		return HANDOFF_SEND;

@@ -88,6 +88,8 @@ void slot_spoil(struct handoff *h, unsigned slot)
 {
 	h->n_dirty += !h->dirty[slot];
 	h->dirty[slot] = true;
+	for (uint32_t i = h->first_key[slot]; i; i = key_at(h, i)->next)
+		key_at(h, i)->spoilt |= key_at(h, i)->holder == h->home[slot];
 	if (!h->flux[slot] && h->home[slot] != HANDOFF_NOBODY)
 		slot_flux_begin(h, slot, h->home[slot]);
 }

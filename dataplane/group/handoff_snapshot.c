@@ -56,7 +56,8 @@ static void slot_claim(struct handoff *h, unsigned slot, unsigned member)
 // One that it does not own; perhaps keys of it are there.
 static void slot_pass_over(struct handoff *h, unsigned slot, unsigned member)
 {
-	if (h->home[slot] == member) { // what it wrote to it last is passed over
+	// What it wrote to it last is passed over, or how it took in what the home has lost whole.
+	if (h->home[slot] == member || h->lost_at[slot]) {
 		slot_spoil(h, slot);
 		h->lost_at[slot] = 0;
 	}

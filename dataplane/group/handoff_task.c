@@ -157,7 +157,7 @@ static bool has_lost(const struct handoff *h, const struct handoff_task *t, unsi
 {
 	unsigned home = h->home[slot];
 	if (!h->lost_at[slot] || !handoff_is_answered(h, home, h->lost_at[slot] - 1) ||
-	    slot_is_suspect(h, slot, slot_home_ns(h, slot)))
+	    slot_is_suspect(h, slot, slot_owned_ns(h, slot, home)))
 		return false;
 	if (task_takes(h, home, slot))
 		return false;
@@ -260,7 +260,8 @@ static void slots_take(struct handoff *h, const struct handoff_at *at, const str
 			continue;
 		enum since since = slot_since(h, at, slot);
 		if (since == SINCE_AFTER) {
-			unsigned former = h->home[slot];
+			unsigned giver = giver_of(h, t, slot);
+			unsigned former = giver == h->home[slot] ? giver : HANDOFF_NOBODY;
 			slot_rehome(h, slot, at->member);
 			slot_flux_end(h, slot, former);
 			h->settled_ns[slot] = h->owned_ns[slot] = moment_ns;
@@ -414,6 +415,16 @@ static enum handoff_verdict asm_take(struct handoff *h, const struct handoff_at 
 	return task_begin(h, at, &told);
 }
 
+// Whether a task was on as its member's full sync began.
+static bool task_was_known(const struct handoff *h, unsigned member, struct span name)
+{
+	for (unsigned i = 0; i < HANDOFF_TASKS; i++)
+		if (h->tasks[i].member == member && name.len &&
+		    span_eq(name, span_of(h->tasks[i].name)))
+			return true;
+	return false;
+}
+
 void handoff_snapshot_task(struct handoff *h, unsigned member, struct span text, uint64_t offset)
 {
 	struct told told = {.by_keys = false};
@@ -421,9 +432,11 @@ void handoff_snapshot_task(struct handoff *h, unsigned member, struct span text,
 	const struct handoff_at at = {.member = member, .begin = offset, .end = offset};
 	if (!asm_read(text, &told, &state) || task_find(h, member, told.name))
 		return;
+	// Of one that we know nothing of, it is not known what was there before.
+	bool known = task_was_known(h, member, told.name);
 	for (unsigned slot = bit_next(told.slots, 0); slot < SLOT_COUNT;
 	     slot = bit_next(told.slots, slot + 1))
-		if (bit_has(h->members[member].littered, slot))
+		if (!known || bit_has(h->members[member].littered, slot))
 			slot_litter(h, slot, member);
 	if (!task_add(h, &at, &told, 0))
 		handoff_resync(h, member, "more than %d slot migrations at once", HANDOFF_TASKS);

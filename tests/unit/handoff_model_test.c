@@ -193,7 +193,7 @@ static void life_begin(struct model *m)
 	m->h->is_idle = is_idle;
 	m->h->owner = m;
 	m->h->wait_ns_max = 4000;
-	m->h->third_ns_max = 500;
+	m->h->third_ns_max = 100;
 	m->h->now_ns = m->now;
 	if (m->disk)
 		assert_int_equal(handoff_parse(m->h, (struct span){m->disk, m->disk_len}), 0);
