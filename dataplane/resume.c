@@ -159,6 +159,14 @@ static int32_t database_at(const struct resume_facts *facts, const struct resume
 	return 0;
 }
 
+// Whether some node holds what the last full sync has replaced everywhere. Why that had to be, its
+// markers do not tell: they may be of the time when they said too much.
+static bool is_older_than_sync(const struct resume_facts *facts, const struct resume_point *at)
+{
+	const struct chain *chain = facts->chain;
+	return facts->owner && chain->n && at->offset < chain->runs[0].first;
+}
+
 // ---- Words
 
 static void point_tell(const struct resume_facts *facts, const struct marker *m,
@@ -212,11 +220,17 @@ void resume_find(const struct resume_facts *facts, uint64_t *held, struct resume
 			 "histories");
 		return;
 	}
+	bool proven = chain_look(facts->chain, m->replid, m->offset, NULL) == CHAIN_PROVEN;
+	if (is_older_than_sync(facts, at) && proven) {
+		full(at,
+		     "a node of the target came back older than the last full sync, with the "
+		     "stream up to offset %" PRIu64,
+		     at->offset);
+		return;
+	}
 	at->kind = RESUME_AT;
 	at->db = database_at(facts, at);
 	// Offsets can be compared within one history only.
-	bool comparable = saved && saved->marked &&
-			  chain_look(facts->chain, m->replid, m->offset, NULL) == CHAIN_PROVEN;
-	at->older = comparable && at->offset < saved->frontier;
+	at->older = saved && saved->marked && proven && at->offset < saved->frontier;
 	point_tell(facts, m, at);
 }

@@ -148,6 +148,7 @@ struct trial {
 	bool has_saved;
 	uint64_t n_keys;
 	const char *target;
+	const uint16_t *owner;
 	uint64_t held[SLOT_COUNT];
 	struct resume_point at;
 };
@@ -180,6 +181,7 @@ static enum resume_case decide(struct trial *t)
 	struct resume_facts facts = {.found = t->found,
 				     .n_found = t->n_found,
 				     .n_keys = t->n_keys,
+				     .owner = t->owner,
 				     .saved = t->has_saved ? &t->saved : NULL,
 				     .chain = t->has_saved ? &t->saved.chain : &no_chain,
 				     .target = t->target};
@@ -246,6 +248,27 @@ static void an_older_target_is_fed_again(void **state)
 	assert_int_equal(t.at.offset, 950);
 	assert_true(t.at.older);
 	assert_says(t, "older");
+}
+
+// What it holds may be what the full sync was for.
+static void a_node_older_than_the_full_sync_is_not_fed_again(void **state)
+{
+	struct trial t = trial_made();
+	uint16_t owner[SLOT_COUNT] = {0};
+	for (unsigned slot = slots_first(1, 2); slot < SLOT_COUNT; slot++)
+		owner[slot] = 1;
+	t.owner = owner;
+	chain_begin(&t.saved.chain, B, 900);
+	marker_add(&t, 0, 1, B, 900);
+	marker_add(&t, 0, 1, B, 1000);
+	t.found[1].node = 1;
+	assert_int_equal(decide(&t), RESUME_AT); // as the full sync left it
+	assert_int_equal(t.at.offset, 900);
+	assert_int_equal(t.held[0], 900);
+	assert_int_equal(t.held[SLOT_COUNT - 1], 1000);
+	t.found[0].marker.offset = 899;
+	assert_int_equal(decide(&t), RESUME_FULL);
+	assert_says(t, "older than the last full sync");
 }
 
 static void missing_markers_are_explained(void **state)
@@ -325,6 +348,7 @@ int main(void)
 		cmocka_unit_test(an_old_id_counts_as_far_as_the_chain_proves_it),
 		cmocka_unit_test(without_a_checkpoint_the_markers_alone_count),
 		cmocka_unit_test(an_older_target_is_fed_again),
+		cmocka_unit_test(a_node_older_than_the_full_sync_is_not_fed_again),
 		cmocka_unit_test(missing_markers_are_explained),
 		cmocka_unit_test(markers_of_half_the_slots_are_not_enough),
 		cmocka_unit_test(epoch_decides_between_appliances),
