@@ -207,6 +207,9 @@ static bool is_due(struct scene *s, const char *reason)
 		return s->n_changes && s->run->target == CLUSTER;
 	if (strstr(reason, "restarted while the snapshot was loaded"))
 		return s->n_changes;
+	// What is known of slots is noted at each change, not only as they move.
+	if (strstr(reason, "came back older"))
+		return s->n_changes && s->run->source == CLUSTER;
 	if (!strncmp(reason, "the source's history left ours before offset ", 45))
 		return s->n_source_changes;
 	return sscanf(reason, "the source does not go on with the history %8s... at offset %lld",
