@@ -49,9 +49,20 @@ static void contract_path(char *out, size_t out_len, pid_t pid)
 	snprintf(out, out_len, "/proc/%d/fd/%d", (int)pid, CONTRACT_FD);
 }
 
+// Of another user a process may call its memory what it likes: it would be told our passwords.
+static bool is_ours(pid_t pid)
+{
+	char path[32];
+	struct stat st;
+	snprintf(path, sizeof(path), "/proc/%d", (int)pid);
+	return !stat(path, &st) && st.st_uid == geteuid();
+}
+
 bool shared_is_held_by(const char *identity, pid_t pid)
 {
 	char path[64], wanted[256], target[256];
+	if (!is_ours(pid))
+		return false;
 	contract_path(path, sizeof(path), pid);
 	snprintf(wanted, sizeof(wanted), "/memfd:%s %s (deleted)", SHARED_NAME, identity);
 	ssize_t n = readlink(path, target, sizeof(target) - 1);

@@ -205,7 +205,8 @@ static bool is_due(struct scene *s, const char *reason)
 
 	if (strstr(reason, "the target went back") || strstr(reason, "refused a batch"))
 		return s->n_changes && s->run->target == CLUSTER;
-	if (strstr(reason, "restarted while the snapshot was loaded"))
+	if (strstr(reason, "restarted while the snapshot was loaded") ||
+	    strstr(reason, "did not reach its end"))
 		return s->n_changes;
 	// What is known of slots is noted at each change, not only as they move.
 	if (strstr(reason, "came back older"))
