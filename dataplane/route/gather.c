@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// gather_turn() -> key_ask() -> asker -> reply_take() -> value_keep(), the next key
+// gather_turn() -> key_ask() -> asker -> reply_take() -> exec_take() -> value_keep(), the next key
 #include "dataplane/route/gather.h"
 
 #include <errno.h>
@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "dataplane/apply/lane.h"
+#include "dataplane/apply/slot_marker.h"
 #include "drivers/memory.h"
 
 #include "parsers/auth_error.h"
@@ -84,15 +85,15 @@ static void key_begin(struct gather *g)
 	g->redirect.host[0] = 0;
 	g->asking = false;
 	g->n_redirects = 0;
-	g->n_skip = g->n_seen = 0;
 	g->retry_at_ns = 0;
 	g->waiting_since_ns = 0;
 	g->waiting[0] = 0;
 }
 
-void gather_ask(struct gather *g, bool expiretime)
+void gather_ask(struct gather *g, bool expiretime, const struct gather_fence *fence)
 {
 	g->expiretime = expiretime;
+	g->fence = *fence;
 	g->at = 0;
 	g->state = g->n_keys ? GATHER_ASKING : GATHER_READY;
 	key_begin(g);
@@ -147,7 +148,6 @@ static bool connect_to(struct gather *g, const char *host, uint16_t port,
 		again(g, now, g->asker.why);
 		return false;
 	}
-	g->n_skip = e->has_password;
 	if (e->has_password)
 		asker_login(&g->asker, e->user, e->password, now->mono_ns);
 	return true;
@@ -162,18 +162,17 @@ static const struct cluster_node *owner_of(const struct gather *g, unsigned slot
 	return &map->nodes[at];
 }
 
-// VERB [key [argument]]
-static void question_put(struct gather *g, const char *verb, bool keyed, const char *argument,
+// VERB [key [argument]]. @param key  its p NULL: none
+static void question_put(struct gather *g, const char *verb, struct span key, const char *argument,
 			 uint64_t now_ns)
 {
 	char out[GATHER_KEY_LEN_MAX + 128];
-	const struct gather_key *k = &g->keys[g->at];
-	int n = snprintf(out, sizeof(out), "*%d\r\n$%zu\r\n%s\r\n", 1 + keyed + !!argument,
+	int n = snprintf(out, sizeof(out), "*%d\r\n$%zu\r\n%s\r\n", 1 + !!key.p + !!argument,
 			 strlen(verb), verb);
-	if (keyed) {
-		n += snprintf(out + n, sizeof(out) - (size_t)n, "$%zu\r\n", k->name_len);
-		memcpy(out + n, k->name, k->name_len);
-		n += (int)k->name_len;
+	if (key.p) {
+		n += snprintf(out + n, sizeof(out) - (size_t)n, "$%zu\r\n", key.len);
+		memcpy(out + n, key.p, key.len);
+		n += (int)key.len;
 		n += snprintf(out + n, sizeof(out) - (size_t)n, "\r\n");
 	}
 	if (argument)
@@ -182,36 +181,47 @@ static void question_put(struct gather *g, const char *verb, bool keyed, const c
 	asker_put(&g->asker, out, (size_t)n, now_ns);
 }
 
-// ASKING is for the one command behind it.
-static void key_question(struct gather *g, const char *verb, const char *argument, uint64_t now_ns)
+static void marker_ask(struct gather *g, uint64_t now_ns)
 {
-	if (g->asking)
-		question_put(g, "ASKING", false, NULL, now_ns);
-	question_put(g, verb, true, argument, now_ns);
+	char text[MARKER_KEY_LEN];
+	size_t len = slot_marker_key(text, g->config->name, g->keys[g->at].slot);
+	question_put(g, "GET", (struct span){text, len}, NULL, now_ns);
 }
 
-// The expiry first: a key that vanishes between both is gone, and does not live for ever.
-static void key_ask(struct gather *g, const struct clock_reading *now)
+static void value_ask(struct gather *g, uint64_t now_ns)
 {
 	const struct gather_key *k = &g->keys[g->at];
-	const struct cluster_node *owner = owner_of(g, k->slot);
+	const struct span name = {k->name, k->name_len};
+	if (k->how != GATHER_VALUE) {
+		question_put(g, "LINDEX", name, k->how == GATHER_FIRST ? "0" : "-1", now_ns);
+		return;
+	}
+	if (!g->expiretime)
+		question_put(g, "TIME", (struct span){0}, NULL, now_ns);
+	question_put(g, g->expiretime ? "PEXPIRETIME" : "PTTL", name, NULL, now_ns);
+	question_put(g, "DUMP", name, NULL, now_ns);
+}
+
+// In one transaction with the marker. ASKING before MULTI holds until EXEC.
+static void key_ask(struct gather *g, const struct clock_reading *now)
+{
+	const struct span nothing = {0};
+	const struct cluster_node *owner = owner_of(g, g->keys[g->at].slot);
 	const char *host = g->redirect.host[0] ? g->redirect.host : owner ? owner->host : NULL;
 	uint16_t port = g->redirect.host[0] ? g->redirect.port : owner ? owner->port : 0;
 	if (!host) {
 		again(g, now, "no node owns it");
 		return;
 	}
-	g->n_seen = g->n_skip = 0;
 	if (!asker_is_at(g, host, port) && !connect_to(g, host, port, now))
 		return;
-	if (k->how != GATHER_VALUE) {
-		key_question(g, "LINDEX", k->how == GATHER_FIRST ? "0" : "-1", now->mono_ns);
-		return;
-	}
-	if (!g->expiretime)
-		question_put(g, "TIME", false, NULL, now->mono_ns);
-	key_question(g, g->expiretime ? "PEXPIRETIME" : "PTTL", NULL, now->mono_ns);
-	key_question(g, "DUMP", NULL, now->mono_ns);
+	if (g->asking)
+		question_put(g, "ASKING", nothing, NULL, now->mono_ns);
+	question_put(g, "MULTI", nothing, NULL, now->mono_ns);
+	if (g->fence.offset)
+		marker_ask(g, now->mono_ns);
+	value_ask(g, now->mono_ns);
+	question_put(g, "EXEC", nothing, NULL, now->mono_ns);
 }
 
 // ---- Answers
@@ -249,7 +259,9 @@ static void redirected(struct gather *g, const struct clock_reading *now, bool a
 	asker_close(&g->asker); // with what it was asked behind this
 }
 
-static void error_take(struct gather *g, const struct clock_reading *now, struct span error)
+// @param ran  the transaction ran; else it is not carried out
+static void error_take(struct gather *g, const struct clock_reading *now, struct span error,
+		       bool ran)
 {
 	const struct cluster_asked asked = {g->host, false};
 	const struct endpoint *e = &g->config->target;
@@ -264,47 +276,66 @@ static void error_take(struct gather *g, const struct clock_reading *now, struct
 	else if (answer == CLUSTER_TRYAGAIN || answer == CLUSTER_DOWN || refusal == REFUSAL_WAIT ||
 		 refusal == REFUSAL_MOVE)
 		again(g, now, line);
-	else if (refusal == REFUSAL_PARK && g->keys[g->at].how != GATHER_VALUE)
+	else if (refusal == REFUSAL_PARK && ran && g->keys[g->at].how != GATHER_VALUE)
 		key_next(g); // no list: the command itself will hear of it
 	else
 		fail(g, refusal == REFUSAL_PARK ? ERROR_TARGET_REFUSES : id, line);
 }
 
-// TIME, PTTL | PEXPIRETIME; DUMP. @return whether it was the last
-static bool answer_take(struct gather *g, const struct resp_value *v, unsigned n)
+// Whether the marker is the one that was put before the question.
+static bool fence_stands(const struct gather *g, const struct resp_value *v)
+{
+	struct slot_marker m;
+	return v->type == RESP_STRING && !slot_marker_parse(&m, v->text) &&
+	       m.marker.run == g->fence.run && m.marker.offset == g->fence.offset;
+}
+
+static int64_t expiry_read(const struct gather *g, const struct resp_value *v)
+{
+	const struct resp_value *ttl = g->expiretime ? v : v + 3;
+	if (ttl->integer < 0)
+		return -1;
+	return g->expiretime ? ttl->integer
+			     : ttl->integer + (int64_t)(span_digits(v[1].text) * 1000 +
+							span_digits(v[2].text) / 1000);
+}
+
+// [marker], then [TIME] PTTL | PEXPIRETIME and DUMP, or LINDEX.
+static void exec_take(struct gather *g, const struct clock_reading *now, const struct resp_value *v,
+		      unsigned n)
 {
 	struct gather_key *k = &g->keys[g->at];
-	unsigned stage = g->n_seen++;
-	if (k->how == GATHER_VALUE && g->expiretime)
-		stage++;
-	if (k->how == GATHER_VALUE && stage == 0) {
-		if (n == 3)
-			g->now_ms = (int64_t)(span_digits(v[1].text) * 1000 +
-					      span_digits(v[2].text) / 1000);
-		return false;
+	unsigned fenced = g->fence.offset > 0;
+	unsigned n_value = k->how != GATHER_VALUE ? 1 : g->expiretime ? 2 : 5;
+	for (unsigned i = 1; i < n; i++)
+		if (v[i].type == RESP_ERROR) {
+			error_take(g, now, v[i].text, true);
+			return;
+		}
+	if (n != 1 + fenced + n_value) {
+		again(g, now, "its node gives other answers than it was asked for");
+		return;
 	}
-	if (k->how == GATHER_VALUE && stage == 1) {
-		bool expires = v->type == RESP_INTEGER && v->integer >= 0;
-		k->expire_at_ms = expires ? v->integer + (g->expiretime ? 0 : g->now_ms) : -1;
-		return false;
+	if (fenced && !fence_stands(g, v + 1)) {
+		again(g, now, "its node does not hold all that was written to it");
+		return;
 	}
-	if (v->type == RESP_STRING) {
-		int rc = value_keep(g, v->text);
-		if (rc)
-			fail(g, ERROR_MEMORY, strerror(-rc));
-	}
-	return true;
+	if (k->how == GATHER_VALUE)
+		k->expire_at_ms = expiry_read(g, v + 1 + fenced);
+	int rc = v[n - 1].type == RESP_STRING ? value_keep(g, v[n - 1].text) : 0;
+	if (rc)
+		fail(g, ERROR_MEMORY, strerror(-rc));
+	else
+		key_next(g);
 }
 
 static void reply_take(struct gather *g, const struct clock_reading *now,
 		       const struct resp_value *v, unsigned n)
 {
-	bool skips = g->n_skip > 0 || (v->type == RESP_STATUS && g->asking);
-	g->n_skip -= g->n_skip > 0;
 	if (v->type == RESP_ERROR)
-		error_take(g, now, v->text);
-	else if (!skips && answer_take(g, v, n) && g->state == GATHER_ASKING)
-		key_next(g);
+		error_take(g, now, v->text, false);
+	else if (v->type == RESP_ARRAY)
+		exec_take(g, now, v, n);
 }
 
 void gather_turn(struct gather *g, const struct clock_reading *now, uint64_t *deadline_ns)

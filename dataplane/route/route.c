@@ -46,7 +46,7 @@ void route_reset(struct route *r, uint64_t offset, int32_t db)
 	r->pending = r->in_frame = r->frame_held = false;
 	holds_back(&r->holds);
 	r->held_end = r->apart_until = 0;
-	r->gather_sent = false;
+	r->gather_step = GATHER_FENCES;
 	if (r->gather)
 		gather_drop(r->gather);
 	r->resync = NULL;

@@ -25,6 +25,13 @@
 #include "parsers/rewrite.h"
 #include "parsers/rewrite_older.h"
 
+// What comes next of a command that is gathered, gather.h.
+enum gather_step {
+	GATHER_FENCES, // the markers of the slots that are read
+	GATHER_READ,   // its keys, then the destination's unit
+	GATHER_OTHERS, // the others', once that is answered
+};
+
 struct route {
 	struct log *log;
 	struct place *place;
@@ -36,7 +43,7 @@ struct route {
 	struct db_map dbs;       // databases that are forwarded, and where they go
 	struct slots *slots;     // of a cluster; NULL: the target is one server
 	struct gather *gather;   // of a cluster, set by the owner; NULL: what needs it is parked
-	bool gather_sent;        // the destination's unit of the command at hand is on its way
+	enum gather_step gather_step; // of the command at hand
 	struct older older;      // what the target takes
 	struct rewrite_target restores; // of payloads; rdb_version_max 0: not known
 	const char *resync;      // a command that only a full sync can follow; NULL: none

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// gather_place() -> is_lost() | destination_turn() -> lanes_settle(), keys_read(),
-// destination_put()
-//                             | others_put() -> other_put()
+// gather_place() -> is_lost()
+//                 | destination_turn() -> lanes_settle(), fences_put(), keys_read(),
+//                                         destination_put()
+//                 | others_put() -> other_put()
 //
 // The steps and why they may be repeated: gather.h.
 #include <stdio.h>
@@ -34,8 +35,9 @@ static struct span temporary_name(char out[GATHER_NAME_LEN], unsigned slot, unsi
 
 // ---- Units
 
+// @param offset  that it is said to be at
 static int own_add(struct route *r, struct batch *b, const struct span *words, int n,
-		   enum item_kind kind)
+		   uint64_t offset, enum item_kind kind)
 {
 	struct older_form f;
 	form_of_ours(r, words, n, &f);
@@ -45,13 +47,29 @@ static int own_add(struct route *r, struct batch *b, const struct span *words, i
 			need += batch_arg_len(f.runs[i].words[k], true);
 	if (!batch_has_text(b, need) && !batch_text_grow(b, need))
 		return route_no_memory(r);
-	return form_of_ours_add(b, &f, r->frame.begin, 0, kind, true) ? route_no_memory(r) : 0;
+	return form_of_ours_add(b, &f, offset, 0, kind, true) ? route_no_memory(r) : 0;
 }
 
 static int delete_add(struct route *r, struct batch *b, struct span name)
 {
 	const struct span words[2] = {SPAN_LIT("DEL"), name};
-	return own_add(r, b, words, 2, ITEM_INTERNAL);
+	return own_add(r, b, words, 2, r->frame.begin, ITEM_INTERNAL);
+}
+
+static struct span first_key_in(const struct gathering *at, unsigned slot)
+{
+	int i = 0;
+	while (key_slot(key_of(at, i)) != slot)
+		i++;
+	return key_of(at, i);
+}
+
+// A unit of which only the marker counts.
+static int nothing_add(struct route *r, const struct gathering *at, struct batch *b, unsigned slot,
+		       uint64_t offset)
+{
+	const struct span words[2] = {SPAN_LIT("EXISTS"), first_key_in(at, slot)};
+	return own_add(r, b, words, 2, offset, ITEM_INTERNAL);
 }
 
 // A value that was read, under its temporary name. One that the target refuses is parked: what
@@ -66,12 +84,12 @@ static int value_add(struct route *r, struct batch *b, const struct gather_key *
 		return 0;
 	if (key->how != GATHER_VALUE) {
 		const struct span words[3] = {SPAN_LIT("RPUSH"), name, value};
-		return own_add(r, b, words, 3, ITEM_COMMAND);
+		return own_add(r, b, words, 3, r->frame.begin, ITEM_COMMAND);
 	}
 	const struct span words[6] = {SPAN_LIT("RESTORE"), name,
 				      {at_ms, n},          value,
 				      SPAN_LIT("REPLACE"), SPAN_LIT("ABSTTL")};
-	return own_add(r, b, words, 6, ITEM_COMMAND);
+	return own_add(r, b, words, 6, r->frame.begin, ITEM_COMMAND);
 }
 
 // The command, with temporary keys for those of other slots.
@@ -119,6 +137,46 @@ static bool lanes_settle(struct route *r, const struct slot_groups *g)
 	return idle;
 }
 
+static bool has_markers(const struct route *r)
+{
+	return r->config->settings.delivery == DELIVERY_EXACTLY_ONCE;
+}
+
+// Room in the lanes of all other slots, before anything is added. @return false: not now
+static bool others_have_room(struct route *r, const struct gathering *at)
+{
+	const struct slot_groups *g = &r->slots->groups;
+	for (unsigned i = 0; i < g->n_found; i++)
+		if (g->found[i] != at->slot && !slots_is_held(r, g->found[i]) &&
+		    !route_batch(r, slots_lane(r, g->found[i]), FORM_TEXT_MAX))
+			return false;
+	return true;
+}
+
+// The markers of the other slots: they hold what is before the command.
+//
+// @return 1 they are on their way, or there are none; 0 not yet, -1 error
+static int fences_put(struct route *r, const struct gathering *at)
+{
+	const struct slot_groups *g = &r->slots->groups;
+	if (!has_markers(r))
+		return 1;
+	if (!others_have_room(r, at))
+		return 0;
+	for (unsigned i = 0; i < g->n_found; i++) {
+		struct batch *b = r->place->feeds[slots_lane(r, g->found[i])].open;
+		if (g->found[i] == at->slot)
+			continue;
+		unsigned from = b->n_items;
+		if (nothing_add(r, at, b, g->found[i], r->frame.begin - 1))
+			return -1;
+		batch_unit(b, from, g->found[i], ITEM_FENCED);
+		b->idempotent = false;
+	}
+	lanes_settle(r, g);
+	return 1;
+}
+
 // A list move takes one element. @return how a key of the command is to be read
 static enum gather_how how_of(const struct gathering *at)
 {
@@ -131,7 +189,9 @@ static enum gather_how how_of(const struct gathering *at)
 
 static int keys_ask(struct route *r, const struct gathering *at)
 {
-	struct server_version target = lane_release(r->place->feeds[0].lane);
+	const struct lane *lane = r->place->feeds[0].lane;
+	const struct gather_fence fence = {lane->run, has_markers(r) ? r->frame.begin : 0};
+	struct server_version target = lane_release(lane);
 	for (int i = 0; i < at->plan->run.n; i++) {
 		struct span key = key_of(at, i);
 		if (key_slot(key) == at->slot)
@@ -139,7 +199,7 @@ static int keys_ask(struct route *r, const struct gathering *at)
 		if (gather_add(r->gather, key, (unsigned)i, how_of(at)))
 			return route_no_memory(r);
 	}
-	gather_ask(r->gather, target.at >= 0x700);
+	gather_ask(r->gather, target.at >= 0x700, &fence);
 	return 0;
 }
 
@@ -191,15 +251,22 @@ static int destination_put(struct route *r, const struct gathering *at)
 // Steps 1 to 3. @return 1 the destination's unit is answered, 0 not yet, -1 error
 static int destination_turn(struct route *r, const struct gathering *at)
 {
+	int rc = 0;
 	if (!lanes_settle(r, &r->slots->groups))
 		return 0;
-	if (r->gather_sent)
+	switch (r->gather_step) {
+	case GATHER_FENCES:
+		rc = fences_put(r, at);
+		break;
+	case GATHER_READ:
+		rc = keys_read(r, at);
+		rc = rc > 0 ? destination_put(r, at) : rc;
+		break;
+	case GATHER_OTHERS:
 		return 1;
-	int rc = keys_read(r, at);
-	rc = rc > 0 ? destination_put(r, at) : rc;
-	if (rc > 0)
-		r->gather_sent = true;
-	return rc > 0 ? 0 : rc;
+	}
+	r->gather_step += rc > 0;
+	return rc < 0 ? rc : 0;
 }
 
 // ---- The others
@@ -213,27 +280,18 @@ static bool slot_is_written(const struct gathering *at, unsigned slot)
 	return false;
 }
 
-static struct span first_key_in(const struct gathering *at, unsigned slot)
-{
-	int i = 0;
-	while (key_slot(key_of(at, i)) != slot)
-		i++;
-	return key_of(at, i);
-}
-
 static int other_put(struct route *r, const struct gathering *at, unsigned slot)
 {
 	struct batch *b = r->place->feeds[slots_lane(r, slot)].open;
 	unsigned from = b->n_items;
 	char name[GATHER_NAME_LEN];
-	const struct span nothing[2] = {SPAN_LIT("EXISTS"), first_key_in(at, slot)};
 	int rc;
 	if (slot_is_written(at, slot)) {
 		rc = command_add(r, at, slot);
 		rc = rc ? rc
 			: delete_add(r, b, temporary_name(name, slot, (unsigned)at->destination));
 	} else {
-		rc = own_add(r, b, nothing, 2, ITEM_INTERNAL);
+		rc = nothing_add(r, at, b, slot, r->frame.begin);
 	}
 	batch_unit(b, from, (uint16_t)slot, ITEM_FENCED);
 	b->idempotent = false;
@@ -244,10 +302,8 @@ static int other_put(struct route *r, const struct gathering *at, unsigned slot)
 static int others_put(struct route *r, const struct gathering *at, bool counts)
 {
 	const struct slot_groups *g = &r->slots->groups;
-	for (unsigned i = 0; i < g->n_found; i++) // nothing is added before all have room
-		if (g->found[i] != at->slot && !slots_is_held(r, g->found[i]) &&
-		    !route_batch(r, slots_lane(r, g->found[i]), FORM_TEXT_MAX))
-			return 0;
+	if (!others_have_room(r, at))
+		return 0;
 	for (unsigned i = 0; i < g->n_found; i++) {
 		unsigned lane = slots_lane(r, g->found[i]);
 		if (g->found[i] == at->slot || slots_is_held(r, g->found[i]))
@@ -289,7 +345,7 @@ static int gather_steps(struct route *r, const struct gathering *at)
 	int rc = held ? 1 : destination_turn(r, at);
 	rc = rc > 0 ? others_put(r, at, held) : rc;
 	if (rc > 0) {
-		r->gather_sent = false;
+		r->gather_step = GATHER_FENCES;
 		gather_drop(r->gather);
 	}
 	return rc;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Keys of a cluster that are read for a command over several slots: redirects, lost connections,
 // refusals.
+#include "dataplane/apply/slot_marker.h"
 #include "dataplane/route/gather.h"
 #include "tests/unit/fake_stream.h"
 #include "tests/unit/test.h"
@@ -8,6 +9,12 @@
 #define ID_A      "7f3f1eca8e8fba43ee3e479e9872d7abe1d07846"
 #define ID_B      "7c3f6565bf1916000a3fc4f6d539e83d38f47d2b"
 #define SECOND_NS 1000000000ull
+
+// What comes before the answers of a transaction, and when there are none.
+#define RAN1    "+OK\r\n+QUEUED\r\n*1\r\n"
+#define RAN2    "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n"
+#define RAN3    "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n*3\r\n"
+#define ABORTED "-EXECABORT Transaction discarded because of previous errors.\r\n"
 
 // A owns the slots below 8000, so that of "b" (3300); B the others, so that of "a" (15495).
 struct scene {
@@ -93,11 +100,13 @@ static void assert_asks(struct scene *s, const char *host, const char *questions
 		assert_string_equal(s->loop.host, host);
 }
 
+static const struct gather_fence no_fence;
+
 static void ask(struct scene *s, const char *key, enum gather_how how, bool expiretime)
 {
 	gather_drop(&s->gather);
 	assert_int_equal(gather_add(&s->gather, span_of(key), 0, how), 0);
-	gather_ask(&s->gather, expiretime);
+	gather_ask(&s->gather, expiretime, &no_fence);
 }
 
 static void assert_value(struct scene *s, unsigned i, const char *value, int64_t expire_at_ms)
@@ -113,19 +122,19 @@ static void values_come_with_their_expiry(void **state)
 {
 	struct scene *s = scene_new();
 	ask(s, "a", GATHER_VALUE, true);
-	assert_asks(s, "10.0.0.2", "PEXPIRETIME a|DUMP a");
-	say(s, ":4102444800000\r\n$7\r\npayload\r\n");
+	assert_asks(s, "10.0.0.2", "MULTI|PEXPIRETIME a|DUMP a|EXEC");
+	say(s, RAN2 ":4102444800000\r\n$7\r\npayload\r\n");
 	assert_asks(s, "", "");
 	assert_int_equal(s->gather.state, GATHER_READY);
 	assert_value(s, 0, "payload", 4102444800000);
 	ask(s, "a", GATHER_VALUE, true); // by the same connection
-	assert_asks(s, "10.0.0.2", "PEXPIRETIME a|DUMP a");
-	say(s, ":-1\r\n$1\r\np\r\n");
+	assert_asks(s, "10.0.0.2", "MULTI|PEXPIRETIME a|DUMP a|EXEC");
+	say(s, RAN2 ":-1\r\n$1\r\np\r\n");
 	assert_asks(s, "", "");
 	assert_value(s, 0, "p", -1);
 	ask(s, "a", GATHER_VALUE, false); // before 7.0
-	assert_asks(s, "10.0.0.2", "TIME|PTTL a|DUMP a");
-	say(s, "*2\r\n$4\r\n1700\r\n$4\r\n3000\r\n:5000\r\n$1\r\np\r\n");
+	assert_asks(s, "10.0.0.2", "MULTI|TIME|PTTL a|DUMP a|EXEC");
+	say(s, RAN3 "*2\r\n$4\r\n1700\r\n$4\r\n3000\r\n:5000\r\n$1\r\np\r\n");
 	assert_asks(s, "", "");
 	assert_value(s, 0, "p", 1700003 + 5000);
 	assert_int_equal(s->loop.n_connects, 2); // the map's, and this
@@ -141,15 +150,16 @@ static void keys_of_several_nodes_one_after_the_other(void **state)
 	gather_add(&s->gather, SPAN_LIT("a"), 1, GATHER_VALUE);
 	gather_add(&s->gather, SPAN_LIT("b"), 2, GATHER_FIRST);
 	gather_add(&s->gather, SPAN_LIT("{b}"), 3, GATHER_LAST);
-	gather_ask(&s->gather, true);
-	assert_asks(s, "10.0.0.2", "PEXPIRETIME a|DUMP a");
-	say(s, ":-2\r\n$-1\r\n"); // it is not there
-	assert_asks(s, "10.0.0.1", "LINDEX b 0");
+	gather_ask(&s->gather, true, &no_fence);
+	assert_asks(s, "10.0.0.2", "MULTI|PEXPIRETIME a|DUMP a|EXEC");
+	say(s, RAN2 ":-2\r\n$-1\r\n"); // it is not there
+	assert_asks(s, "10.0.0.1", "MULTI|LINDEX b 0|EXEC");
+	say(s, RAN1);
 	fake_reply(&s->loop, head, (size_t)sprintf(head, "$%zu\r\n", sizeof(large)));
 	fake_reply(&s->loop, large, sizeof(large));
 	say(s, "\r\n");
-	assert_asks(s, "10.0.0.1", "LINDEX {b} -1");
-	say(s, "-WRONGTYPE no list\r\n");
+	assert_asks(s, "10.0.0.1", "MULTI|LINDEX {b} -1|EXEC");
+	say(s, RAN1 "-WRONGTYPE no list\r\n");
 	assert_asks(s, "", "");
 	assert_int_equal(s->gather.state, GATHER_READY);
 	assert_false(s->gather.keys[0].exists);
@@ -161,24 +171,73 @@ static void keys_of_several_nodes_one_after_the_other(void **state)
 	scene_free(s);
 }
 
+// The marker of the slot, as the node of a lane of the life `run` would have it.
+static void marker_answer(struct scene *s, uint64_t run, uint64_t offset, const char *element)
+{
+	struct slot_marker m = {.marker = {.offset = offset, .run = run, .epoch = 1, .seq = 7},
+				.last_slot = 16383,
+				.node = ID_B};
+	char set[SLOT_MARKER_SET_LEN];
+	strcpy(m.marker.site, "here");
+	strcpy(m.marker.replid, ID_A);
+	m.marker.phase = MARKER_STREAM;
+	size_t len = slot_marker_set(set, SPAN_LIT("k"), &m);
+	const char *value = strstr(set, "k\r\n$") + 3;
+	say(s, "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n");
+	fake_reply(&s->loop, value, len - (size_t)(value - set));
+	bulk(s, element);
+}
+
+// A replica took over that has not got all of it, and the lanes do not know yet.
+static void a_node_that_went_back_is_not_believed(void **state)
+{
+	static const struct gather_fence fence = {42, 1000};
+	static const uint64_t others[][2] = {{42, 999}, {41, 1000}, {42, 1001}};
+	struct scene *s = scene_new();
+	char questions[200];
+	snprintf(questions, sizeof(questions), "MULTI|GET __flyover:{%s}:dc|LINDEX a -1|EXEC",
+		 cluster_tag(15495));
+	strcpy(s->config.name, "dc");
+	gather_add(&s->gather, SPAN_LIT("a"), 0, GATHER_LAST);
+	gather_ask(&s->gather, true, &fence);
+	for (unsigned i = 0; i < 4; i++) {
+		assert_asks(s, "10.0.0.2", questions);
+		if (i < 3)
+			marker_answer(s, others[i][0], others[i][1], "old");
+		else
+			say(s, RAN2 "$-1\r\n$3\r\nold\r\n");
+		assert_asks(s, "", "");
+		assert_int_equal(s->gather.state, GATHER_ASKING);
+		assert_false(s->gather.keys[0].exists);
+		assert_non_null(strstr(s->gather.waiting, "does not hold"));
+		fake_now.mono_ns = s->deadline;
+	}
+	assert_asks(s, "10.0.0.2", questions);
+	marker_answer(s, 42, 1000, "new");
+	assert_asks(s, "", "");
+	assert_int_equal(s->gather.state, GATHER_READY);
+	assert_value(s, 0, "new", -1);
+	scene_free(s);
+}
+
 static void redirects_are_followed(void **state)
 {
 	struct scene *s = scene_new();
 	ask(s, "a", GATHER_VALUE, true);
-	assert_asks(s, "10.0.0.2", "PEXPIRETIME a|DUMP a");
-	say(s, "-MOVED 15495 10.0.0.3:7003\r\n-MOVED 15495 10.0.0.3:7003\r\n");
-	assert_asks(s, "10.0.0.3", "PEXPIRETIME a|DUMP a");
-	say(s, "-ASK 15495 10.0.0.4:7004\r\n-ASK 15495 10.0.0.4:7004\r\n");
-	assert_asks(s, "10.0.0.4", "ASKING|PEXPIRETIME a|ASKING|DUMP a");
-	say(s, "+OK\r\n:-1\r\n+OK\r\n$1\r\np\r\n");
+	assert_asks(s, "10.0.0.2", "MULTI|PEXPIRETIME a|DUMP a|EXEC");
+	say(s, "+OK\r\n-MOVED 15495 10.0.0.3:7003\r\n-MOVED 15495 10.0.0.3:7003\r\n" ABORTED);
+	assert_asks(s, "10.0.0.3", "MULTI|PEXPIRETIME a|DUMP a|EXEC");
+	say(s, "+OK\r\n-ASK 15495 10.0.0.4:7004\r\n-ASK 15495 10.0.0.4:7004\r\n" ABORTED);
+	assert_asks(s, "10.0.0.4", "ASKING|MULTI|PEXPIRETIME a|DUMP a|EXEC");
+	say(s, "+OK\r\n" RAN2 ":-1\r\n$1\r\np\r\n");
 	assert_asks(s, "", "");
 	assert_value(s, 0, "p", -1);
 	// The key moves between both questions.
 	ask(s, "a", GATHER_VALUE, true);
-	assert_asks(s, "10.0.0.2", "PEXPIRETIME a|DUMP a");
-	say(s, ":4102444800000\r\n-ASK 15495 10.0.0.4:7004\r\n");
-	assert_asks(s, "10.0.0.4", "ASKING|PEXPIRETIME a|ASKING|DUMP a");
-	say(s, "+OK\r\n:-1\r\n+OK\r\n$1\r\nq\r\n");
+	assert_asks(s, "10.0.0.2", "MULTI|PEXPIRETIME a|DUMP a|EXEC");
+	say(s, "+OK\r\n+QUEUED\r\n-ASK 15495 10.0.0.4:7004\r\n" ABORTED);
+	assert_asks(s, "10.0.0.4", "ASKING|MULTI|PEXPIRETIME a|DUMP a|EXEC");
+	say(s, "+OK\r\n" RAN2 ":-1\r\n$1\r\nq\r\n");
 	assert_asks(s, "", "");
 	assert_value(s, 0, "q", -1);
 	scene_free(s);
@@ -191,7 +250,7 @@ static void nodes_that_send_us_round_are_left_for_a_while(void **state)
 	for (unsigned i = 0; !s->gather.retry_at_ns; i++) {
 		assert_true(i < 100);
 		gather_turn(&s->gather, &fake_now, &s->deadline);
-		say(s, "-MOVED 15495 10.0.0.3:7003\r\n");
+		say(s, "+OK\r\n-MOVED 15495 10.0.0.3:7003\r\n" ABORTED);
 	}
 	assert_non_null(strstr(s->gather.waiting, "slot 15495"));
 	scene_free(s);
@@ -204,7 +263,7 @@ static void what_passes_is_waited_out(void **state)
 	for (unsigned i = 0; i < sizeof(errors) / sizeof(errors[0]) + 1; i++) {
 		struct scene *s = scene_new();
 		ask(s, "a", GATHER_FIRST, true);
-		assert_asks(s, "10.0.0.2", "LINDEX a 0");
+		assert_asks(s, "10.0.0.2", "MULTI|LINDEX a 0|EXEC");
 		if (i < sizeof(errors) / sizeof(errors[0]))
 			say(s, errors[i]);
 		else
@@ -214,8 +273,8 @@ static void what_passes_is_waited_out(void **state)
 		assert_true(s->deadline > fake_now.mono_ns && s->deadline != NO_DEADLINE);
 		assert_true(s->gather.waiting[0]);
 		fake_now.mono_ns = s->deadline;
-		assert_asks(s, "10.0.0.2", "LINDEX a 0");
-		say(s, "$1\r\nx\r\n");
+		assert_asks(s, "10.0.0.2", "MULTI|LINDEX a 0|EXEC");
+		say(s, RAN1 "$1\r\nx\r\n");
 		assert_asks(s, "", "");
 		assert_int_equal(s->gather.state, GATHER_READY);
 		assert_string_equal(s->gather.waiting, "");
@@ -250,8 +309,9 @@ static void a_right_that_is_missing_ends_it(void **state)
 	strcpy(s->config.target.user, "bob");
 	strcpy(s->config.target.password, "secret");
 	ask(s, "a", GATHER_VALUE, true);
-	assert_asks(s, "10.0.0.2", "AUTH bob secret|PEXPIRETIME a|DUMP a");
-	say(s, "+OK\r\n:-1\r\n-NOPERM this user has no permissions to run the 'dump' command\r\n");
+	assert_asks(s, "10.0.0.2", "AUTH bob secret|MULTI|PEXPIRETIME a|DUMP a|EXEC");
+	say(s, "+OK\r\n+OK\r\n+QUEUED\r\n-NOPERM this user has no permissions to run the 'dump' "
+	       "command\r\n");
 	assert_asks(s, "", "");
 	assert_int_equal(s->gather.state, GATHER_FAILED);
 	assert_int_equal(s->gather.error, ERROR_NOPERM);
@@ -264,6 +324,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(values_come_with_their_expiry),
 		cmocka_unit_test(keys_of_several_nodes_one_after_the_other),
+		cmocka_unit_test(a_node_that_went_back_is_not_believed),
 		cmocka_unit_test(redirects_are_followed),
 		cmocka_unit_test(nodes_that_send_us_round_are_left_for_a_while),
 		cmocka_unit_test(what_passes_is_waited_out),

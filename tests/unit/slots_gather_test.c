@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Commands whose keys lie in several slots of a cluster: step by step, and taken up again after a
 // crash between any two of them. The keys are read by the test.
+
 #include "parsers/cluster.h"
 #include "tests/unit/slots_rig.h"
 
@@ -54,6 +55,22 @@ static const char *said(struct scene *c)
 	return c->text;
 }
 
+// The markers of the slots that are read go, then their keys are asked for.
+static void fenced(struct scene *c, const char *markers)
+{
+	assert_string_equal(said(c), markers);
+	assert_int_equal(c->gather.state, GATHER_IDLE);
+	assert_string_equal(said(c), "");
+	assert_int_equal(c->gather.state, GATHER_ASKING);
+}
+
+static void hold(struct scene *c, const char *tag, uint64_t offset)
+{
+	struct route *r = &c->s->rig->route;
+	r->held[key_slot(span_of(tag))] = offset;
+	r->held_end = offset > r->held_end ? offset : r->held_end;
+}
+
 // The key that is asked for, answered. @param value  NOWHERE: there is none
 static void answer(struct scene *c, unsigned i, const char *key, enum gather_how how,
 		   const char *value, int64_t expire_at_ms)
@@ -80,7 +97,7 @@ static void renamed_from_slot_to_slot(void **state)
 	slots_say(c->s, "RENAME {a}k {b}k");
 	slots_say(c->s, "SET {a}k 2");
 	assert_string_equal(said(c), "{a} SET {a}x 1"); // the barrier
-	assert_string_equal(said(c), "");               // it is asked
+	fenced(c, "{a}! EXISTS {a}k");
 	answer(c, 0, "{a}k", GATHER_VALUE, "payload", 4102444800000);
 	assert_string_equal(said(c), "{b}! RESTORE ~0 4102444800000 payload REPLACE ABSTTL|"
 				     "{b}+ RENAME ~0 {b}k|{b}+ DEL ~0");
@@ -109,7 +126,7 @@ static void nothing_is_read_before_the_lanes_have_answered(void **state)
 	assert_non_null(rig_ready(r, 3));
 	rig_answer(r, 3);
 	rig_frontier(r);
-	turn(c);
+	fenced(c, "0:{b}! EXISTS {b}s");
 	answer(c, 0, "{b}s", GATHER_VALUE, "set", -1);
 	turn(c);
 	assert_true(r->place.feeds[3].n_out);
@@ -121,11 +138,50 @@ static void nothing_is_read_before_the_lanes_have_answered(void **state)
 	scene_free(c);
 }
 
+// What is before the command, and nothing of it.
+static void markers_say_where_it_begins(void **state)
+{
+	struct scene *c = scene_new(1);
+	struct rig *r = c->s->rig;
+	slots_say(c->s, "SET {c}x 1");
+	uint64_t begin = c->s->len;
+	slots_say(c->s, "RENAME {a}k {b}k");
+	assert_string_equal(said(c), "{c} SET {c}x 1");
+	turn(c);
+	const struct batch *b = rig_ready(r, 0);
+	assert_int_equal(b->n_items, 1);
+	assert_int_equal(b->items[0].offset + 1, begin);
+	assert_int_equal(b->marker.offset, begin);
+	assert_string_equal(said(c), "{a}! EXISTS {a}k");
+	turn(c);
+	assert_int_equal(c->gather.fence.offset, begin);
+	assert_int_equal(c->gather.fence.run, r->lanes[0].run);
+	hold(c, "{a}", begin); // we die here: nothing of it is held
+	assert_string_equal(said(c), "");
+	answer(c, 0, "{a}k", GATHER_VALUE, "v", -1);
+	assert_non_null(strstr(said(c), "RENAME"));
+	scene_free(c);
+}
+
+static void without_markers_keys_are_read_at_once(void **state)
+{
+	struct scene *c = scene_new(1);
+	c->s->rig->config.settings.delivery = DELIVERY_AT_LEAST_ONCE;
+	slots_say(c->s, "SET {c}x 1");
+	slots_say(c->s, "RENAME {a}k {b}k");
+	assert_string_equal(said(c), "{c} SET {c}x 1");
+	turn(c);
+	turn(c);
+	assert_int_equal(c->gather.state, GATHER_ASKING);
+	assert_int_equal(c->gather.fence.offset, 0);
+	scene_free(c);
+}
+
 static void keys_of_the_destinations_slot_stay_where_they_are(void **state)
 {
 	struct scene *c = scene_new(1);
 	slots_say(c->s, "ZUNIONSTORE {a}d 3 {b}x {a}y {c}z WEIGHTS 1 2 3");
-	assert_string_equal(said(c), "");
+	fenced(c, "{b}! EXISTS {b}x|{c}! EXISTS {c}z");
 	answer(c, 0, "{b}x", GATHER_VALUE, NOWHERE, -1);
 	answer(c, 1, "{c}z", GATHER_VALUE, "zset", -1);
 	assert_string_equal(said(c),
@@ -152,7 +208,7 @@ static void a_list_move_takes_one_element(void **state)
 		struct scene *c = scene_new(1);
 		char want[256];
 		slots_say(c->s, rows[i].line);
-		assert_string_equal(said(c), "");
+		fenced(c, "{a}! EXISTS {a}l");
 		answer(c, 0, "{a}l", rows[i].how, "element", -1);
 		snprintf(want, sizeof(want), "{b}! RPUSH ~0 element|{b}+ %s|{b}+ DEL ~0",
 			 rows[i].first);
@@ -193,7 +249,7 @@ static void destinations_are_found(void **state)
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct scene *c = scene_new(1);
 		slots_say(c->s, rows[i].line);
-		assert_string_equal(said(c), "");
+		fenced(c, "{a}! EXISTS {a}k");
 		answer(c, 0, "{a}k", GATHER_VALUE, NOWHERE, -1);
 		assert_string_equal(said(c), rows[i].unit);
 		scene_free(c);
@@ -211,7 +267,7 @@ static void a_transaction_with_such_a_command_goes_step_by_step(void **state)
 	assert_string_equal(said(c), ""); // its end is yet to come
 	slots_say(c->s, "EXEC");
 	assert_string_equal(said(c), "{a} SET {a}k 1");
-	assert_string_equal(said(c), "");
+	fenced(c, "{a}! EXISTS {a}k");
 	answer(c, 0, "{a}k", GATHER_VALUE, "one", -1);
 	assert_string_equal(said(c), "{b}! RESTORE ~0 0 one REPLACE ABSTTL|{b}+ RENAME ~0 {b}k|"
 				     "{b}+ DEL ~0");
@@ -222,13 +278,6 @@ static void a_transaction_with_such_a_command_goes_step_by_step(void **state)
 }
 
 // ---- After a crash
-
-static void hold(struct scene *c, const char *tag, uint64_t offset)
-{
-	struct route *r = &c->s->rig->route;
-	r->held[key_slot(span_of(tag))] = offset;
-	r->held_end = offset > r->held_end ? offset : r->held_end;
-}
 
 static void a_destination_that_is_held_leaves_the_rest_to_do(void **state)
 {
@@ -268,12 +317,12 @@ static void a_stream_that_begins_anew_forgets_what_was_read(void **state)
 {
 	struct scene *c = scene_new(1);
 	slots_say(c->s, "RENAME {a}k {b}k");
-	assert_string_equal(said(c), "");
+	fenced(c, "{a}! EXISTS {a}k");
 	answer(c, 0, "{a}k", GATHER_VALUE, "old", -1);
 	assert_non_null(strstr(said(c), " old "));
 	route_reset(&c->s->rig->route, 0, 0); // before the others
 	assert_int_equal(c->gather.state, GATHER_IDLE);
-	assert_string_equal(said(c), "");
+	fenced(c, "{a}! EXISTS {a}k");
 	answer(c, 0, "{a}k", GATHER_VALUE, "new", -1);
 	assert_non_null(strstr(said(c), " new "));
 	scene_free(c);
@@ -300,7 +349,7 @@ static void a_failed_read_ends_the_route(void **state)
 {
 	struct scene *c = scene_new(1);
 	slots_say(c->s, "RENAME {a}k {b}k");
-	assert_string_equal(said(c), "");
+	fenced(c, "{a}! EXISTS {a}k");
 	c->gather.state = GATHER_FAILED;
 	c->gather.error = ERROR_NOPERM;
 	strcpy(c->gather.text, "no");
@@ -314,6 +363,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(renamed_from_slot_to_slot),
 		cmocka_unit_test(nothing_is_read_before_the_lanes_have_answered),
+		cmocka_unit_test(markers_say_where_it_begins),
+		cmocka_unit_test(without_markers_keys_are_read_at_once),
 		cmocka_unit_test(keys_of_the_destinations_slot_stay_where_they_are),
 		cmocka_unit_test(a_list_move_takes_one_element),
 		cmocka_unit_test(a_member_moves_by_two_commands),

@@ -32,6 +32,7 @@ struct model {
 	struct replica replicas[TAGS];
 	unsigned n_commands, n_lives, n_gathered, n_failovers;
 	bool fails_over; // nodes lose what they had answered
+	int gone;        // the lanes still take this node for what it was, -1: none
 	bool resync;     // and that cannot be mended
 
 	// This life.
@@ -40,6 +41,7 @@ struct model {
 	size_t fed;
 	bool done[LANES_MAX][LANE_BATCHES][512]; // items, by handle
 	unsigned budget;                         // units until we die
+	unsigned turns;                          // until the lanes notice
 };
 
 // ---- The source
@@ -145,6 +147,12 @@ static void unit_run(struct model *m, unsigned lane, uint32_t handle, unsigned f
 		m->marker[b->items[first].slot] = b->items[i - 1].offset + 1;
 }
 
+// A node that went back is looked at before it gets anything more, so it gets nothing in this life.
+static bool is_out_of_reach(const struct model *m, uint16_t slot)
+{
+	return m->gone >= 0 && (slot == SLOT_EVERY || slot == key_slot(span_of(tags[m->gone])));
+}
+
 static bool may_start(const struct model *m, const struct batch *b)
 {
 	for (unsigned i = 0; i < m->rig->n_lanes; i++)
@@ -173,6 +181,7 @@ static bool unit_draw(struct model *m, unsigned lane, uint32_t *handle, unsigned
 			if (item->flags & ITEM_JOINED || m->done[lane][r->queue[lane][k]][i])
 				continue;
 			bool every = item->slot == SLOT_EVERY, taken = every && n_seen;
+			taken |= is_out_of_reach(m, item->slot);
 			for (unsigned s = 0; s < n_seen; s++)
 				taken |= seen[s] == item->slot;
 			seen[n_seen++ % 64] = item->slot;
@@ -236,7 +245,8 @@ static void fail_over(struct model *m, unsigned tag)
 static void low_claim(struct model *m, unsigned lane, uint64_t low)
 {
 	for (unsigned i = 0; i < TAGS; i++) {
-		if (m->rig->place.lane_of_slot[key_slot(span_of(tags[i]))] != lane)
+		if (m->rig->place.lane_of_slot[key_slot(span_of(tags[i]))] != lane ||
+		    (int)i == m->gone)
 			continue;
 		if (random_below(m->random, 2))
 			m->low[i] = low;
@@ -271,9 +281,13 @@ static void lane_run(struct model *m, unsigned lane)
 		batches_answer(m, lane);
 }
 
+// In a transaction with the markers of their slots, see gather.h.
 static void keys_tell(struct model *m)
 {
 	char value[4096];
+	for (unsigned i = 0; i < m->gather.n_keys; i++)
+		if (m->marker[m->gather.keys[i].slot] != m->gather.fence.offset)
+			return;
 	for (unsigned i = 0; i < m->gather.n_keys; i++) {
 		struct gather_key *k = &m->gather.keys[i];
 		struct span key = {k->name, k->name_len};
@@ -313,6 +327,7 @@ static uint64_t life_begin(struct model *m, unsigned n_lanes)
 	gather_init(&m->gather, NULL, &r->config, NULL);
 	r->route.gather = &m->gather;
 	memset(m->done, 0, sizeof(m->done));
+	m->gone = -1;
 	m->n_lives++;
 	return from;
 }
@@ -323,12 +338,22 @@ static void life_end(struct model *m)
 	rig_free(m->rig);
 }
 
+// A replica takes over, and the lanes find out a little later.
+static void go_back(struct model *m)
+{
+	m->gone = (int)random_below(m->random, TAGS);
+	fail_over(m, (unsigned)m->gone);
+	m->turns = 1 + (unsigned)random_below(m->random, 30);
+}
+
 // @return whether all of the stream was carried out
 static bool life_run(struct model *m, unsigned n_lanes)
 {
 	m->fed = life_begin(m, n_lanes);
 	struct rig *r = m->rig;
 	for (unsigned idle = 0; m->budget && rig_frontier(r) < m->len; idle++) {
+		if (m->gone >= 0 && !m->turns--)
+			break;
 		size_t piece = 1 + random_below(m->random, 600);
 		piece = piece < m->len - m->fed ? piece : m->len - m->fed;
 		m->fed += rig_receive(r, m->stream + m->fed, piece);
@@ -340,13 +365,16 @@ static bool life_run(struct model *m, unsigned n_lanes)
 			break;
 		}
 		route_flush(&r->route, m->fed == m->len || random_below(m->random, 2));
+		bool asks = m->gather.state == GATHER_ASKING;
+		if (m->fails_over && m->gone < 0 && !random_below(m->random, asks ? 10 : 200))
+			go_back(m);
 		if (m->gather.state == GATHER_ASKING && !random_below(m->random, 3))
 			keys_tell(m);
 		for (uint64_t k = random_below(m->random, 12); k; k--)
 			lane_run(m, (unsigned)random_below(m->random, n_lanes));
 		assert_true(idle < 1000000);
 	}
-	bool over = m->resync || rig_frontier(r) == m->len;
+	bool over = m->resync || (rig_frontier(r) == m->len && m->gone < 0);
 	life_end(m);
 	if (!over && m->fails_over && !random_below(m->random, 8))
 		fail_over(m, (unsigned)random_below(m->random, TAGS));
