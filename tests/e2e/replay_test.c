@@ -56,11 +56,12 @@ static unsigned full_syncs(const struct scene *s, bool tell)
 
 	assert_non_null(log);
 	// "full sync: why" as it begins, "why: a full sync follows" before.
-	for (const char *at = log; (at = strstr(at, "full sync")); at++) {
-		if (tell)
-			print_message("%.*s\n", (int)strcspn(at, "\n"), at);
-		n++;
-	}
+	for (const char *line = strtok(log, "\n"); line; line = strtok(NULL, "\n"))
+		if (strstr(line, "full sync")) {
+			if (tell)
+				print_message("%s\n", line);
+			n++;
+		}
 	free(log);
 	return n;
 }
@@ -123,7 +124,8 @@ static void right_wait(const struct scene *s)
 static void scene_end(const struct scene *s)
 {
 	right_wait(s);
-	assert_int_equal(job_drain(s->job), 0);
+	if (job_drain(s->job))
+		wrong(s);
 	assert_books_balance(s->job);
 	assert_int_equal(job_number(s->job, "parked"), 0);
 	if (differences(s, false) || full_syncs(s, false) != s->recording->n_nodes)
