@@ -65,7 +65,7 @@
 #include "parsers/slot.h"
 
 #define HANDOFF_NOBODY     0xff
-#define HANDOFF_CERTS      64
+#define HANDOFF_CERTS      256
 #define HANDOFF_TASKS      32
 #define HANDOFF_TASK_NAME  64
 #define HANDOFF_PARTIES    4         // members that a key in flux is known of
@@ -124,6 +124,7 @@ struct handoff_member {
 	unsigned n_active;  // of its tasks
 	uint64_t *touched;  // SLOT_COUNT: end of the last command that was sent to the slot
 	struct handoff_wait wait;
+	uint64_t in_vain_ns; // it has waited long enough for third ones to be past this
 	bool resync; // a full sync is wanted: `why`
 	char why[TEXT_LEN];
 	// What its own master said, and when it was asked.

@@ -85,17 +85,30 @@ static uint16_t era_next(const struct handoff_key *k, const struct handoff_party
 	return p ? (uint16_t)(p->era + 2) : 1;
 }
 
+// Of three members eras tell little. The copy that came last to the one who owns the slot by now is
+// the one that counts in the end, whichever others had it before.
+static bool is_third_past(const struct handoff *h, const struct call *call,
+			  const struct handoff_key *k, const struct handoff_party *own,
+			  const struct handoff_party *held)
+{
+	bool several = k->n_parties > 2 || (k->n_parties == 2 && !own);
+	return several && held->at && bit_has(h->members[held->member].owns, call->slot) &&
+	       !bit_has(h->members[call->at->member].owns, call->slot);
+}
+
 // Whether a member that has the whole state of a key has it from later than the holder. A guess
 // where time does not tell; nothing is lost by a wrong one, see handoff.h.
 static bool is_newer(const struct handoff *h, const struct call *call, struct handoff_key *k)
 {
 	const struct handoff_member *m = &h->members[call->at->member];
 	const struct handoff_party *held = party_find(k, k->holder);
+	const struct handoff_party *own = party_find(k, call->at->member);
 	if (!held || held->gone || handoff_sure_ns(m, call->at->begin) >= k->before_ns)
 		return true;
-	if (handoff_before_ns(m, call->at->begin) <= k->after_ns)
+	if (handoff_before_ns(m, call->at->begin) <= k->after_ns ||
+	    is_third_past(h, call, k, own, held))
 		return false;
-	return is_arrival(h, call, k) && era_next(k, party_find(k, call->at->member)) > k->gen;
+	return is_arrival(h, call, k) && era_next(k, own) > k->gen;
 }
 
 static enum look stranger_look(const struct handoff *h, const struct call *call,
@@ -233,12 +246,15 @@ static bool key_take(struct handoff *h, const struct call *call, struct span key
 // ---- A command
 
 // Two streams may wait for one another here: after a while the order in which they are read has to
-// do, and handoff_settle() looks whether that was right.
-static bool has_waited(const struct handoff *h, const struct handoff_at *at)
+// do, also for what was written before that moment, and handoff_settle() looks whether it was right.
+static bool has_waited(struct handoff *h, const struct handoff_at *at, uint64_t moment_ns)
 {
-	const struct handoff_wait *w = &h->members[at->member].wait;
-	return w->reason != HANDOFF_READY && w->begin == at->begin &&
-	       h->now_ns > w->since_ns + h->third_ns_max;
+	struct handoff_member *m = &h->members[at->member];
+	const struct handoff_wait *w = &m->wait;
+	if (w->reason != HANDOFF_READY && w->begin == at->begin &&
+	    h->now_ns > w->since_ns + h->third_ns_max && moment_ns > m->in_vain_ns)
+		m->in_vain_ns = moment_ns;
+	return moment_ns <= m->in_vain_ns;
 }
 
 // Before a key is tracked: the disk knows that the slot is in flux.
@@ -275,7 +291,8 @@ static enum handoff_verdict enter_wait(struct handoff *h, const struct call *cal
 		if (!handoff_is_answered(h, i, m->touched[call->slot]) ||
 		    is_loading(m, i, h, call->slot))
 			return handoff_waits(h, at, HANDOFF_ANSWERS, call->slot, i);
-		if (several && others >> i & 1 && m->past_ns <= moment_ns && !has_waited(h, at))
+		if (several && others >> i & 1 && m->past_ns <= moment_ns &&
+		    !has_waited(h, at, moment_ns))
 			return handoff_waits(h, at, HANDOFF_PASSING, call->slot, i);
 	}
 	return HANDOFF_SEND;
