@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include "dataplane/group/group_priv.h"
 
@@ -226,6 +227,8 @@ static void master_view(struct group *g, const struct cluster_map *map, uint16_t
 	if (!m || (!node->n_slots && member_master(g, m, map) != CLUSTER_NONE))
 		return;
 	view_of(map, master, &view);
+	if (node->flags & CLUSTER_MYSELF)
+		view.node = XXH3_64bits(node->id, strlen(node->id));
 	handoff_view(g->handoff, m->number, &view);
 }
 

@@ -79,6 +79,13 @@ void slot_spoil(struct handoff *h, unsigned slot);
 void slot_litter(struct handoff *h, unsigned slot, unsigned member);
 void slot_litter_gone(struct handoff *h, unsigned slot, unsigned member);
 
+// Whether the copy of a party is gone because its server has lost the slot since it was spoken of:
+// who hands a slot over has no keys of it left, and who hears of its loss deletes them.
+//
+// @param read_ns  its stream was read up to this moment
+bool copy_has_left(const struct handoff *h, unsigned slot, const struct handoff_party *p,
+		   uint64_t read_ns);
+
 // Whether it may have copies, as its stream or litter tells.
 bool slot_has_copies(const struct handoff *h, unsigned slot, unsigned member);
 

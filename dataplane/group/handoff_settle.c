@@ -67,7 +67,7 @@ static int key_clear(struct handoff *h, struct handoff_key *k, unsigned owner)
 	p->gone = true;
 	k->holder = (uint8_t)owner;
 	k->spoilt = false;
-	h->clear_at[k->slot] = h->members[owner].touched[k->slot] = at;
+	h->clear_at[k->slot] = h->members[owner].touched[k->slot].sent = at;
 	h->members[owner].clears = true;
 	return 1;
 }
@@ -78,7 +78,8 @@ static int key_make_even(struct handoff *h, struct handoff_key *k, unsigned owne
 	const struct handoff_party *own = party_find(k, owner), *held = party_find(k, k->holder);
 	if (k->holder == owner && !k->spoilt)
 		return 1;
-	if (own ? !own->gone : h->home[k->slot] == owner)
+	if (own ? !own->gone && !copy_has_left(h, k->slot, own, h->members[owner].past_ns)
+		: h->home[k->slot] == owner)
 		return 0;
 	if (held && held->gone && !k->spoilt)
 		return 1;
