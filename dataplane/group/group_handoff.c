@@ -12,7 +12,7 @@
 
 #define SETTLE_EVERY_NS 20000000ull
 #define POKE_EVERY_NS   100000000ull // while slots move
-#define THIRD_NS_MAX    50000000ull
+#define THIRD_NS_MAX    200000000ull
 #define GATE_NS_MAX     5000000000ull
 #define FLOOR_TRIES     5
 

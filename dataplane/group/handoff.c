@@ -10,7 +10,7 @@
 #include "dataplane/group/handoff_priv.h"
 
 #define FLUX_CERT_NS 10000000ull // while slots move, certificates are so near to one another
-#define CIRCLE_WAITS 20
+#define CIRCLE_WAITS 5
 
 struct handoff *handoff_new(void)
 {
@@ -240,6 +240,7 @@ enum handoff_verdict handoff_waits(struct handoff *h, const struct handoff_at *a
 	}
 	w->slot = slot;
 	w->other = other;
+	w->moment_ns = handoff_moment_ns(h, at);
 	if (h->now_ns <= w->since_ns + h->wait_ns_max && !waits_in_circle(h, at->member))
 		return HANDOFF_WAIT;
 	handoff_wait_text(h, at->member, text);

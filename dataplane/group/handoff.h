@@ -103,6 +103,7 @@ struct handoff_wait {
 	unsigned slot, other; // other: member, or HANDOFF_NOBODY
 	uint64_t begin;       // of the command that waits
 	uint64_t since_ns;
+	uint64_t moment_ns; // it was written before this, or waits since then
 };
 
 // Asked and answered at these times, the server had reached this offset.

@@ -287,6 +287,16 @@ static enum handoff_verdict track_wait(struct handoff *h, const struct call *cal
 	return HANDOFF_SEND;
 }
 
+// Of two streams that wait for one another the one goes on whose command is the older one, as far
+// as the certificates tell.
+static bool is_after(const struct handoff *h, unsigned member, const struct handoff_at *at,
+		     uint64_t moment_ns)
+{
+	const struct handoff_wait *w = &h->members[member].wait;
+	bool later = w->moment_ns > moment_ns || (w->moment_ns == moment_ns && member > at->member);
+	return w->reason == HANDOFF_PASSING && later;
+}
+
 // A full sync that may touch the slot.
 static bool is_loading(const struct handoff_member *m, unsigned member, const struct handoff *h,
 		       unsigned slot)
@@ -310,7 +320,7 @@ static enum handoff_verdict enter_wait(struct handoff *h, const struct call *cal
 		    is_loading(m, i, h, call->slot))
 			return handoff_waits(h, at, HANDOFF_ANSWERS, call->slot, i);
 		if (several && others >> i & 1 && m->past_ns <= moment_ns &&
-		    !has_waited(h, at, moment_ns))
+		    !is_after(h, i, at, moment_ns) && !has_waited(h, at, moment_ns))
 			return handoff_waits(h, at, HANDOFF_PASSING, call->slot, i);
 	}
 	return HANDOFF_SEND;

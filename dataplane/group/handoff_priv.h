@@ -109,8 +109,10 @@ enum since slot_since(const struct handoff *h, const struct handoff_at *at, unsi
 // others that had a part in it, is past the moment at which he owned it.
 //
 // @param owned_ns  its home owned it then
+// @param read_ns   the owner's stream was read up to this moment, see copy_has_left()
 // @return 1, 0: only a full sync of the owner helps, -1: not now
-int slot_make_even(struct handoff *h, unsigned slot, unsigned owner, uint64_t owned_ns);
+int slot_make_even(struct handoff *h, unsigned slot, unsigned owner, uint64_t owned_ns,
+		   uint64_t read_ns);
 
 // The last moment at which its home is known to have owned it.
 uint64_t slot_owned_ns(const struct handoff *h, unsigned slot, unsigned home);
