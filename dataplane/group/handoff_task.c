@@ -86,6 +86,18 @@ struct told {
 	bool has_slots, by_keys;
 };
 
+// The last moment before this word at which its member is known to have owned a slot. What a view
+// of later says may be of another time that it had it.
+static uint64_t owned_before_ns(const struct handoff *h, const struct handoff_at *at, unsigned slot)
+{
+	const struct handoff_member *m = &h->members[at->member];
+	uint64_t sure_ns = handoff_sure_ns(m, at->begin), last_ns = slot_home_ns(h, slot);
+	uint64_t told_ns = slot_owned_ns(h, slot, at->member);
+	if (told_ns > sure_ns)
+		told_ns = h->owned_ns[slot];
+	return told_ns <= sure_ns && told_ns > last_ns ? told_ns : last_ns;
+}
+
 // A stream that takes in a slot which it owns, as far as we know, has lost it before.
 static void losses_note(struct handoff *h, const struct handoff_at *at, const uint64_t *slots)
 {
@@ -93,8 +105,10 @@ static void losses_note(struct handoff *h, const struct handoff_at *at, const ui
 		return;
 	for (unsigned slot = bit_next(slots, 0); slot < SLOT_COUNT;
 	     slot = bit_next(slots, slot + 1))
-		if (h->home[slot] == at->member && !h->lost_at[slot])
+		if (h->home[slot] == at->member && !h->lost_at[slot]) {
 			h->lost_at[slot] = at->begin + 1;
+			h->lost_ns[slot] = owned_before_ns(h, at, slot);
+		}
 }
 
 static struct handoff_task *task_add(struct handoff *h, const struct handoff_at *at,
@@ -157,7 +171,7 @@ static bool has_lost(const struct handoff *h, const struct handoff_task *t, unsi
 {
 	unsigned home = h->home[slot];
 	if (!h->lost_at[slot] || !handoff_is_answered(h, home, h->lost_at[slot] - 1) ||
-	    slot_is_suspect(h, slot, slot_owned_ns(h, slot, home)))
+	    slot_is_suspect(h, slot, h->lost_ns[slot]))
 		return false;
 	if (task_takes(h, home, slot))
 		return false;
