@@ -2,6 +2,7 @@
 // Members, the certificates that tell the time of their streams, and what they wait for.
 #include "dataplane/group/handoff.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,12 +52,12 @@ int handoff_join(struct handoff *h, const char *name)
 	if (i == MEMBERS_MAX)
 		i = handoff_reuse(h);
 	if (i == MEMBERS_MAX)
-		return -1;
+		return -ENOSPC;
 	struct handoff_member *m = &h->members[i];
 	if (!m->touched)
 		m->touched = calloc(SLOT_COUNT, sizeof(*m->touched));
 	if (!m->touched)
-		return -1;
+		return -ENOMEM;
 	if (i == h->n_members)
 		h->n_members++;
 	if (!m->name[0])

@@ -226,7 +226,7 @@ struct handoff {
 struct handoff *handoff_new(void);
 void handoff_free(struct handoff *h);
 
-// A member that is there from now on. @return its number, -1: there are too many, or no memory
+// A member that is there from now on. @return its number, -ENOSPC: there are too many, or -ENOMEM
 int handoff_join(struct handoff *h, const char *name);
 
 // What the map says as the group begins, of slots that no file tells of.

@@ -16,26 +16,6 @@ struct scene {
 	const char *state_dir;
 };
 
-struct both {
-	struct cluster *source;
-	struct server *target;
-};
-
-static bool is_same(void *arg)
-{
-	struct both *both = arg;
-	struct servers masters = cluster_masters(both->source), one = just(both->target);
-
-	return !data_differences_of(&masters, &one);
-}
-
-static void wait_same(struct scene *s)
-{
-	struct both both = {s->source, s->target};
-
-	wait_until(is_same, &both, "the target to hold what the masters hold");
-}
-
 // @param option  one more, or NULL
 static void job_begin_with(struct world *w, struct scene *s, const char *lanes, const char *option)
 {
@@ -76,11 +56,11 @@ static struct scene scene_start(struct world *w, const char *lanes)
 static void scene_end(struct scene *s)
 {
 	writer_stop(s->writer);
-	wait_same(s);
+	wait_same_as_masters(s->source, s->target);
 	assert_int_equal(job_drain(s->job), 0);
 	assert_books_balance(s->job);
 	assert_int_equal(job_number(s->job, "parked"), 0);
-	wait_same(s);
+	wait_same_as_masters(s->source, s->target);
 }
 
 // How many full syncs the link has told of.

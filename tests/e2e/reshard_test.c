@@ -15,26 +15,6 @@ struct scene {
 	const char *state_dir;
 };
 
-struct both {
-	struct cluster *source;
-	struct server *target;
-};
-
-static bool is_same(void *arg)
-{
-	struct both *both = arg;
-	struct servers masters = cluster_masters(both->source), one = just(both->target);
-
-	return !data_differences_of(&masters, &one);
-}
-
-static void wait_same(struct scene *s)
-{
-	struct both both = {s->source, s->target};
-
-	wait_until(is_same, &both, "the target to hold what the masters hold");
-}
-
 static void job_begin(struct world *w, struct scene *s)
 {
 	const char *arguments[] = {"sync",       s->source->url,   s->target->url,
@@ -79,11 +59,11 @@ static void scene_end(struct scene *s)
 {
 	job_wait_number(s->job, "applied", job_number(s->job, "applied") + 500);
 	writer_stop(s->writer);
-	wait_same(s);
+	wait_same_as_masters(s->source, s->target);
 	assert_int_equal(job_drain(s->job), 0);
 	assert_books_balance(s->job);
 	assert_int_equal(job_number(s->job, "parked"), 0);
-	wait_same(s);
+	wait_same_as_masters(s->source, s->target);
 }
 
 static void slots_move_to_and_fro(struct world *w)
@@ -108,15 +88,21 @@ static void slots_wander_over_three_shards(struct world *w)
 	scene_end(&s);
 }
 
+// Some keys of some slots are at the new owner, and clients are sent to and fro.
+static void slots_open_half_way(struct scene *s, uint16_t first, uint16_t last)
+{
+	for (uint16_t slot = first; slot <= last; slot++) {
+		slot_move_begin(s->source, slot, s->source->nodes.list[1]);
+		slot_move_keys(s->source, slot, s->source->nodes.list[1], 2);
+	}
+}
+
 static void moves_are_given_up_half_way(struct world *w)
 {
 	struct scene s = scene_start(w, 2);
 	struct server *b = s.source->nodes.list[1];
 
-	for (uint16_t slot = 0; slot < 10; slot++) {
-		slot_move_begin(s.source, slot, b);
-		slot_move_keys(s.source, slot, b, 2);
-	}
+	slots_open_half_way(&s, 0, 9);
 	job_wait_number(s.job, "applied", job_number(s.job, "applied") + 500);
 	for (uint16_t slot = 0; slot < 10; slot++)
 		slot_move_undo(s.source, slot, b);
@@ -202,15 +188,6 @@ static void redis_cli_reshards_to_and_fro(struct world *w)
 	redis_cli_reshard(w, &s, a, b, 200);
 	scene_end(&s);
 	print_message("%u full syncs\n", full_syncs(&s));
-}
-
-// Some keys of some slots are at the new owner, and clients are sent to and fro.
-static void slots_open_half_way(struct scene *s, uint16_t first, uint16_t last)
-{
-	for (uint16_t slot = first; slot <= last; slot++) {
-		slot_move_begin(s->source, slot, s->source->nodes.list[1]);
-		slot_move_keys(s->source, slot, s->source->nodes.list[1], 2);
-	}
 }
 
 static void migrations_that_stay_half_way_are_finished(struct world *w)
