@@ -11,6 +11,7 @@
 //   before MEMBER OFFSET                     what begins there is older than the last full sync
 //   since FIRST LAST                         of these slots
 //   until MEMBER OFFSET                      what begins there was judged as slots moved
+//   anew MEMBER                              its full sync has begun and is not over
 //   crc64 HEX                                of all before
 #include <errno.h>
 #include <inttypes.h>
@@ -60,6 +61,13 @@ static void untils_put(const struct handoff *h, FILE *out)
 			fprintf(out, "until %u %" PRIu64 "\n", i, h->members[i].moved_until);
 }
 
+static void loads_put(const struct handoff *h, FILE *out)
+{
+	for (unsigned i = 0; i < h->n_members; i++)
+		if (h->members[i].loading)
+			fprintf(out, "anew %u\n", i);
+}
+
 static void sinces_put(const struct handoff *h, FILE *out)
 {
 	for (unsigned i = 0; i < h->n_members; i++)
@@ -97,6 +105,7 @@ size_t handoff_text(const struct handoff *h, char **text)
 			fprintf(out, "litter %u %" PRIx64 "\n", slot, h->litter[slot]);
 	sinces_put(h, out);
 	untils_put(h, out);
+	loads_put(h, out);
 	fflush(out);
 	fprintf(out, "crc64 %016" PRIx64 "\n", crc64(0, *text, len));
 	if (fclose(out)) {
@@ -212,6 +221,16 @@ static bool since_read(struct handoff *h, const char *line)
 	return true;
 }
 
+// Its homes are those of the full sync, and where its stream goes on may be from before.
+static bool anew_read(struct handoff *h, const char *line)
+{
+	unsigned member;
+	if (sscanf(line, "anew %u", &member) != 1 || member >= h->n_members)
+		return false;
+	handoff_resync(h, member, "its full sync was not over as the last life ended");
+	return true;
+}
+
 static bool line_read(struct handoff *h, const char *line, unsigned *n_tasks)
 {
 	switch (line[0]) {
@@ -231,6 +250,8 @@ static bool line_read(struct handoff *h, const char *line, unsigned *n_tasks)
 		return since_read(h, line);
 	case 'u':
 		return until_read(h, line);
+	case 'a':
+		return anew_read(h, line);
 	case 'c':
 		return true;
 	default:
