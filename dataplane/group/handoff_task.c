@@ -262,7 +262,8 @@ static void task_ended(struct handoff *h, const struct handoff_at *at, struct ha
 }
 
 // What the target did not have before is not there now either. A task that ended before the last
-// full sync of a slot says nothing of it.
+// full sync of a slot says nothing of it, unless it is of who was synced: his snapshot is older than
+// what his master said, so that it may lack what the task brought.
 static void slots_take(struct handoff *h, const struct handoff_at *at, const struct handoff_task *t,
 		       uint64_t moment_ns)
 {
@@ -280,7 +281,8 @@ static void slots_take(struct handoff *h, const struct handoff_at *at, const str
 			slot_flux_end(h, slot, former);
 			h->settled_ns[slot] = h->owned_ns[slot] = moment_ns;
 		}
-		if (since != SINCE_BEFORE && (dirty || since != SINCE_AFTER))
+		bool is_told = since == SINCE_BEFORE && h->home[slot] != at->member;
+		if (!is_told && (dirty || since != SINCE_AFTER))
 			slot_spoil(h, slot);
 	}
 }
@@ -449,9 +451,12 @@ void handoff_snapshot_task(struct handoff *h, unsigned member, struct span text,
 	// Of one that we know nothing of, it is not known what was there before.
 	bool known = task_was_known(h, member, told.name);
 	for (unsigned slot = bit_next(told.slots, 0); slot < SLOT_COUNT;
-	     slot = bit_next(told.slots, slot + 1))
+	     slot = bit_next(told.slots, slot + 1)) {
 		if (!known || bit_has(h->members[member].littered, slot))
 			slot_litter(h, slot, member);
+		if (h->home[slot] == member) // it ended before the master said who owns what
+			slot_spoil(h, slot);
+	}
 	if (!task_add(h, &at, &told, 0))
 		handoff_resync(h, member, "more than %d slot migrations at once", HANDOFF_TASKS);
 }
