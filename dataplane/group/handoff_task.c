@@ -262,8 +262,8 @@ static void task_ended(struct handoff *h, const struct handoff_at *at, struct ha
 }
 
 // What the target did not have before is not there now either. A task that ended before the last
-// full sync of a slot says nothing of it, unless it is of who was synced: his snapshot is older than
-// what his master said, so that it may lack what the task brought.
+// full sync of a slot says nothing of it, unless it is of who was synced: his snapshot is older
+// than what his master said, so that it may lack what the task brought.
 static void slots_take(struct handoff *h, const struct handoff_at *at, const struct handoff_task *t,
 		       uint64_t moment_ns)
 {
