@@ -164,6 +164,16 @@ bool handoff_sweeps(const struct handoff *h, unsigned member, int32_t db, struct
 	return is_claimed(h, member, key_slot(key)) && (!k || k->holder == member);
 }
 
+// The home gives the slot to somebody, and this member takes it in: keys of it that it has are
+// where clients are sent. One that takes in what nobody gives has copies that nobody sees: a server
+// that starts with an old RDB calls slots importing that it has lost since.
+static bool is_on_its_way(const struct handoff *h, unsigned slot, unsigned member)
+{
+	unsigned home = h->home[slot];
+	return home != HANDOFF_NOBODY && bit_has(h->members[home].gives, slot) &&
+	       bit_has(h->members[member].takes, slot);
+}
+
 bool handoff_loads(struct handoff *h, unsigned member, int32_t db, struct span key, uint64_t offset)
 {
 	const struct handoff_at at = {.member = member, .db = db, .begin = offset, .end = offset};
@@ -185,7 +195,7 @@ bool handoff_loads(struct handoff *h, unsigned member, int32_t db, struct span k
 	}
 	if (!k && claimed)
 		return true;
-	if ((claimed || bit_has(h->members[member].takes, slot)) && !is_touched(h, member, slot) &&
+	if ((claimed || is_on_its_way(h, slot, member)) && !is_touched(h, member, slot) &&
 	    handoff_import(h, &at, key))
 		return true;
 	p = k ? party_of(h, k, member) : NULL;
