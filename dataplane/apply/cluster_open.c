@@ -29,23 +29,6 @@ static bool outlets_ready(const struct cluster_lane *c)
 	return c->map->n_owned == SLOT_COUNT;
 }
 
-// Whether the other lanes have closed what they had: until then commands of theirs that nobody
-// waits for may still run, and a marker that was read before them says too little.
-static bool others_opened(struct lane *l)
-{
-	uint32_t ours = atomic_load_explicit(&l->generation, memory_order_relaxed);
-	for (unsigned i = 0; i < l->n_lanes; i++) {
-		struct lane *other = &l->all[i];
-		if (other == l)
-			continue;
-		// In this order: what it was before the wish does not count.
-		if (atomic_load_explicit(&other->generation, memory_order_acquire) != ours ||
-		    atomic_load_explicit(&other->state, memory_order_acquire) != LANE_READY)
-			return false;
-	}
-	return true;
-}
-
 // ---- A walk over all slots
 
 static void walk_begin(struct cluster_lane *c)
@@ -327,7 +310,7 @@ void open_turn(struct cluster_lane *c)
 			return;
 		if (l->index) {
 			lane_is_open(c);
-		} else if (l->was_ready && !others_opened(l)) {
+		} else if (l->was_ready && !lane_others_opened(l)) {
 			return; // the last of them rings
 		} else if (l->was_ready) {
 			c->open = founds_begin(c) ? OPEN_READ : OPEN_CONNECT;

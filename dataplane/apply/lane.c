@@ -115,7 +115,9 @@ void lane_drop(struct lane *l)
 	l->hello = NULL;
 	inbox_reset(&l->inbox);
 	relief_reset(l);
-	if (l->client_id)
+	// One that is lost in its greeting has sent nothing that counts, and the one before it may
+	// not be closed yet.
+	if (l->client_id && atomic_load_explicit(&l->state, memory_order_relaxed) == LANE_READY)
 		l->old_client_id = l->client_id;
 	l->client_id = 0;
 	atomic_store_explicit(&l->state, LANE_CLOSED, memory_order_release);
@@ -272,6 +274,21 @@ static void lane_carry_out_wish(struct lane *l)
 	core_wake(l->home);
 }
 
+bool lane_others_opened(struct lane *l)
+{
+	uint32_t ours = atomic_load_explicit(&l->generation, memory_order_relaxed);
+	for (unsigned i = 0; i < l->n_lanes; i++) {
+		struct lane *other = &l->all[i];
+		if (other == l)
+			continue;
+		// In this order: what it was before the wish does not count.
+		if (atomic_load_explicit(&other->generation, memory_order_acquire) != ours ||
+		    atomic_load_explicit(&other->state, memory_order_acquire) != LANE_READY)
+			return false;
+	}
+	return true;
+}
+
 static bool lane_wanted_open(struct lane *l)
 {
 	return (atomic_load_explicit(&l->wish, memory_order_relaxed) & 1) &&
@@ -333,6 +350,7 @@ static bool lane_step(struct lane *l)
 	case LANE_HELLO:
 	case LANE_FENCE:
 	case LANE_MARKER:
+		lane_hello_turn(l);
 		lane_hello_replies(l);
 		break;
 	case LANE_READY:

@@ -198,9 +198,15 @@ struct server_version lane_release(const struct lane *l);
 // lose it; after one it may be there twice. @return false: the lane has failed
 bool lane_park_withheld(struct lane *l, struct batch *b);
 
+// Whether the other lanes have carried out the wish that this one has, and are open: until then
+// commands of theirs that nobody waits for may still run, and a marker that was read before them
+// says too little.
+bool lane_others_opened(struct lane *l);
+
 // lane_hello.c
 void lane_hello_begin(struct lane *l);
 void lane_hello_replies(struct lane *l);
+void lane_hello_turn(struct lane *l); // before the replies: what waits for other lanes
 
 // caution.c
 // Whether the next batch shall ask the target how much memory it has left; and that it does.

@@ -3,7 +3,10 @@
 //
 //   [AUTH] CLIENT SETNAME, CLIENT ID, INFO, MULTI, EXEC  -> who is there, may we do what we need
 //   [CLIENT LIST]                                        -> our id, where CLIENT ID is not known
-//   [CLIENT KILL ID old] GET marker                      -> what does it hold
+//   [CLIENT KILL ID old] MGET epoch marker               -> what does it hold
+//
+// The first lane asks for the markers of all lanes before that. When it opens again, it does so
+// once no former connection of any lane can write any more: until then they may say too little.
 #include "dataplane/apply/hello.h"
 #include "dataplane/apply/lane.h"
 
@@ -31,7 +34,8 @@ enum hello_step {
 	STEP_LOOK_LIST,
 	STEP_EPOCH,
 	STEP_LIST,
-	STEP_FENCE, // until MGET answers
+	STEP_OTHERS, // until the other lanes are open
+	STEP_FENCE,  // until MGET answers
 	STEP_KILL,
 	STEP_MARKER,
 	STEP_END,
@@ -74,17 +78,29 @@ void lane_hello_begin(struct lane *l)
 	explicit_bzero(out, sizeof(out));
 }
 
+// What the connection before this one has sent, and the server has not read yet, must not run.
+//
+// @return whether there was one
+static bool old_kill(struct lane *l)
+{
+	char out[128], id[24];
+	size_t n = 0;
+	if (!l->old_client_id || l->restarted)
+		return false;
+	snprintf(id, sizeof(id), "%llu", (unsigned long long)l->old_client_id);
+	PUT("CLIENT", "KILL", "ID", id);
+	hello_write(l, out, n);
+	return true;
+}
+
 static void marker_ask(struct lane *l)
 {
-	char out[512], id[24], epoch[MARKER_KEY_LEN];
+	char out[512], epoch[MARKER_KEY_LEN];
 	size_t n = 0;
 	marker_epoch_key(epoch, l->config->name);
-	l->hello_step = STEP_MARKER;
-	if (l->old_client_id && !l->restarted) {
-		snprintf(id, sizeof(id), "%llu", (unsigned long long)l->old_client_id);
-		PUT("CLIENT", "KILL", "ID", id);
-		l->hello_step = STEP_KILL;
-	}
+	l->hello_step = old_kill(l) ? STEP_KILL : STEP_MARKER;
+	if (!l->stream)
+		return;
 	PUT("MGET", epoch, l->marker_key);
 	atomic_store_explicit(&l->state, LANE_MARKER, memory_order_relaxed);
 	hello_write(l, out, n);
@@ -124,6 +140,9 @@ static void fence_ask(struct lane *l)
 // MGET of the markers that any number of lanes may have left.
 static void markers_ask(struct lane *l)
 {
+	old_kill(l);
+	if (!l->stream)
+		return;
 	size_t max = (size_t)LANES_MAX * (LANES_MAX + 1) / 2 * (MARKER_KEY_LEN + 16) + 64, n;
 	char *out = malloc(max), key[MARKER_KEY_LEN];
 	if (!out) {
@@ -143,6 +162,23 @@ static void markers_ask(struct lane *l)
 	atomic_store_explicit(&l->state, LANE_FENCE, memory_order_relaxed);
 	hello_write(l, out, n);
 	free(out);
+}
+
+// The others close what they had as they open.
+static void others_await(struct lane *l)
+{
+	l->hello_step = STEP_OTHERS;
+	atomic_store_explicit(&l->state, LANE_FENCE, memory_order_relaxed);
+	lane_hello_turn(l);
+}
+
+void lane_hello_turn(struct lane *l)
+{
+	if (l->hello_step != STEP_OTHERS)
+		return;
+	l->hello_deadline_ns = l->now.mono_ns + l->config->settings.connect_timeout * 1000000ull;
+	if (lane_others_opened(l))
+		markers_ask(l);
 }
 
 // Ask for the id of this connection where CLIENT ID, of 5.0, is not known: without it a connection
@@ -276,7 +312,7 @@ static void hello_settle(struct lane *l)
 	else if (!l->index && !l->was_ready)
 		fence_look(l);
 	else if (!l->index && !l->opened)
-		markers_ask(l);
+		others_await(l);
 	else
 		marker_ask(l);
 }
@@ -332,12 +368,15 @@ static void lane_open(struct lane *l, const struct marker *m)
 	resp_replies_free(l->hello);
 	l->hello = NULL;
 	l->was_ready = l->opened = true;
+	l->old_client_id = 0; // it is closed
 	snprintf(l->open_run_id, sizeof(l->open_run_id), "%s", l->run_id);
 	l->backoff_ns = l->waiting_since_ns = 0;
 	atomic_store(&l->wait_deadline_ms, 0);
 	shared_text_set(&l->waiting, "");
 	atomic_store_explicit(&l->state, LANE_READY, memory_order_release);
 	core_wake(l->home);
+	if (l->index)
+		core_wake(l->all[0].core);
 }
 
 // Whether a later life of this link has taken the target over. Before the first lane has drawn an

@@ -134,11 +134,11 @@ static void state_save(struct group *g)
 
 // ---- Members
 
-bool group_handoff_join(struct group *g, struct member *m)
+int group_handoff_join(struct group *g, struct member *m)
 {
 	int number = handoff_join(g->handoff, m->shard.name);
 	m->number = (unsigned)number;
-	return number >= 0;
+	return number < 0 ? number : 0;
 }
 
 void group_handoff_link(struct group *g, struct member *m)

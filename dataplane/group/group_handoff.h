@@ -14,8 +14,8 @@ struct member;
 int group_handoff_open(struct group *group);
 void group_handoff_close(struct group *group);
 
-// A member is there, or its link has begun.
-bool group_handoff_join(struct group *group, struct member *member);
+// A member is there, or its link has begun. @return 0, -ENOSPC: too many shards, or -ENOMEM
+int group_handoff_join(struct group *group, struct member *member);
 void group_handoff_link(struct group *group, struct member *member);
 
 // The first map: the owners are at home.

@@ -2,6 +2,7 @@
 // Members, the certificates that tell the time of their streams, and what they wait for.
 #include "dataplane/group/handoff.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,14 +54,14 @@ int handoff_join(struct handoff *h, const char *name)
 	if (i == MEMBERS_MAX)
 		i = handoff_reuse(h);
 	if (i == MEMBERS_MAX)
-		return -1;
+		return -ENOSPC;
 	struct handoff_member *m = &h->members[i];
 	if (!m->touched)
 		m->touched = calloc(SLOT_COUNT, sizeof(*m->touched));
 	if (!m->losses)
 		m->losses = calloc(SLOT_COUNT, sizeof(*m->losses));
 	if (!m->touched || !m->losses)
-		return -1;
+		return -ENOMEM;
 	if (i == h->n_members)
 		h->n_members++;
 	if (!m->name[0])
@@ -192,12 +193,13 @@ void handoff_view(struct handoff *h, unsigned member, const struct handoff_view 
 	memcpy(m->takes, view->takes, sizeof(m->takes));
 	if (!m->claim_ns || view->asked_ns <= m->claim_ns)
 		return;
-	// It may have lost a slot between the view that the claim relied on and the snapshot.
+	// It may have lost a slot between the view that the claim relied on and the claim.
 	for (unsigned slot = 0; slot < SLOT_COUNT; slot++)
 		if (h->home[slot] == member && h->since_ns[slot] == m->claim_ns &&
 		    !bit_has(m->owns, slot))
 			slot_spoil(h, slot);
 	m->claim_ns = 0;
+	h->version++;
 }
 
 // ---- Waits

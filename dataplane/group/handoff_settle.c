@@ -44,13 +44,11 @@ static uint64_t past_views_ns(const struct handoff *h, uint64_t members, uint64_
 	return last_ns;
 }
 
-// The move is not over: the home gives it away, somebody else takes it in.
+// The move is not over. Who takes in what its owner does not give says nothing: clients are sent
+// there by nobody.
 static bool is_moving(const struct handoff *h, unsigned slot, unsigned owner)
 {
-	bool moving = h->home[slot] == owner && bit_has(h->members[owner].gives, slot);
-	for (unsigned i = 0; i < h->n_members; i++)
-		moving |= i != owner && h->members[i].here && bit_has(h->members[i].takes, slot);
-	return moving;
+	return bit_has(h->members[owner].gives, slot);
 }
 
 // ---- Keys

@@ -66,15 +66,27 @@ void member_save(struct group *g, struct member *m)
 	m->unsaved = rc != 0;
 }
 
+static struct member *no_memory(struct group *g)
+{
+	group_fail(g, ERROR_MEMORY, "no memory for another shard of the cluster");
+	return NULL;
+}
+
+static struct member *too_many(struct group *g)
+{
+	group_fail(g, ERROR_CONFIG, "the clusters that are read have more than %d shards",
+		   MEMBERS_MAX);
+	return NULL;
+}
+
 struct member *member_add(struct group *g, const struct cluster_map *map, uint16_t master)
 {
 	int place = jobs_member_find(g->jobs);
-	struct member *m = place >= 0 ? calloc(1, sizeof(*m)) : NULL;
-	if (!m) {
-		group_fail(g, ERROR_CONFIG, "the clusters that are read have more than %d shards",
-			   MEMBERS_MAX);
-		return NULL;
-	}
+	if (place < 0)
+		return too_many(g);
+	struct member *m = calloc(1, sizeof(*m));
+	if (!m)
+		return no_memory(g);
 	m->place = (unsigned)place;
 	m->slot = &g->jobs->contract->members[place];
 	int rc = shard_find(g, &m->shard, map, master);
@@ -82,11 +94,13 @@ struct member *member_add(struct group *g, const struct cluster_map *map, uint16
 	member_config(g, m, &m->slot->config);
 	rc = rc ? rc : folder_ensure(m->slot->config.state_dir);
 	g->members[g->n_members++] = m;
-	rc = rc || group_handoff_join(g, m) ? rc : -ENOMEM;
-	if (rc)
+	if (rc) {
 		group_fail(g, ERROR_DISK, "the folder %.150s of a shard cannot be made: %s",
 			   m->slot->config.state_dir, strerror(-rc));
-	return rc ? NULL : m;
+		return NULL;
+	}
+	rc = group_handoff_join(g, m);
+	return !rc ? m : rc == -ENOSPC ? too_many(g) : no_memory(g);
 }
 
 static void member_begin(struct group *g, struct member *m)

@@ -462,3 +462,23 @@ struct server *cluster_oust_master(struct cluster *c, struct server *master)
 {
 	return master_replace(c, master, server_freeze, server_thaw);
 }
+
+struct copy {
+	struct cluster *of;
+	struct server *in;
+};
+
+static bool is_same(void *arg)
+{
+	struct copy *copy = arg;
+	struct servers masters = cluster_masters(copy->of), one = just(copy->in);
+
+	return !data_differences_of(&masters, &one);
+}
+
+void wait_same_as_masters(struct cluster *c, struct server *target)
+{
+	struct copy copy = {c, target};
+
+	wait_until(is_same, &copy, "the target to hold what the masters hold");
+}

@@ -87,6 +87,9 @@ struct server *cluster_kill_master(struct cluster *c, struct server *master);
 // and finds out. @return its successor
 struct server *cluster_oust_master(struct cluster *c, struct server *master);
 
+// Wait until a server holds what the masters hold, no less and no more.
+void wait_same_as_masters(struct cluster *c, struct server *target);
+
 // By which the other nodes reach one: of TLS where they speak that.
 int cluster_port(const struct server *s);
 

@@ -4,6 +4,8 @@
 
 #include <xxhash.h>
 
+#include "parsers/slot.h"
+
 #define DATABASES 16
 #define PAGE      500
 #define SHOWN_MAX 20
@@ -154,22 +156,30 @@ static redisReply *reply_next(redisContext *c)
 	return reply;
 }
 
-// A connection to compare by. A master of a cluster serves slots that come to it after ASKING.
+// A connection to compare by, which sees of a cluster's node what a client would that follows
+// redirects. There may be more: one that came back with an old RDB keeps the keys of slots that it
+// has lost since, and calls them importing, though their owner sends nobody there.
 struct reading {
 	redisContext *c;
-	bool cluster, entries_read;
+	const bool *given; // slots that their owner is giving to this node
+	bool entries_read;
 };
+
+static bool is_asking(const struct reading *r, const struct image_key *key)
+{
+	return r->given[key_slot((struct span){key->name, key->len})];
+}
 
 static void reading_append(const struct reading *r, const char *format, const struct image_key *key)
 {
-	if (r->cluster)
+	if (is_asking(r, key))
 		redisAppendCommand(r->c, "ASKING");
 	redisAppendCommand(r->c, format, key->name, key->len);
 }
 
-static redisReply *reading_next(const struct reading *r)
+static redisReply *reading_next(const struct reading *r, const struct image_key *key)
 {
-	if (r->cluster)
+	if (is_asking(r, key))
 		freeReplyObject(reply_next(r->c));
 	return reply_next(r->c);
 }
@@ -182,8 +192,9 @@ static void image_read_values(struct image *image, size_t from, const struct rea
 		reading_append(r, "PEXPIRETIME %b", &image->keys[i]);
 	}
 	for (size_t i = from; i < image->n; i++) {
-		redisReply *type = reading_next(r), *expiry = reading_next(r);
-		bool moved = type->type == REDIS_REPLY_ERROR; // since the SCAN
+		const struct image_key *key = &image->keys[i];
+		redisReply *type = reading_next(r, key), *expiry = reading_next(r, key);
+		bool moved = type->type == REDIS_REPLY_ERROR; // to another node
 		snprintf(image->keys[i].type, sizeof(image->keys[i].type), "%s",
 			 moved ? "none" : type->str);
 		image->keys[i].expiry_ms = expiry->integer;
@@ -196,7 +207,7 @@ static void image_read_values(struct image *image, size_t from, const struct rea
 	for (size_t i = from; i < image->n; i++) {
 		if (!strcmp(image->keys[i].type, "none"))
 			continue;
-		redisReply *value = reading_next(r);
+		redisReply *value = reading_next(r, &image->keys[i]);
 		if (!strcmp(image->keys[i].type, "stream"))
 			stream_forget_local(value, r->entries_read);
 		image->keys[i].digest = digest_value(value, kind_of(image->keys[i].type)->group);
@@ -258,11 +269,35 @@ static void image_tidy(struct image *image, size_t from)
 	image->n = from + kept;
 }
 
-static void image_add_server(struct image *image, struct server *s, bool entries_read)
+static bool is_cluster(struct server *s)
 {
-	bool cluster = !strcmp(info_text(s, "cluster", "cluster_enabled"), "1");
-	struct reading r = {server_connect(s), cluster, entries_read};
+	return !strcmp(info_text(s, "cluster", "cluster_enabled"), "1");
+}
+
+// What the owners among these servers say of slots that they give away: [SLOT->-NODE].
+static void given_find(const struct servers *side, const char *node, bool *given)
+{
+	char to[41];
+	unsigned slot;
+
+	for (unsigned i = 0; i < side->n; i++) {
+		redisReply *nodes = ask(side->list[i], "CLUSTER NODES");
+		for (const char *at = nodes->str; (at = strchr(at, '[')); at++)
+			if (sscanf(at, "[%u->-%40[0-9a-f]]", &slot, to) == 2 && !strcmp(to, node))
+				given[slot] = true;
+		freeReplyObject(nodes);
+	}
+}
+
+static void image_add_server(struct image *image, const struct servers *side, struct server *s,
+			     bool entries_read)
+{
+	bool given[SLOT_COUNT] = {false};
+	struct reading r = {server_connect(s), given, entries_read};
 	size_t from = image->n;
+
+	if (is_cluster(s))
+		given_find(side, ask_text(s, "CLUSTER MYID"), given);
 
 	if (!r.c)
 		fail_msg("cannot connect to %s to compare it", s->name);
@@ -277,7 +312,7 @@ static void image_take(struct image *image, const struct servers *side, bool ent
 	memset(image, 0, sizeof(*image));
 	for (unsigned i = 0; i < side->n; i++) {
 		queue_flush(side->list[i]);
-		image_add_server(image, side->list[i], entries_read);
+		image_add_server(image, side, side->list[i], entries_read);
 	}
 	if (image->n)
 		qsort(image->keys, image->n, sizeof(*image->keys), key_compare);
@@ -324,8 +359,7 @@ static unsigned images_compare(const struct image *a, const struct image *b, lon
 		int order = i == a->n ? 1 : k == b->n ? -1 : key_compare(&a->keys[i], &b->keys[k]);
 		const char *why = order < 0   ? "is missing in the target"
 				  : order > 0 ? "is only in the target"
-					      : key_difference(&a->keys[i], &b->keys[k],
-								      slack_ms);
+					      : key_difference(&a->keys[i], &b->keys[k], slack_ms);
 		if (why && n++ < SHOWN_MAX && show)
 			fprintf(stderr, "differs: %s %s\n",
 				name_shown(order > 0 ? &b->keys[k] : &a->keys[i]), why);

@@ -1,40 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A cluster as the source: one stream a shard, one link for people. What befalls it while it is
 // read is in matrix_test.c.
-#include "tests/e2e/harness.h"
-
 #include <glob.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct scene {
-	struct cluster *source;
-	struct server *target;
-	struct job *job;
-	struct process *writer;
-	const char *state_dir;
-};
-
-struct both {
-	struct cluster *source;
-	struct server *target;
-};
-
-static bool is_same(void *arg)
-{
-	struct both *both = arg;
-	struct servers masters = cluster_masters(both->source), one = just(both->target);
-
-	return !data_differences_of(&masters, &one);
-}
-
-static void wait_same(struct scene *s)
-{
-	struct both both = {s->source, s->target};
-
-	wait_until(is_same, &both, "the target to hold what the masters hold");
-}
+#include "tests/e2e/group_scene.h"
 
 // @param option  one more, or NULL
 static void job_begin_with(struct world *w, struct scene *s, const char *lanes, const char *option)
@@ -71,36 +43,6 @@ static struct scene scene_with(struct world *w, const char *lanes, const char *o
 static struct scene scene_start(struct world *w, const char *lanes)
 {
 	return scene_with(w, lanes, NULL);
-}
-
-static void scene_end(struct scene *s)
-{
-	writer_stop(s->writer);
-	wait_same(s);
-	assert_int_equal(job_drain(s->job), 0);
-	assert_books_balance(s->job);
-	assert_int_equal(job_number(s->job, "parked"), 0);
-	wait_same(s);
-}
-
-// How many full syncs the link has told of.
-static unsigned full_syncs(const struct scene *s)
-{
-	char *log = file_read(text("%s/flyoverd.log", s->state_dir), NULL);
-	unsigned n = 0;
-
-	assert_non_null(log);
-	for (const char *at = log; (at = strstr(at, "full sync: ")); at++) {
-		print_message("%.*s\n", (int)strcspn(at, "\n"), at);
-		n++;
-	}
-	free(log);
-	return n;
-}
-
-static void wait_applied(struct scene *s, long long more)
-{
-	job_wait_number(s->job, "applied", job_number(s->job, "applied") + more);
 }
 
 struct shards {

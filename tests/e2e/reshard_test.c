@@ -1,39 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Slots move between the shards of a source cluster while it is written to: nothing is lost, and
 // nothing comes twice.
-#include "tests/e2e/harness.h"
-
 #include <signal.h>
 
+#include "tests/e2e/group_scene.h"
+
 #define MOVED 150 // slots, the first of the first shard
-
-struct scene {
-	struct cluster *source;
-	struct server *target;
-	struct job *job;
-	struct process *writer;
-	const char *state_dir;
-};
-
-struct both {
-	struct cluster *source;
-	struct server *target;
-};
-
-static bool is_same(void *arg)
-{
-	struct both *both = arg;
-	struct servers masters = cluster_masters(both->source), one = just(both->target);
-
-	return !data_differences_of(&masters, &one);
-}
-
-static void wait_same(struct scene *s)
-{
-	struct both both = {s->source, s->target};
-
-	wait_until(is_same, &both, "the target to hold what the masters hold");
-}
 
 static void job_begin(struct world *w, struct scene *s)
 {
@@ -60,30 +32,11 @@ static struct scene scene_start(struct world *w, unsigned masters)
 	return s;
 }
 
-// How many full syncs the link has told of.
-static unsigned full_syncs(const struct scene *s)
+// Of what was written since, too.
+static void scene_moved(struct scene *s)
 {
-	char *log = file_read(text("%s/flyoverd.log", s->state_dir), NULL);
-	unsigned n = 0;
-
-	assert_non_null(log);
-	for (const char *at = log; (at = strstr(at, "full sync: ")); at++) {
-		print_message("%.*s\n", (int)strcspn(at, "\n"), at);
-		n++;
-	}
-	free(log);
-	return n;
-}
-
-static void scene_end(struct scene *s)
-{
-	job_wait_number(s->job, "applied", job_number(s->job, "applied") + 500);
-	writer_stop(s->writer);
-	wait_same(s);
-	assert_int_equal(job_drain(s->job), 0);
-	assert_books_balance(s->job);
-	assert_int_equal(job_number(s->job, "parked"), 0);
-	wait_same(s);
+	wait_applied(s, 500);
+	scene_end(s);
 }
 
 static void slots_move_to_and_fro(struct world *w)
@@ -94,7 +47,7 @@ static void slots_move_to_and_fro(struct world *w)
 	slots_move(s.source, 0, MOVED - 1, b);
 	slots_move(s.source, MOVED / 3, 2 * MOVED / 3, a);
 	slots_move(s.source, MOVED / 3, MOVED / 2, b);
-	scene_end(&s);
+	scene_moved(&s);
 }
 
 static void slots_wander_over_three_shards(struct world *w)
@@ -105,7 +58,16 @@ static void slots_wander_over_three_shards(struct world *w)
 	slots_move(s.source, 0, MOVED - 1, nodes[1]);
 	slots_move(s.source, 0, MOVED / 2, nodes[2]);
 	slots_move(s.source, 0, MOVED / 3, nodes[0]);
-	scene_end(&s);
+	scene_moved(&s);
+}
+
+// Some keys of some slots are at the new owner, and clients are sent to and fro.
+static void slots_open_half_way(struct scene *s, uint16_t first, uint16_t last)
+{
+	for (uint16_t slot = first; slot <= last; slot++) {
+		slot_move_begin(s->source, slot, s->source->nodes.list[1]);
+		slot_move_keys(s->source, slot, s->source->nodes.list[1], 2);
+	}
 }
 
 static void moves_are_given_up_half_way(struct world *w)
@@ -113,14 +75,11 @@ static void moves_are_given_up_half_way(struct world *w)
 	struct scene s = scene_start(w, 2);
 	struct server *b = s.source->nodes.list[1];
 
-	for (uint16_t slot = 0; slot < 10; slot++) {
-		slot_move_begin(s.source, slot, b);
-		slot_move_keys(s.source, slot, b, 2);
-	}
-	job_wait_number(s.job, "applied", job_number(s.job, "applied") + 500);
+	slots_open_half_way(&s, 0, 9);
+	wait_applied(&s, 500);
 	for (uint16_t slot = 0; slot < 10; slot++)
 		slot_move_undo(s.source, slot, b);
-	scene_end(&s);
+	scene_moved(&s);
 }
 
 static void a_dataplane_is_killed_while_slots_move(struct world *w)
@@ -138,7 +97,7 @@ static void a_dataplane_is_killed_while_slots_move(struct world *w)
 		slot_move_keys(s.source, slot, b, UINT32_MAX);
 		slot_move_end(s.source, slot, b);
 	}
-	scene_end(&s);
+	scene_moved(&s);
 }
 
 // What one shard forgets, the others keep.
@@ -147,7 +106,7 @@ static void a_shard_is_emptied(struct world *w)
 	struct scene s = scene_start(w, 2);
 
 	run(s.source->nodes.list[0], "FLUSHALL");
-	scene_end(&s);
+	scene_moved(&s);
 	assert_int_equal(full_syncs(&s), 3);
 }
 
@@ -200,17 +159,8 @@ static void redis_cli_reshards_to_and_fro(struct world *w)
 	redis_cli_reshard(w, &s, a, b, 400);
 	redis_cli_reshard(w, &s, b, a, 300);
 	redis_cli_reshard(w, &s, a, b, 200);
-	scene_end(&s);
+	scene_moved(&s);
 	print_message("%u full syncs\n", full_syncs(&s));
-}
-
-// Some keys of some slots are at the new owner, and clients are sent to and fro.
-static void slots_open_half_way(struct scene *s, uint16_t first, uint16_t last)
-{
-	for (uint16_t slot = first; slot <= last; slot++) {
-		slot_move_begin(s->source, slot, s->source->nodes.list[1]);
-		slot_move_keys(s->source, slot, s->source->nodes.list[1], 2);
-	}
 }
 
 static void migrations_that_stay_half_way_are_finished(struct world *w)
@@ -218,10 +168,10 @@ static void migrations_that_stay_half_way_are_finished(struct world *w)
 	struct scene s = scene_start(w, 2);
 
 	slots_open_half_way(&s, 0, 19);
-	job_wait_number(s.job, "applied", job_number(s.job, "applied") + 4000);
+	wait_applied(&s, 4000);
 	redis_cli_fix(w, &s);
 	assert_ptr_equal(cluster_owner(s.source, 19), s.source->nodes.list[1]);
-	scene_end(&s);
+	scene_moved(&s);
 	print_message("%u full syncs\n", full_syncs(&s));
 }
 
@@ -231,7 +181,7 @@ static void migrations_that_stay_half_way_are_taken_back(struct world *w)
 	struct scene s = scene_start(w, 2);
 
 	slots_open_half_way(&s, 0, 19);
-	job_wait_number(s.job, "applied", job_number(s.job, "applied") + 4000);
+	wait_applied(&s, 4000);
 	writer_stop(s.writer);
 	for (uint16_t slot = 0; slot < 20; slot++)
 		run(s.source->nodes.list[0], "CLUSTER SETSLOT %d STABLE", slot);
@@ -239,7 +189,7 @@ static void migrations_that_stay_half_way_are_taken_back(struct world *w)
 	for (unsigned i = 0; i < 2; i++)
 		assert_null(strchr(ask_text(s.source->nodes.list[i], "CLUSTER NODES"), '['));
 	s.writer = cluster_writer_start(s.source, 2, 20000);
-	scene_end(&s);
+	scene_moved(&s);
 	print_message("%u full syncs\n", full_syncs(&s));
 }
 

@@ -8,6 +8,7 @@
 
 #define OPTIONS_MAX 40
 #define FAILOVER_MS 15000 // that one takes at most
+#define STUBBORN_MS 10000 // after which one sentinel that differs does not count
 
 struct ensemble ensemble_start_with(struct world *w, const char *name, const char *password,
 				    const char *const *options)
@@ -158,17 +159,19 @@ static bool is_master(struct server *t)
 	return yes;
 }
 
-// The member that all sentinels name, if it agrees.
-static struct server *master_agreed(struct sentinels *s, struct ensemble *e)
+// The member that so many sentinels name, if it agrees.
+static struct server *master_agreed(struct sentinels *s, struct ensemble *e, unsigned n)
 {
-	int port = port_named(s->list[0], e->name);
+	unsigned named[MEMBERS] = {0};
 
-	for (unsigned i = 1; i < SENTINELS; i++)
-		if (port_named(s->list[i], e->name) != port)
-			return NULL;
-	for (unsigned i = 0; i < MEMBERS; i++)
-		if (e->members[i]->port == port)
-			return is_master(e->members[i]) ? e->members[i] : NULL;
+	for (unsigned i = 0; i < SENTINELS; i++) {
+		int port = port_named(s->list[i], e->name);
+		for (unsigned k = 0; k < MEMBERS; k++)
+			named[k] += e->members[k]->port == port;
+	}
+	for (unsigned k = 0; k < MEMBERS; k++)
+		if (named[k] >= n)
+			return is_master(e->members[k]) ? e->members[k] : NULL;
 	return NULL;
 }
 
@@ -179,13 +182,22 @@ struct quest {
 	struct server *found;
 	unsigned n_replicas; // that are wanted
 	long long again_ms;  // when a failover is asked for again
+	struct server *most; // that the majority names, since then
+	long long most_ms;
 };
 
+// All sentinels, or their majority for long: one that was leading a failover when the master that
+// it had promoted went down stays with that until it comes back.
 static bool master_is_found(void *arg)
 {
 	struct quest *q = arg;
+	struct server *most = master_agreed(q->s, q->e, SENTINELS / 2 + 1);
 
-	q->found = master_agreed(q->s, q->e);
+	if (most != q->most)
+		q->most_ms = now_ms();
+	q->most = most;
+	q->found =
+		now_ms() - q->most_ms > STUBBORN_MS ? most : master_agreed(q->s, q->e, SENTINELS);
 	return q->found && q->found != q->than;
 }
 
@@ -241,7 +253,7 @@ struct server *sentinels_fail_over(struct sentinels *s, struct ensemble *e)
 static bool has_replicas(void *arg)
 {
 	struct quest *q = arg;
-	struct server *master = master_agreed(q->s, q->e);
+	struct server *master = master_agreed(q->s, q->e, SENTINELS);
 	unsigned n = 0;
 
 	for (unsigned i = 0; master && i < MEMBERS; i++) {

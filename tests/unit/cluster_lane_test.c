@@ -424,6 +424,14 @@ static void former_life_that_still_runs_is_ended(void **state)
 	scene_free(s);
 }
 
+// The lane finds out by itself, and the markers are read again.
+static void look(struct scene *s)
+{
+	for (int i = 0; i < 100 && is_fine(s); i++)
+		turns(s, 1);
+	scene_look(s);
+}
+
 static void node_that_was_restarted_is_looked_at(void **state)
 {
 	struct scene *s = scene_open();
@@ -432,9 +440,7 @@ static void node_that_was_restarted_is_looked_at(void **state)
 	settle(s);
 	memset(s->world->nodes[node].run_id, 'x', CLUSTER_ID_LEN);
 	world_lose(s->world, client_of(s, node), false);
-	for (int i = 0; i < 100 && is_fine(s); i++)
-		turns(s, 1);
-	scene_look(s);
+	look(s);
 	APPEND(s, "k", "b");
 	settle(s);
 	assert_value(s, "k", "ab");
@@ -456,9 +462,7 @@ static void failover_is_looked_at(void **state)
 	world_slot_give(s->world, slot, new);
 	s->world->map.nodes[new].flags = CLUSTER_MASTER;
 	world_map_tell(s->world);
-	for (int i = 0; i < 100 && is_fine(s); i++)
-		turns(s, 1);
-	scene_look(s);
+	look(s);
 	APPEND(s, "k", "b");
 	settle(s);
 	assert_value(s, "k", "ab");
@@ -489,9 +493,7 @@ static void failover_is_looked_at_before_anything_is_written(void **state)
 	settle(s);
 	assert_true(is_fine(s));
 	failover_of(s, "k");
-	for (int i = 0; i < 100 && is_fine(s); i++)
-		turns(s, 1);
-	scene_look(s);
+	look(s);
 	APPEND(s, "k", "b");
 	settle(s);
 	assert_value(s, "k", "ab");
@@ -513,9 +515,7 @@ static void failover_while_markers_are_read(void **state)
 		assert_int_not_equal(atomic_load(&s->lane->state), LANE_READY);
 	} while (c->open != OPEN_READ || c->next_slot <= key_slot(span_of("k")));
 	failover_of(s, "k");
-	for (int i = 0; i < 100 && is_fine(s); i++)
-		turns(s, 1);
-	scene_look(s);
+	look(s);
 	settle(s);
 	assert_value(s, "k", "a");
 	scene_free(s);

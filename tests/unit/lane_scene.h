@@ -27,7 +27,9 @@ struct server {
 	const char *error_key; // queue_error and element_error are for this key
 	bool mute;             // it applies but does not answer
 	bool garbage;
-	unsigned n_kills;
+	unsigned id; // of the connection, 0: 5
+	unsigned n_kills, n_mgets, n_kills_before_mget;
+	char killed[16]; // the last one
 	const char *memory;    // what INFO tells of it, NULL: an error
 	unsigned n_asked;
 	unsigned oom;          // so many deletes are to come before it takes anything else
@@ -189,7 +191,8 @@ static inline void multi_take(struct scene *s, const char *name, const char *key
 	}
 }
 
-static inline void hello_take(struct scene *s, const char *name, const char *key, unsigned argc)
+static inline void hello_take(struct scene *s, const char *name, const char *key,
+			      const char *id, unsigned argc)
 {
 	struct server *v = &s->server;
 	char text[200];
@@ -205,7 +208,8 @@ static inline void hello_take(struct scene *s, const char *name, const char *key
 			    "id=5 name=flyover:scene:63:0.1 x\nid=4 name=flyover:scene:62 x\n"
 			    "id=3 name=flyover:scene-2:1 x\nid=2 name= x\n");
 	} else if (!strcmp(name, "CLIENT") && !strcmp(key, "ID")) {
-		say(s, elder ? "-ERR Syntax error, try CLIENT (LIST | KILL)\r\n" : ":5\r\n");
+		snprintf(text, sizeof(text), ":%u\r\n", v->id ? v->id : 5);
+		say(s, elder ? "-ERR Syntax error, try CLIENT (LIST | KILL)\r\n" : text);
 	} else if (!strcmp(name, "GET") && v->epoch) {
 		snprintf(text, sizeof(text), "%llu", (unsigned long long)v->epoch);
 		say_bulk(s, text);
@@ -215,10 +219,13 @@ static inline void hello_take(struct scene *s, const char *name, const char *key
 	} else if (!strcmp(name, "MGET")) {
 		snprintf(text, sizeof(text), "*%u\r\n", argc - 1);
 		say(s, text);
+		v->n_kills_before_mget = v->n_mgets++ ? v->n_kills_before_mget : v->n_kills;
 		for (unsigned i = 1; i < argc; i++)
 			say_bulk(s, argc == 3 && i == 2 ? v->marker : "");
 	} else {
 		v->n_kills += !strcmp(key, "KILL");
+		if (!strcmp(key, "KILL"))
+			snprintf(v->killed, sizeof(v->killed), "%.15s", id);
 		say(s, !strcmp(name, "INCR") ? ":1\r\n" : "+OK\r\n");
 	}
 }
@@ -226,8 +233,8 @@ static inline void hello_take(struct scene *s, const char *name, const char *key
 static inline void server_take(struct scene *s, const struct resp_frame *f, const char *p)
 {
 	struct server *v = &s->server;
-	char w[3][320] = {"", "", ""};
-	for (unsigned i = 0; i < f->argc && i < 3; i++)
+	char w[4][320] = {"", "", "", ""};
+	for (unsigned i = 0; i < f->argc && i < 4; i++)
 		snprintf(w[i], sizeof(w[i]), "%.*s", (int)f->argv[i].len, p + f->argv[i].at);
 	bool hello = atomic_load(&s->lane->state) != LANE_READY;
 	if (!strcmp(w[0], "MULTI")) {
@@ -240,7 +247,7 @@ static inline void server_take(struct scene *s, const struct resp_frame *f, cons
 	} else if (!strcmp(w[0], "EXEC")) {
 		say(s, "-ERR EXEC without MULTI\r\n");
 	} else if (hello) {
-		hello_take(s, w[0], w[1], f->argc);
+		hello_take(s, w[0], w[1], w[3], f->argc);
 	} else if (!strcmp(w[0], "INFO")) {
 		v->n_asked++;
 		v->memory ? say_bulk(s, v->memory) : say(s, "-NOPERM no INFO\r\n");

@@ -367,6 +367,59 @@ static void target_that_lost_its_marker_is_looked_at_again(void **state)
 }
 
 // What is on its way was worded for the release that went.
+// Until another lane's connection of before is closed, what it has sent may still move its marker.
+static void markers_are_read_once_the_other_lanes_are_open(void **state)
+{
+	struct scene *s = scene_new();
+	struct lane *lanes = aligned_alloc(64, 2 * sizeof(*lanes));
+	open_lane(s);
+	memcpy(lanes, s->lane, sizeof(*lanes));
+	memset(lanes + 1, 0, sizeof(*lanes));
+	free(s->lane);
+	s->lane = lanes;
+	lanes->all = lanes;
+	lanes->n_lanes = 2;
+	atomic_store(&lanes[1].state, LANE_READY);
+	atomic_store(&lanes[1].generation, atomic_load(&lanes->generation));
+	s->server.n_kills = s->server.n_mgets = 0;
+	lane_wish(lanes, true);
+	turns(s, 100);
+	assert_int_equal(s->server.n_mgets, 0); // lane 1 has not heard of it
+	atomic_store(&lanes[1].state, LANE_CLOSED);
+	atomic_store(&lanes[1].generation, atomic_load(&lanes->generation));
+	turns(s, 100);
+	assert_int_equal(s->server.n_mgets, 0);
+	assert_int_equal(s->server.n_kills, 0);
+	atomic_store(&lanes[1].state, LANE_READY);
+	turns(s, 1);
+	assert_int_equal(s->server.n_kills_before_mget, 1); // its own of before goes first
+	open_lane(s);
+	assert_true(s->server.n_mgets);
+	scene_free(s);
+}
+
+// One that is lost in its greeting has not closed the one before it.
+static void greeting_that_is_lost_does_not_hide_the_connection_before(void **state)
+{
+	struct scene *s = scene_new();
+	open_lane(s);
+	s->server.id = 7;
+	fake_lose(&s->loop);
+	while (atomic_load(&s->lane->state) != LANE_MARKER) // it knows its number by then
+		turns(s, 1);
+	fake_lose(&s->loop);
+	s->server.n_kills = 0;
+	s->server.id = 8;
+	open_lane(s);
+	assert_int_equal(s->server.n_kills, 1);
+	assert_string_equal(s->server.killed, "5");
+	fake_lose(&s->loop);
+	turns(s, 1);
+	open_lane(s);
+	assert_string_equal(s->server.killed, "8");
+	scene_free(s);
+}
+
 static void target_of_another_release_is_looked_at_again(void **state)
 {
 	for (int same = 0; same < 2; same++) {
@@ -564,6 +617,8 @@ int main(void)
 		cmocka_unit_test(lost_answer_is_settled_by_the_marker),
 		cmocka_unit_test(giant_is_sent_again_after_a_lost_connection),
 		cmocka_unit_test(target_that_lost_its_marker_is_looked_at_again),
+		cmocka_unit_test(markers_are_read_once_the_other_lanes_are_open),
+		cmocka_unit_test(greeting_that_is_lost_does_not_hide_the_connection_before),
 		cmocka_unit_test(target_of_another_release_is_looked_at_again),
 		cmocka_unit_test(old_release_tells_our_id_by_its_list),
 		cmocka_unit_test(withheld_command_is_parked_before_its_batch),
