@@ -176,12 +176,13 @@ void handoff_view(struct handoff *h, unsigned member, const struct handoff_view 
 	memcpy(m->takes, view->takes, sizeof(m->takes));
 	if (!m->claim_ns || view->asked_ns <= m->claim_ns)
 		return;
-	// It may have lost a slot between the view that the claim relied on and the snapshot.
+	// It may have lost a slot between the view that the claim relied on and the claim.
 	for (unsigned slot = 0; slot < SLOT_COUNT; slot++)
 		if (h->home[slot] == member && h->since_ns[slot] == m->claim_ns &&
 		    !bit_has(m->owns, slot))
 			slot_spoil(h, slot);
 	m->claim_ns = 0;
+	h->version++;
 }
 
 // ---- Waits

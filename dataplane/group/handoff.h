@@ -135,6 +135,7 @@ struct handoff_member {
 	uint64_t old_until;   // what begins before it was written before the last claim
 	uint64_t claim_ns;    // of a claim that no view has borne out yet; 0: none
 	uint64_t loads_ns;    // the last full sync began
+	uint64_t load_version; // .. and may load once this is on disk
 	uint64_t moved_until; // what begins before it was judged while slots moved, or before that
 	uint64_t owns[HANDOFF_SLOT_WORDS], gives[HANDOFF_SLOT_WORDS], takes[HANDOFF_SLOT_WORDS];
 	uint64_t n_skipped, n_taken; // commands, slots; since the group began
@@ -204,6 +205,7 @@ struct handoff {
 	uint16_t base[SLOT_COUNT];       // era of the home's keys that no table knows of
 	uint64_t clear_at[SLOT_COUNT]; // frontier of its owner that the last DEL of ours waits for
 	uint64_t lost_at[SLOT_COUNT];  // the home has lost it there, in its own stream; 0: not seen
+	uint64_t lost_ns[SLOT_COUNT];  // .. and owned it then, before that
 	uint32_t first_key[SLOT_COUNT]; // + 1
 	unsigned n_flux, n_dirty;
 	bool astray;       // a slot that is not in flux may be owned by another than its home
@@ -263,7 +265,8 @@ bool handoff_has(const struct handoff *h, const struct handoff_at *at, struct sp
 // handoff_view(). What others say of them counts if it is written later than now, and waits.
 void handoff_claim(struct handoff *h, unsigned member);
 
-// Whether the first key may be sent: the target has answered what others sent to these slots.
+// Whether the first key may be sent: the target has answered what others sent to these slots, and
+// the disk knows that the full sync has begun.
 bool handoff_may_load(const struct handoff *h, unsigned member);
 
 // All of it has been answered.
@@ -318,6 +321,7 @@ void handoff_wait_text(const struct handoff *h, unsigned member, char *out);
 // @param out  out: from malloc(). @return bytes, 0 when out of memory
 size_t handoff_text(const struct handoff *h, char **out);
 
-// Before the first member joins. Slots in flux make their members sync anew as they join.
+// Before the first member joins. Slots in flux make their members sync anew as they join, and so
+// does a full sync that was not over.
 // @return 0, -EBADMSG: damaged, nothing was taken; or -ENOMEM
 int handoff_parse(struct handoff *h, struct span text);

@@ -327,7 +327,7 @@ static bool is_early(const struct handoff *h, const struct call *call)
 static enum handoff_verdict early_wait(struct handoff *h, const struct call *call)
 {
 	unsigned taker = 0;
-	if (slot_is_suspect(h, call->slot, slot_owned_ns(h, call->slot, call->at->member))) {
+	if (slot_is_suspect(h, call->slot, h->lost_ns[call->slot])) {
 		h->lost_at[call->slot] = 0; // a full sync has passed over that
 		slot_spoil(h, call->slot);
 		return HANDOFF_SEND;

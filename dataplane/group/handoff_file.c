@@ -10,7 +10,9 @@
 //   litter SLOT MEMBERS                      who may have copies that are not the slot's
 //   before MEMBER OFFSET                     what begins there is older than the last full sync
 //   since FIRST LAST                         of these slots
+//   older FIRST LAST                         the last full sync of these was an earlier one
 //   until MEMBER OFFSET                      what begins there was judged as slots moved
+//   anew MEMBER                              its full sync is not over, or not borne out
 //   crc64 HEX                                of all before
 #include <errno.h>
 #include <inttypes.h>
@@ -22,6 +24,11 @@
 #include "parsers/crc64.h"
 
 #define FILE_HEAD "flyover-slots 1\n"
+
+// When full syncs of former lives began, no clock tells, but in which order.
+#define OLDER_NS 1
+#define SINCE_NS 2
+#define LOADS_NS 3 // perhaps later than anything that is known of a slot
 
 // ---- Composing
 
@@ -60,6 +67,13 @@ static void untils_put(const struct handoff *h, FILE *out)
 			fprintf(out, "until %u %" PRIu64 "\n", i, h->members[i].moved_until);
 }
 
+static void loads_put(const struct handoff *h, FILE *out)
+{
+	for (unsigned i = 0; i < h->n_members; i++)
+		if (h->members[i].loading || h->members[i].claim_ns)
+			fprintf(out, "anew %u\n", i);
+}
+
 static void sinces_put(const struct handoff *h, FILE *out)
 {
 	for (unsigned i = 0; i < h->n_members; i++)
@@ -69,9 +83,11 @@ static void sinces_put(const struct handoff *h, FILE *out)
 		unsigned last = first;
 		if (!h->since_ns[first])
 			continue;
-		while (last + 1 < SLOT_COUNT && h->since_ns[last + 1])
+		bool newest = h->since_ns[first] == h->claim_ns;
+		while (last + 1 < SLOT_COUNT && h->since_ns[last + 1] &&
+		       (h->since_ns[last + 1] == h->claim_ns) == newest)
 			last++;
-		fprintf(out, "since %u %u\n", first, last);
+		fprintf(out, "%s %u %u\n", newest ? "since" : "older", first, last);
 		first = last;
 	}
 }
@@ -97,6 +113,7 @@ size_t handoff_text(const struct handoff *h, char **text)
 			fprintf(out, "litter %u %" PRIx64 "\n", slot, h->litter[slot]);
 	sinces_put(h, out);
 	untils_put(h, out);
+	loads_put(h, out);
 	fflush(out);
 	fprintf(out, "crc64 %016" PRIx64 "\n", crc64(0, *text, len));
 	if (fclose(out)) {
@@ -115,9 +132,11 @@ static bool member_read(struct handoff *h, const char *line)
 	int number = -1;
 	if (sscanf(line, "member %15s", name) == 1)
 		number = handoff_join(h, name);
-	if (number >= 0)
-		h->members[number].here = false; // until it joins
-	return number >= 0;
+	if (number < 0)
+		return false;
+	h->members[number].here = false; // until it joins
+	h->members[number].loads_ns = LOADS_NS;
+	return true;
 }
 
 static bool home_read(struct handoff *h, const char *line)
@@ -200,15 +219,24 @@ static bool until_read(struct handoff *h, const char *line)
 	return true;
 }
 
-// When that was, no clock tells: before this life.
-static bool since_read(struct handoff *h, const char *line)
+static bool since_read(struct handoff *h, const char *line, uint64_t since_ns)
 {
 	unsigned first, last;
-	if (sscanf(line, "since %u %u", &first, &last) != 2 || last >= SLOT_COUNT)
+	if (sscanf(line + 5, "%u %u", &first, &last) != 2 || last >= SLOT_COUNT)
 		return false;
 	for (unsigned slot = first; slot <= last; slot++)
-		h->since_ns[slot] = 1;
-	h->claim_ns = 1;
+		h->since_ns[slot] = since_ns;
+	h->claim_ns = SINCE_NS;
+	return true;
+}
+
+// Its homes are those of the full sync, and where its stream goes on may be from before.
+static bool anew_read(struct handoff *h, const char *line)
+{
+	unsigned member;
+	if (sscanf(line, "anew %u", &member) != 1 || member >= h->n_members)
+		return false;
+	handoff_resync(h, member, "its full sync was not over as the last life ended");
 	return true;
 }
 
@@ -228,9 +256,13 @@ static bool line_read(struct handoff *h, const char *line, unsigned *n_tasks)
 	case 'b':
 		return before_read(h, line);
 	case 's':
-		return since_read(h, line);
+		return since_read(h, line, SINCE_NS);
+	case 'o':
+		return since_read(h, line, OLDER_NS);
 	case 'u':
 		return until_read(h, line);
+	case 'a':
+		return anew_read(h, line);
 	case 'c':
 		return true;
 	default:

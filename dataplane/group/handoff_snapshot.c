@@ -96,6 +96,7 @@ void handoff_claim(struct handoff *h, unsigned member)
 		else
 			slot_pass_over(h, slot, member);
 	}
+	m->load_version = h->version;
 }
 
 // Whether others have sent something to a slot that has not been answered.
@@ -110,8 +111,26 @@ static bool is_touched(const struct handoff *h, unsigned member, unsigned slot)
 	return false;
 }
 
+// Whether an earlier full sync, of a member that owned some of these slots then, has something on
+// its way.
+static bool is_crossed(const struct handoff *h, unsigned member)
+{
+	const struct handoff_member *own = &h->members[member];
+	uint64_t both = 0;
+	for (unsigned i = 0; i < h->n_members; i++) {
+		const struct handoff_member *m = &h->members[i];
+		if (!m->here || !m->loading || m->load_version >= own->load_version)
+			continue;
+		for (unsigned word = 0; word < HANDOFF_SLOT_WORDS; word++)
+			both |= m->claimed[word] & own->claimed[word];
+	}
+	return both;
+}
+
 bool handoff_may_load(const struct handoff *h, unsigned member)
 {
+	if (h->saved < h->members[member].load_version || is_crossed(h, member))
+		return false;
 	for (unsigned slot = bit_next(h->members[member].claimed, 0); slot < SLOT_COUNT;
 	     slot = bit_next(h->members[member].claimed, slot + 1))
 		if (is_touched(h, member, slot))
@@ -122,6 +141,7 @@ bool handoff_may_load(const struct handoff *h, unsigned member)
 void handoff_loaded(struct handoff *h, unsigned member)
 {
 	h->members[member].loading = false;
+	h->version++;
 	for (unsigned slot = 0; slot < SLOT_COUNT; slot++)
 		for (uint32_t i = h->first_key[slot]; i; i = key_at(h, i)->next) {
 			struct handoff_party *p = party_find(key_at(h, i), member);
@@ -132,10 +152,16 @@ void handoff_loaded(struct handoff *h, unsigned member)
 		}
 }
 
+// Whether the slot is what the full sync makes right: perhaps another one has claimed it since.
+static bool is_claimed(const struct handoff *h, unsigned member, unsigned slot)
+{
+	return bit_has(h->members[member].claimed, slot) && h->home[slot] == member;
+}
+
 bool handoff_sweeps(const struct handoff *h, unsigned member, int32_t db, struct span key)
 {
 	const struct handoff_key *k = key_find(h, key_hash_of(db, key));
-	return bit_has(h->members[member].claimed, key_slot(key)) && (!k || k->holder == member);
+	return is_claimed(h, member, key_slot(key)) && (!k || k->holder == member);
 }
 
 // The home gives the slot to somebody, and this member takes it in: keys of it that it has are
@@ -154,7 +180,7 @@ bool handoff_loads(struct handoff *h, unsigned member, int32_t db, struct span k
 	unsigned slot = key_slot(key);
 	struct handoff_key *k = key_find(h, key_hash_of(db, key));
 	struct handoff_party *p = k ? party_find(k, member) : NULL;
-	bool claimed = bit_has(h->members[member].claimed, slot);
+	bool claimed = is_claimed(h, member, slot);
 	if (!claimed &&
 	    task_covers(h, &at, slot)) { // the task's; what was there before stays known
 		if (p)

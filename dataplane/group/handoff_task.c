@@ -86,6 +86,18 @@ struct told {
 	bool has_slots, by_keys;
 };
 
+// The last moment before this word at which its member is known to have owned a slot. What a view
+// of later says may be of another time that it had it.
+static uint64_t owned_before_ns(const struct handoff *h, const struct handoff_at *at, unsigned slot)
+{
+	const struct handoff_member *m = &h->members[at->member];
+	uint64_t sure_ns = handoff_sure_ns(m, at->begin), last_ns = slot_home_ns(h, slot);
+	uint64_t told_ns = slot_owned_ns(h, slot, at->member);
+	if (told_ns > sure_ns)
+		told_ns = h->owned_ns[slot];
+	return told_ns <= sure_ns && told_ns > last_ns ? told_ns : last_ns;
+}
+
 // A stream that takes in a slot which it owns, as far as we know, has lost it before.
 static void losses_note(struct handoff *h, const struct handoff_at *at, const uint64_t *slots)
 {
@@ -93,8 +105,10 @@ static void losses_note(struct handoff *h, const struct handoff_at *at, const ui
 		return;
 	for (unsigned slot = bit_next(slots, 0); slot < SLOT_COUNT;
 	     slot = bit_next(slots, slot + 1))
-		if (h->home[slot] == at->member && !h->lost_at[slot])
+		if (h->home[slot] == at->member && !h->lost_at[slot]) {
 			h->lost_at[slot] = at->begin + 1;
+			h->lost_ns[slot] = owned_before_ns(h, at, slot);
+		}
 }
 
 static struct handoff_task *task_add(struct handoff *h, const struct handoff_at *at,
@@ -157,7 +171,7 @@ static bool has_lost(const struct handoff *h, const struct handoff_task *t, unsi
 {
 	unsigned home = h->home[slot];
 	if (!h->lost_at[slot] || !handoff_is_answered(h, home, h->lost_at[slot] - 1) ||
-	    slot_is_suspect(h, slot, slot_owned_ns(h, slot, home)))
+	    slot_is_suspect(h, slot, h->lost_ns[slot]))
 		return false;
 	if (task_takes(h, home, slot))
 		return false;
@@ -248,7 +262,8 @@ static void task_ended(struct handoff *h, const struct handoff_at *at, struct ha
 }
 
 // What the target did not have before is not there now either. A task that ended before the last
-// full sync of a slot says nothing of it.
+// full sync of a slot says nothing of it, unless it is of who was synced: his snapshot is older
+// than what his master said, so that it may lack what the task brought.
 static void slots_take(struct handoff *h, const struct handoff_at *at, const struct handoff_task *t,
 		       uint64_t moment_ns)
 {
@@ -266,7 +281,8 @@ static void slots_take(struct handoff *h, const struct handoff_at *at, const str
 			slot_flux_end(h, slot, former);
 			h->settled_ns[slot] = h->owned_ns[slot] = moment_ns;
 		}
-		if (since != SINCE_BEFORE && (dirty || since != SINCE_AFTER))
+		bool is_told = since == SINCE_BEFORE && h->home[slot] != at->member;
+		if (!is_told && (dirty || since != SINCE_AFTER))
 			slot_spoil(h, slot);
 	}
 }
@@ -435,9 +451,12 @@ void handoff_snapshot_task(struct handoff *h, unsigned member, struct span text,
 	// Of one that we know nothing of, it is not known what was there before.
 	bool known = task_was_known(h, member, told.name);
 	for (unsigned slot = bit_next(told.slots, 0); slot < SLOT_COUNT;
-	     slot = bit_next(told.slots, slot + 1))
+	     slot = bit_next(told.slots, slot + 1)) {
 		if (!known || bit_has(h->members[member].littered, slot))
 			slot_litter(h, slot, member);
+		if (h->home[slot] == member) // it ended before the master said who owns what
+			slot_spoil(h, slot);
+	}
 	if (!task_add(h, &at, &told, 0))
 		handoff_resync(h, member, "more than %d slot migrations at once", HANDOFF_TASKS);
 }

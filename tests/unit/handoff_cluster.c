@@ -135,8 +135,8 @@ static void write_as(struct model *m, unsigned slot, const char *text)
 
 void client_writes(struct model *m)
 {
-	unsigned slot = below(m, SLOTS), key = below(m, KEYS), other = below(m, KEYS);
-	unsigned at = where(m, slot, key), kind = below(m, 8), id = m->n_ids++;
+	unsigned slot = below(m, SLOTS), key = below(m, m->n_keys), other = below(m, m->n_keys);
+	unsigned at = where(m, slot, key), kind = below(m, m->kinds), id = m->n_ids++;
 	char a[32], b[32], text[VALUE_LEN];
 	key_name(a, slot, key);
 	key_name(b, slot, other);

@@ -3,6 +3,7 @@
 //
 //   handoff_cluster.c     servers, clients, moves
 //   handoff_promise.c     what handoff.h promises at every step, held against the cluster
+//   handoff_load.c        full syncs: the offer, what the master says, the claim, key by key
 //   handoff_model_test.c  the one who reads, and runs
 #pragma once
 
@@ -33,10 +34,23 @@ struct move {
 	unsigned from, to, number;
 };
 
+// A full sync: its snapshot is of the moment at which it was offered.
+enum sync_stage { SYNC_NONE, SYNC_OFFERED, SYNC_LOADING };
+
+struct sync {
+	enum sync_stage stage;
+	bool due; // the target's markers are gone
+	struct state state;
+	struct move moves[SLOTS];
+	unsigned n, n_loaded;
+	unsigned former; // where the stream goes on as long as the target knows nothing of it
+};
+
 struct shard {
 	struct state state;
 	value *stream;
 	unsigned n;
+	struct sync sync;
 	// As it is read.
 	struct state seen;
 	bool trimmed[SLOTS];
@@ -53,6 +67,7 @@ struct model {
 	struct handoff *h;
 	struct shard shards[SHARDS_MAX];
 	unsigned n_shards, owner[SLOTS];
+	unsigned n_keys, kinds; // of a slot; of writes, one of which deletes
 	struct move moves[SLOTS];
 	struct state target;
 	uint64_t now, put;
@@ -85,6 +100,23 @@ void state_run(struct state *s, const struct span *argv, int argc);
 // A client writes something somewhere; a slot's move goes one step on, or one begins.
 void client_writes(struct model *m);
 void move_step(struct model *m, unsigned slot);
+
+// handoff_load.c
+
+// The master of a shard is asked who owns what.
+void view_tell(struct model *m, unsigned shard);
+
+// Whether the shard is being synced anew, which went one step on then.
+bool sync_step(struct model *m, unsigned shard);
+void sync_all(struct model *m); // .. of all of them, as the group begins
+
+// We, or the connection to the target, are gone: what was loaded is worth nothing.
+void sync_lost(struct model *m, unsigned shard, bool crashed);
+
+// handoff_model_test.c
+
+// The target answers the first n of what is on its way.
+void sent_answer(struct model *m, unsigned shard, unsigned n);
 
 // handoff_promise.c
 

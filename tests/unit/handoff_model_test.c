@@ -21,7 +21,7 @@ static uint8_t member_of(void *owner, struct span node)
 	return node.len == 5 ? (uint8_t)(node.p[4] - '0') : HANDOFF_NOBODY;
 }
 
-static void sent_answer(struct model *m, unsigned shard, unsigned n)
+void sent_answer(struct model *m, unsigned shard, unsigned n)
 {
 	struct shard *s = &m->shards[shard];
 	for (unsigned i = 0; i < n; i++)
@@ -49,74 +49,7 @@ static uint64_t clear(void *owner, unsigned member, int32_t db, struct span name
 static bool is_idle(void *owner, unsigned member)
 {
 	const struct model *m = owner;
-	return !m->shards[member].n_sent;
-}
-
-static void view_bit(uint64_t *bits, unsigned slot, bool is_set)
-{
-	uint64_t bit = 1ull << slot * 100 % 64;
-	bits[slot * 100 / 64] &= ~bit;
-	bits[slot * 100 / 64] |= is_set ? bit : 0;
-}
-
-static void view_tell(struct model *m, unsigned shard)
-{
-	struct handoff_view view = {.asked_ns = m->now};
-	if (!shard) // those that nobody writes to
-		memset(view.owns, 0xff, sizeof(view.owns));
-	for (unsigned i = 0; i < SLOTS; i++) {
-		const struct move *v = &m->moves[i];
-		bool moves = v->on && v->way == CLASSIC;
-		view_bit(view.owns, i, m->owner[i] == shard);
-		view_bit(view.gives, i, moves && v->from == shard);
-		view_bit(view.takes, i, moves && v->to == shard);
-	}
-	handoff_view(m->h, shard, &view);
-}
-
-// What the snapshot says of a task that is on.
-static void snapshot_task(struct model *m, unsigned slot)
-{
-	const struct move *v = &m->moves[slot];
-	char text[100];
-	snprintf(text, sizeof(text), "t%u:node%u:node%u:import:streaming:%u-%u", v->number, v->from,
-		 v->to, slot * 100, slot * 100);
-	handoff_snapshot_task(m->h, v->to, span_of(text),
-			      (uint64_t)COMMAND_LEN * m->shards[v->to].n);
-}
-
-static void full_sync(struct model *m, unsigned shard)
-{
-	struct shard *s = &m->shards[shard];
-	m->n_resyncs++;
-	for (unsigned slot = 0; slot < SLOTS; slot++) {
-		trace(m, slot, "full sync of shard%u at #%u of #%u: %s", shard, s->n, s->routed,
-		      m->h->members[shard].why);
-		key_trace(m, slot);
-	}
-	for (unsigned i = 0; i < m->n_shards; i++)
-		sent_answer(m, i, m->shards[i].n_sent);
-	view_tell(m, shard);
-	handoff_claim(m->h, shard);
-	for (unsigned slot = 0; slot < SLOTS; slot++)
-		if (m->moves[slot].on && m->moves[slot].way == TASK && m->moves[slot].to == shard)
-			snapshot_task(m, slot);
-	s->received = s->routed = s->n;
-	s->seen = s->state;
-	memset(s->trimmed, 0, sizeof(s->trimmed));
-	handoff_frontier(m->h, shard, (uint64_t)COMMAND_LEN * s->n);
-	for (unsigned slot = 0; slot < SLOTS; slot++)
-		for (unsigned key = 0; key < KEYS; key++) {
-			char name[32];
-			key_name(name, slot, key);
-			if (handoff_sweeps(m->h, shard, 0, span_of(name)))
-				m->target.of[slot][key][0] = 0;
-			if (s->state.of[slot][key][0] &&
-			    handoff_loads(m->h, shard, 0, span_of(name),
-					  (uint64_t)COMMAND_LEN * s->n))
-				strcpy(m->target.of[slot][key], s->state.of[slot][key]);
-		}
-	handoff_loaded(m->h, shard);
+	return !m->shards[member].n_sent && m->shards[member].sync.stage != SYNC_LOADING;
 }
 
 static void sent_add(struct model *m, const struct handoff_at *at, const struct span *argv,
@@ -154,12 +87,8 @@ static void command_read(struct model *m, unsigned shard)
 			      s->stream[s->routed]);
 			key_trace(m, slot);
 		}
-	if (verdict == HANDOFF_WAIT)
+	if (verdict == HANDOFF_WAIT || verdict == HANDOFF_RESYNC)
 		return;
-	if (verdict == HANDOFF_RESYNC) {
-		full_sync(m, shard);
-		return;
-	}
 	if (verdict != HANDOFF_SKIP)
 		sent_add(m, &at, argv, argc, verdict);
 	if (m->watched)
@@ -205,20 +134,26 @@ static void life_begin(struct model *m)
 }
 
 // What was on its way is lost, and is read again.
+static void stream_rewind(struct model *m, unsigned shard)
+{
+	struct shard *s = &m->shards[shard];
+	s->routed = s->n_sent ? s->sent[0].command : s->routed;
+	s->n_sent = 0;
+	memset(&s->seen, 0, sizeof(s->seen));
+	memset(s->trimmed, 0, sizeof(s->trimmed));
+	for (unsigned k = 0; m->watched && k < s->routed; k++) {
+		struct span argv[WORDS];
+		int argc = words_of(s->stream[k], argv);
+		seen_run(s, argv, argc);
+	}
+}
+
 static void crash(struct model *m)
 {
 	for (unsigned i = 0; i < m->n_shards; i++) {
-		struct shard *s = &m->shards[i];
-		s->routed = s->n_sent ? s->sent[0].command : s->routed;
-		s->received = s->routed;
-		memset(&s->seen, 0, sizeof(s->seen));
-		memset(s->trimmed, 0, sizeof(s->trimmed));
-		for (unsigned k = 0; m->watched && k < s->routed; k++) {
-			struct span argv[WORDS];
-			int argc = words_of(s->stream[k], argv);
-			seen_run(s, argv, argc);
-		}
-		s->n_sent = 0;
+		sync_lost(m, i, true);
+		stream_rewind(m, i);
+		m->shards[i].received = m->shards[i].routed;
 	}
 	handoff_free(m->h);
 	free(m->putting);
@@ -226,6 +161,15 @@ static void crash(struct model *m)
 	life_begin(m);
 	for (unsigned i = 0; i < m->n_shards; i++)
 		handoff_frontier(m->h, i, (uint64_t)COMMAND_LEN * m->shards[i].routed);
+}
+
+static void target_lost(struct model *m, unsigned shard)
+{
+	sync_lost(m, shard, false);
+	if (m->shards[shard].n_sent)
+		sent_answer(m, shard, below(m, m->shards[shard].n_sent));
+	stream_rewind(m, shard);
+	handoff_discard(m->h, shard);
 }
 
 static void reader_step(struct model *m, unsigned shard)
@@ -255,17 +199,25 @@ static void reader_step(struct model *m, unsigned shard)
 			sent_answer(m, shard, 1 + below(m, s->n_sent));
 		break;
 	default:
-		if (m->h->members[shard].resync)
-			full_sync(m, shard);
-		command_read(m, shard);
+		if (!sync_step(m, shard))
+			command_read(m, shard);
 	}
 }
 
 // ---- Runs
 
-static void model_begin(struct model *m, uint64_t seed, unsigned n_shards)
+struct plan {
+	unsigned shards, keys, kinds;
+	unsigned lag; // who reads gets one of `lag` + 1 steps
+	bool ways[WAYS], halves, crashes;
+};
+
+static void model_begin(struct model *m, uint64_t seed, const struct plan *p)
 {
+	unsigned n_shards = p->shards;
 	memset(m, 0, sizeof(*m));
+	m->n_keys = p->keys;
+	m->kinds = p->kinds;
 	m->random.state = seed;
 	m->traced = getenv("FLYOVER_TRACE") ? atoi(getenv("FLYOVER_TRACE")) : -1;
 	m->n_shards = n_shards;
@@ -277,8 +229,7 @@ static void model_begin(struct model *m, uint64_t seed, unsigned n_shards)
 	for (unsigned i = 0; i < SLOTS; i++)
 		m->owner[i] = below(m, n_shards);
 	life_begin(m);
-	for (unsigned i = 0; i < n_shards; i++)
-		full_sync(m, i);
+	sync_all(m);
 	m->n_resyncs = 0;
 }
 
@@ -296,7 +247,8 @@ static bool is_over(const struct model *m)
 	bool over = !m->h->n_flux && !m->h->n_dirty && !m->putting && m->h->saved == m->h->version;
 	for (unsigned i = 0; i < m->n_shards; i++)
 		over &= m->shards[i].routed == m->shards[i].n && !m->shards[i].n_sent &&
-			!m->h->members[i].resync;
+			!m->h->members[i].resync && !m->shards[i].sync.due &&
+			m->shards[i].sync.stage == SYNC_NONE;
 	for (unsigned i = 0; i < SLOTS; i++)
 		over &= m->h->home[i * 100] == m->owner[i];
 	return over;
@@ -318,11 +270,6 @@ static bool differs(const struct model *m, uint64_t seed)
 	return false;
 }
 
-struct plan {
-	unsigned shards, lag; // who reads gets one of `lag` + 1 steps
-	bool ways[WAYS], halves, crashes;
-};
-
 static void unfinished_print(const struct model *m, uint64_t seed)
 {
 	printf("FLYOVER_SEED=%" PRIu64
@@ -332,10 +279,14 @@ static void unfinished_print(const struct model *m, uint64_t seed)
 	for (unsigned i = 0; i < m->n_shards; i++) {
 		char text[TEXT_LEN];
 		handoff_wait_text(m->h, i, text);
-		printf("shard %u: %u of %u read, %u sent; %s %d %s\n", i, m->shards[i].routed,
+		printf("shard %u: %u of %u read, %u sent; %s %d %s %d\n", i, m->shards[i].routed,
 		       m->shards[i].n, m->shards[i].n_sent, text, m->h->members[i].resync,
-		       m->h->members[i].why);
+		       m->h->members[i].why, m->shards[i].sync.stage);
 	}
+	for (unsigned i = 0; i < HANDOFF_TASKS; i++)
+		if (m->h->tasks[i].state == TASK_ACTIVE)
+			printf("task %s of shard %u is on\n", m->h->tasks[i].name,
+			       m->h->tasks[i].member);
 	for (unsigned i = 0; i < SLOTS; i++)
 		printf("slot %u home %u owner %u flux %u dirty %u\n", i, m->h->home[i * 100],
 		       m->owner[i], m->h->flux[i * 100], m->h->dirty[i * 100]);
@@ -346,7 +297,7 @@ static bool run(uint64_t seed, const struct plan *p, unsigned *n_resyncs)
 {
 	struct model *m = malloc(sizeof(*m));
 	assert_non_null(m);
-	model_begin(m, seed, p->shards);
+	model_begin(m, seed, p);
 	m->halves = p->halves;
 	m->watched = m->traced >= 0;
 	bool kept = true;
@@ -360,6 +311,8 @@ static bool run(uint64_t seed, const struct plan *p, unsigned *n_resyncs)
 			move_step(m, below(m, SLOTS));
 		else if (what == 4 && p->crashes && !below(m, 60))
 			crash(m);
+		else if (what == 4 && p->crashes && !below(m, 20))
+			target_lost(m, below(m, m->n_shards));
 		// Now this one is ahead, now that one.
 		else if (!below(m, p->lag + 1))
 			for (unsigned k = 0; k < 8; k++)
@@ -395,6 +348,8 @@ static void runs(const char *name, const struct plan *plan)
 		struct plan p = *plan;
 		p.lag = random.state % 3 * 2;
 		p.shards = random.state / 3 % 2 ? 2 : 2 + random.state / 6 % 3;
+		p.keys = 1 + random.state / 18 % KEYS;
+		p.kinds = random.state / 72 % 2 ? 4 : 8;
 		n_wrong += !run(random.state, &p, &resyncs);
 		random_next(&random);
 	}

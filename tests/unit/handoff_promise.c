@@ -67,7 +67,8 @@ void key_trace(const struct model *m, unsigned slot)
 static bool is_apart(const struct model *m, unsigned member, unsigned slot)
 {
 	const struct handoff *h = m->h;
-	bool apart = m->shards[member].trimmed[slot] || h->members[member].resync;
+	bool apart = m->shards[member].trimmed[slot] || h->members[member].resync ||
+		     h->members[member].loading || m->shards[member].sync.due;
 	for (unsigned i = 0; i < HANDOFF_TASKS; i++) {
 		const struct handoff_task *t = &h->tasks[i];
 		apart |= t->state == TASK_ACTIVE && !t->by_keys && t->member == member &&
