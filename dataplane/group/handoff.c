@@ -127,6 +127,8 @@ void handoff_certify(struct handoff *h, unsigned member, uint64_t asked_ns, uint
 	if (m->n_certs == HANDOFF_CERTS)
 		certs_thin(m);
 	m->certs[m->n_certs++] = (struct handoff_cert){asked_ns, h->now_ns, offset};
+	memmove(m->recent + 1, m->recent, sizeof(m->recent) - sizeof(m->recent[0]));
+	m->recent[0] = m->certs[m->n_certs - 1];
 	handoff_frontier(h, member, m->frontier);
 }
 
@@ -137,6 +139,8 @@ void handoff_forget_offsets(struct handoff *h, unsigned member)
 	m->moved_until = m->frontier = m->judged = m->task_end = m->known = m->old_until = 0;
 	m->wait.reason = HANDOFF_READY;
 	m->floor_ns = h->now_ns;
+	m->view_at = 0;
+	memset(m->recent, 0, sizeof(m->recent));
 	memset(m->touched, 0, SLOT_COUNT * sizeof(*m->touched));
 	for (unsigned i = 0; i < HANDOFF_TASKS; i++)
 		if (h->tasks[i].member == member)
@@ -164,19 +168,28 @@ bool handoff_is_answered(const struct handoff *h, unsigned member, uint64_t offs
 static void slots_lost(struct handoff *h, unsigned member, const struct handoff_view *view)
 {
 	const struct handoff_member *m = &h->members[member];
-	bool known = view->node && m->node == view->node && !m->loading &&
+	bool known = view->node && m->node == view->node && !m->loading && m->view_at &&
 		     m->view_ns > m->floor_ns;
 	for (unsigned slot = 0; slot < SLOT_COUNT; slot++) {
 		if (!bit_has(m->owns, slot) || bit_has(view->owns, slot))
 			continue;
 		if (known)
-			m->losses[slot] = (struct handoff_loss){m->view_ns, h->now_ns};
+			m->losses[slot] = (struct handoff_loss){m->view_ns, h->now_ns, m->view_at};
 		if (h->home[slot] != member)
 			continue;
 		h->owned_ns[slot] = m->view_ns;
 		if (known && !h->flux[slot])
 			slot_flux_begin(h, slot, member);
 	}
+}
+
+// Where the stream of a member was at some time before a moment.
+static uint64_t offset_before(const struct handoff_member *m, uint64_t moment_ns)
+{
+	unsigned i = 0;
+	while (i < HANDOFF_RECENT && m->recent[i].answered_ns > moment_ns)
+		i++;
+	return i < HANDOFF_RECENT ? m->recent[i].offset : 0;
 }
 
 void handoff_view(struct handoff *h, unsigned member, const struct handoff_view *view)
@@ -188,6 +201,7 @@ void handoff_view(struct handoff *h, unsigned member, const struct handoff_view 
 	}
 	m->view_ns = view->asked_ns;
 	m->node = view->node;
+	m->view_at = offset_before(m, view->asked_ns);
 	memcpy(m->owns, view->owns, sizeof(m->owns));
 	memcpy(m->gives, view->gives, sizeof(m->gives));
 	memcpy(m->takes, view->takes, sizeof(m->takes));
