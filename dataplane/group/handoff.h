@@ -207,7 +207,9 @@ struct handoff {
 	uint64_t lost_at[SLOT_COUNT];  // the home has lost it there, in its own stream; 0: not seen
 	uint64_t lost_ns[SLOT_COUNT];  // .. and owned it then, before that
 	uint32_t first_key[SLOT_COUNT]; // + 1
-	unsigned n_flux, n_dirty;
+	uint8_t moved[SLOT_COUNT];      // bool: in flux, and keys of it have changed hands
+	unsigned n_flux, n_dirty, n_moved;
+	uint64_t moves, moves_noted; // times that slots or keys changed hands, see handoff_moves()
 	bool astray;       // a slot that is not in flux may be owned by another than its home
 	uint64_t flux_ns;  // the last event of all
 	uint64_t claim_ns; // the last claim of all
@@ -305,6 +307,11 @@ void handoff_view(struct handoff *h, unsigned member, const struct handoff_view 
 // Moves that are over; slots that changed their home without a key. Call it when something new is
 // known. What has to be synced anew is told by members[].resync.
 void handoff_settle(struct handoff *h);
+
+// Whether slots have moved since this was asked last, or are moving: what was judged until now would
+// be judged in another way if it was read again. Full syncs, tasks that fail and slots in flux of
+// which nothing has moved do not count.
+bool handoff_moves(struct handoff *h);
 
 // A certificate that was asked for after this moment would help somebody on; 0: nothing is waited
 // for.
