@@ -188,10 +188,13 @@ static void target_back_up(struct model *m)
 	}
 }
 
-// It comes back as it was. Streams are read again from there, unless slots have moved since.
+// It comes back as it was, and we with it perhaps. Streams are read again from there, unless slots
+// have moved since.
 static void target_older(struct model *m)
 {
 	const struct backup *b = &m->backup;
+	if (below(m, 2))
+		crash(m);
 	for (unsigned i = 0; i < m->n_shards; i++)
 		target_lost(m, i);
 	m->target = b->target;
