@@ -114,6 +114,25 @@ static bool history_find(const struct resume_facts *facts, const struct marker *
 	return false;
 }
 
+// What the nodes had of these slots at least, whichever of them had them: what each one's best
+// claim for all of them says, the least of it.
+static uint64_t least_claimed(const struct resume_facts *facts, const struct lane_found *of,
+			      const struct resume_point *at)
+{
+	uint64_t best[UINT8_MAX + 1] = {0}, least = of->marker.offset;
+	for (unsigned i = 0; i < facts->n_found; i++) {
+		const struct lane_found *f = &facts->found[i];
+		bool covers = f->first_slot <= of->first_slot && f->last_slot >= of->last_slot;
+		if (covers && !f->of_slot && best[f->node] < f->marker.offset &&
+		    resume_counts(&f->marker, at->replid, facts->chain))
+			best[f->node] = f->marker.offset;
+	}
+	for (unsigned node = 0; node <= UINT8_MAX; node++)
+		if (best[node] && best[node] < least)
+			least = best[node];
+	return least;
+}
+
 // @param of_slots  the markers of single slots, or all others
 static void held_collect(const struct resume_facts *facts, bool of_slots, uint64_t *held,
 			 struct resume_point *at)
@@ -123,14 +142,15 @@ static void held_collect(const struct resume_facts *facts, bool of_slots, uint64
 		const struct marker *m = &f->marker;
 		if (f->of_slot != of_slots || !resume_counts(m, at->replid, facts->chain))
 			continue;
+		uint64_t offset = f->astray ? least_claimed(facts, f, at) : m->offset;
 		for (unsigned slot = f->first_slot; slot <= f->last_slot; slot++) {
 			if (facts->owner && !of_slots && facts->owner[slot] != f->node)
 				continue;
-			if (held[slot] == UINT64_MAX || held[slot] < m->offset)
-				held[slot] = m->offset;
+			if (held[slot] == UINT64_MAX || held[slot] < offset)
+				held[slot] = offset;
 		}
-		if (m->offset > at->held_end)
-			at->held_end = m->offset;
+		if (offset > at->held_end)
+			at->held_end = offset;
 	}
 }
 

@@ -139,10 +139,14 @@ static void owners_count(struct cluster_lane *c)
 		return;
 	c->owners_changed = false;
 	for (unsigned i = 0; i < c->n_outlets; i++)
-		c->outlets[i]->n_in_range = 0;
-	for (unsigned s = c->first_slot; s <= c->last_slot; s++)
-		if (c->slots[s].outlet != OUTLET_NONE)
-			c->outlets[c->slots[s].outlet]->n_in_range++;
+		c->outlets[i]->n_in_range = c->outlets[i]->owned = 0;
+	for (unsigned s = 0; s < SLOT_COUNT; s++) {
+		if (c->slots[s].outlet == OUTLET_NONE)
+			continue;
+		struct outlet *o = c->outlets[c->slots[s].outlet];
+		o->n_in_range += s >= c->first_slot && s <= c->last_slot;
+		o->owned ^= slot_digest((uint16_t)s);
+	}
 	for (unsigned i = 0; i < c->n_outlets; i++) {
 		struct outlet *o = c->outlets[i];
 		// Its claim has gone with its slot.

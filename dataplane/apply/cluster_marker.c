@@ -33,6 +33,7 @@ static void marker_fill(const struct outlet *o, struct slot_marker *m)
 	m->first_slot = c->claim_all ? 0 : c->first_slot;
 	m->last_slot = c->claim_all ? SLOT_COUNT - 1 : c->last_slot;
 	memcpy(m->node, o->id, sizeof(m->node));
+	m->owned = o->owned;
 }
 
 size_t claim_compose(struct outlet *o, char *at, unsigned slot)

@@ -121,7 +121,8 @@ static void marker_found(struct cluster_lane *c, struct outlet *o, const struct 
 	struct lane_found f = {.marker = m->marker,
 			       .first_slot = m->first_slot,
 			       .last_slot = m->last_slot,
-			       .node = o->index};
+			       .node = o->index,
+			       .owned = m->owned};
 	f.marker.offset = m->low;
 	claim_note(c, &f);
 }
@@ -157,6 +158,16 @@ static bool founds_begin(struct cluster_lane *c)
 	return l->found && l->found_owner;
 }
 
+// Which nodes own other slots than they did when they were told.
+static void claims_match(struct cluster_lane *c)
+{
+	uint64_t owned[OUTLET_NONE + 1] = {0};
+	for (unsigned s = 0; s < SLOT_COUNT; s++)
+		owned[c->lane->found_owner[s]] ^= slot_digest((uint16_t)s);
+	for (unsigned i = 0; i < c->n_claims; i++)
+		c->claims[i].astray = c->claims[i].owned != owned[c->claims[i].node];
+}
+
 static bool founds_end(struct cluster_lane *c)
 {
 	struct lane *l = c->lane;
@@ -167,6 +178,7 @@ static bool founds_end(struct cluster_lane *c)
 		return false;
 	}
 	l->found = more;
+	claims_match(c);
 	if (c->n_claims)
 		memcpy(l->found + l->n_found, c->claims, c->n_claims * sizeof(*c->claims));
 	l->n_found = n;

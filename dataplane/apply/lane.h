@@ -58,6 +58,8 @@ struct lane_found {
 	// In a cluster:
 	bool of_slot;     // it tells what the slot holds, but not where a command begins
 	uint16_t node;    // it speaks of slots that this one owns, as of lane.found_owner
+	uint64_t owned;   // digest of those that it owned then
+	bool astray;      // it owns others now
 };
 
 struct cluster_lane;

@@ -146,6 +146,7 @@ struct outlet {
 	uint64_t claim_at_ns;    // when the last one went
 	uint64_t claim_after_ns; // the next one not before, when it was refused
 	unsigned n_in_range;     // slots of the lane that the node owns
+	uint64_t owned;          // digest of all that it owns, see slot_marker.h
 	bool needed;             // somebody has business there
 	uint32_t n_every;        // commands in the transaction of UNIT_EVERY
 	uint64_t every_at_ns;    // not before, when it was refused

@@ -4,10 +4,16 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <xxhash.h>
 
 #include "dataplane/apply/batch.h"
 
 static const char *const phase_words[] = {"snapshot", "stream"};
+
+uint64_t slot_digest(uint16_t slot)
+{
+	return XXH3_64bits(&slot, sizeof(slot));
+}
 
 static char *put(char *at, const char *p, size_t len)
 {
@@ -50,7 +56,7 @@ size_t slot_claim_key(char *out, const char *link, uint16_t slot)
 static size_t value_text(char *out, const struct slot_marker *s)
 {
 	const struct marker *m = &s->marker;
-	char *at = put_text(out, "2");
+	char *at = put_text(out, "3");
 	at = put_number(at, m->epoch, ' ');
 	at = put_text(at, m->site);
 	at = put_text(at, m->replid);
@@ -62,7 +68,8 @@ static size_t value_text(char *out, const struct slot_marker *s)
 	at = put_number(at, s->low, ' ');
 	at = put_number(at, s->first_slot, '-');
 	at = put_number(at, s->last_slot, ' ');
-	at = put(at, s->node, strlen(s->node));
+	at = put_text(at, s->node);
+	at += decimal_write(at, s->owned);
 	return (size_t)(at - out);
 }
 
@@ -97,10 +104,10 @@ int slot_marker_parse(struct slot_marker *s, struct span text)
 	memset(s, 0, sizeof(*s));
 	int n = sscanf(z,
 		       "%d %" SCNu64 " %63s %40s %15s %" SCNu64 " %d %" SCNu64 " %" SCNu64
-		       " %" SCNu64 " %" SCNu16 "-%" SCNu16 " %40s%n",
+		       " %" SCNu64 " %" SCNu16 "-%" SCNu16 " %40s %" SCNu64 "%n",
 		       &version, &m->epoch, m->site, m->replid, phase, &m->offset, &m->db, &m->run,
-		       &m->seq, &s->low, &s->first_slot, &s->last_slot, s->node, &used);
-	if (n != 13 || version != 2 || (size_t)used != text.len || s->first_slot > s->last_slot ||
+		       &m->seq, &s->low, &s->first_slot, &s->last_slot, s->node, &s->owned, &used);
+	if (n != 14 || version != 3 || (size_t)used != text.len || s->first_slot > s->last_slot ||
 	    s->last_slot >= SLOT_COUNT)
 		return -EINVAL;
 	for (unsigned i = 0; i < 2; i++) {

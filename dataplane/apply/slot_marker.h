@@ -7,15 +7,17 @@
 //
 // TAG is cluster_tag() of a slot, so a key lies with the data and moves with it. The value:
 //
-//   2 EPOCH SITE REPLID PHASE OFFSET DB RUN SEQ LOW FIRST-LAST NODE
+//   3 EPOCH SITE REPLID PHASE OFFSET DB RUN SEQ LOW FIRST-LAST NODE OWNED
 //
-// All but the last three as in marker.h; of a claim OFFSET is LOW, and DB is selected there. LOW of
+// All but the last four as in marker.h; of a claim OFFSET is LOW, and DB is selected there. LOW of
 // either kind claims: of the slots FIRST to LAST everything before LOW had been answered, by
 // whatever node, when this was written, 0: nothing is claimed. So the node that holds the key holds
-// what it owns of these slots up to LOW. That stays true of slots that come to it later, since
-// their keys had been written where they were; and of a replica that takes over, since it had the
-// data before the claim. It is not true of a node to which the key has moved with its slot while
-// the one that it was written to lives on elsewhere: NODE, an id, tells them apart.
+// what it owned of these slots then, up to LOW; and so does a replica that takes over, since it had
+// the data before the claim. OWNED, a digest of the slots that the node owned, tells whether it
+// owns the same ones still. Of slots that came to it since it holds what they had where they were,
+// and that may be less: a replica that lacked writes took over there first. It is not true at all
+// of a node to which the key has moved with its slot while the one that it was written to lives on
+// elsewhere: NODE, an id, tells them apart.
 #pragma once
 
 #include "dataplane/apply/marker.h"
@@ -28,7 +30,11 @@ struct slot_marker {
 	uint64_t low;
 	uint16_t first_slot, last_slot; // that LOW speaks of
 	char node[CLUSTER_ID_LEN + 1];  // that it was written to
+	uint64_t owned; // digest of what that owned
 };
+
+// Of one slot; that of a set is those of its members, combined by exclusive or.
+uint64_t slot_digest(uint16_t slot);
 
 // @param out  MARKER_KEY_LEN bytes; @return its length
 size_t slot_marker_key(char *out, const char *link, uint16_t slot);

@@ -6,12 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include "dataplane/group/group_priv.h"
 
 #define SETTLE_EVERY_NS 20000000ull
 #define POKE_EVERY_NS   100000000ull // while slots move
-#define THIRD_NS_MAX    50000000ull
+#define THIRD_NS_MAX    200000000ull
 #define GATE_NS_MAX     5000000000ull
 #define FLOOR_TRIES     5
 
@@ -226,6 +227,8 @@ static void master_view(struct group *g, const struct cluster_map *map, uint16_t
 	if (!m || (!node->n_slots && member_master(g, m, map) != CLUSTER_NONE))
 		return;
 	view_of(map, master, &view);
+	if (node->flags & CLUSTER_MYSELF)
+		view.node = XXH3_64bits(node->id, strlen(node->id));
 	handoff_view(g->handoff, m->number, &view);
 }
 

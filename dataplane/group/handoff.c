@@ -11,7 +11,7 @@
 #include "dataplane/group/handoff_priv.h"
 
 #define FLUX_CERT_NS 10000000ull // while slots move, certificates are so near to one another
-#define CIRCLE_WAITS 20
+#define CIRCLE_WAITS 5
 
 struct handoff *handoff_new(void)
 {
@@ -29,8 +29,10 @@ void handoff_free(struct handoff *h)
 		return;
 	for (unsigned slot = 0; slot < SLOT_COUNT; slot++)
 		keys_drop(h, slot);
-	for (unsigned i = 0; i < h->n_members; i++)
+	for (unsigned i = 0; i < h->n_members; i++) {
 		free(h->members[i].touched);
+		free(h->members[i].losses);
+	}
 	free(h->keys);
 	free(h->index);
 	free(h);
@@ -56,13 +58,16 @@ int handoff_join(struct handoff *h, const char *name)
 	struct handoff_member *m = &h->members[i];
 	if (!m->touched)
 		m->touched = calloc(SLOT_COUNT, sizeof(*m->touched));
-	if (!m->touched)
+	if (!m->losses)
+		m->losses = calloc(SLOT_COUNT, sizeof(*m->losses));
+	if (!m->touched || !m->losses)
 		return -ENOMEM;
 	if (i == h->n_members)
 		h->n_members++;
 	if (!m->name[0])
 		snprintf(m->name, sizeof(m->name), "%s", name);
 	m->here = true;
+	m->floor_ns = h->now_ns;
 	return (int)i;
 }
 
@@ -131,6 +136,7 @@ void handoff_forget_offsets(struct handoff *h, unsigned member)
 	m->n_certs = 0;
 	m->moved_until = m->frontier = m->judged = m->task_end = m->known = m->old_until = 0;
 	m->wait.reason = HANDOFF_READY;
+	m->floor_ns = h->now_ns;
 	memset(m->touched, 0, SLOT_COUNT * sizeof(*m->touched));
 	for (unsigned i = 0; i < HANDOFF_TASKS; i++)
 		if (h->tasks[i].member == member)
@@ -154,13 +160,23 @@ bool handoff_is_answered(const struct handoff *h, unsigned member, uint64_t offs
 	return h->members[member].frontier >= offset || h->is_idle(h->owner, member);
 }
 
-// Slots that it owned when it was asked before.
+// Slots that it owned when it was asked before. From here on what is said of them is counted.
 static void slots_lost(struct handoff *h, unsigned member, const struct handoff_view *view)
 {
 	const struct handoff_member *m = &h->members[member];
-	for (unsigned slot = 0; slot < SLOT_COUNT; slot++)
-		if (bit_has(m->owns, slot) && !bit_has(view->owns, slot) && h->home[slot] == member)
-			h->owned_ns[slot] = m->view_ns;
+	bool known = view->node && m->node == view->node && !m->loading &&
+		     m->view_ns > m->floor_ns;
+	for (unsigned slot = 0; slot < SLOT_COUNT; slot++) {
+		if (!bit_has(m->owns, slot) || bit_has(view->owns, slot))
+			continue;
+		if (known)
+			m->losses[slot] = (struct handoff_loss){m->view_ns, h->now_ns};
+		if (h->home[slot] != member)
+			continue;
+		h->owned_ns[slot] = m->view_ns;
+		if (known && !h->flux[slot])
+			slot_flux_begin(h, slot, member);
+	}
 }
 
 void handoff_view(struct handoff *h, unsigned member, const struct handoff_view *view)
@@ -171,6 +187,7 @@ void handoff_view(struct handoff *h, unsigned member, const struct handoff_view 
 		h->astray = true;
 	}
 	m->view_ns = view->asked_ns;
+	m->node = view->node;
 	memcpy(m->owns, view->owns, sizeof(m->owns));
 	memcpy(m->gives, view->gives, sizeof(m->gives));
 	memcpy(m->takes, view->takes, sizeof(m->takes));
@@ -225,6 +242,7 @@ enum handoff_verdict handoff_waits(struct handoff *h, const struct handoff_at *a
 	}
 	w->slot = slot;
 	w->other = other;
+	w->moment_ns = handoff_moment_ns(h, at);
 	if (h->now_ns <= w->since_ns + h->wait_ns_max && !waits_in_circle(h, at->member))
 		return HANDOFF_WAIT;
 	handoff_wait_text(h, at->member, text);

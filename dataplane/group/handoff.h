@@ -65,7 +65,7 @@
 #include "parsers/slot.h"
 
 #define HANDOFF_NOBODY     0xff
-#define HANDOFF_CERTS      64
+#define HANDOFF_CERTS      256
 #define HANDOFF_TASKS      32
 #define HANDOFF_TASK_NAME  64
 #define HANDOFF_PARTIES    4         // members that a key in flux is known of
@@ -103,11 +103,23 @@ struct handoff_wait {
 	unsigned slot, other; // other: member, or HANDOFF_NOBODY
 	uint64_t begin;       // of the command that waits
 	uint64_t since_ns;
+	uint64_t moment_ns; // it was written before this, or waits since then
 };
 
 // Asked and answered at these times, the server had reached this offset.
 struct handoff_cert {
 	uint64_t asked_ns, answered_ns, offset;
+};
+
+// What a member has said of a slot ends there in its stream.
+struct handoff_touch {
+	uint64_t sent;  // of what reached the target
+	uint64_t wrote; // of what did more than delete
+};
+
+// A member was seen with a slot, and without it after that: 0, 0 when it was not.
+struct handoff_loss {
+	uint64_t owned_ns, seen_ns;
 };
 
 struct handoff_member {
@@ -122,12 +134,16 @@ struct handoff_member {
 	uint64_t task_end;  // of the last task that has ended
 	bool clears;        // DELs of ours were sent that no stream tells of
 	unsigned n_active;  // of its tasks
-	uint64_t *touched;  // SLOT_COUNT: end of the last command that was sent to the slot
+	struct handoff_touch *touched; // SLOT_COUNT
+	struct handoff_loss *losses;   // SLOT_COUNT: the last one of each
+	uint64_t floor_ns;             // what no table knows of was written before this
 	struct handoff_wait wait;
+	uint64_t in_vain_ns; // it has waited long enough for third ones to be past this
 	bool resync; // a full sync is wanted: `why`
 	char why[TEXT_LEN];
 	// What its own master said, and when it was asked.
 	uint64_t view_ns;
+	uint64_t node; // who said it
 	bool loading;
 	uint64_t claimed[HANDOFF_SLOT_WORDS];
 	uint64_t littered[HANDOFF_SLOT_WORDS]; // it had copies as the full sync began
@@ -202,6 +218,7 @@ struct handoff {
 	uint64_t settled_ns[SLOT_COUNT]; // it was settled: its home owned it then
 	uint64_t owned_ns[SLOT_COUNT];   // the home said last that it owns it; or now, see its view
 	uint64_t event_ns[SLOT_COUNT];   // something new was learnt of one of its keys
+	uint64_t quiet_ns[SLOT_COUNT];   // before it was in flux its home wrote to it before this
 	uint16_t base[SLOT_COUNT];       // era of the home's keys that no table knows of
 	uint64_t clear_at[SLOT_COUNT]; // frontier of its owner that the last DEL of ours waits for
 	uint64_t lost_at[SLOT_COUNT];  // the home has lost it there, in its own stream; 0: not seen
@@ -300,6 +317,7 @@ void handoff_frontier(struct handoff *h, unsigned member, uint64_t frontier);
 // The master of a member was asked who owns what.
 struct handoff_view {
 	uint64_t asked_ns;
+	uint64_t node; // a number of the server that spoke of itself, 0: another one spoke of it
 	uint64_t owns[HANDOFF_SLOT_WORDS], gives[HANDOFF_SLOT_WORDS], takes[HANDOFF_SLOT_WORDS];
 };
 void handoff_view(struct handoff *h, unsigned member, const struct handoff_view *view);

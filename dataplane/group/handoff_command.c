@@ -8,7 +8,8 @@
 
 #include "dataplane/group/handoff_priv.h"
 
-#define ERA_MAX 65000 // who moves a key so often without a rest is synced anew in the end
+#define SLOTS_AHEAD 64
+#define ERA_MAX     65000 // who moves a key so often without a rest is synced anew in the end
 
 // What a key says to a command on it.
 enum look {
@@ -63,7 +64,9 @@ static bool has_no_copy(const struct handoff *h, const struct call *call, struct
 	unsigned member = call->at->member;
 	const struct handoff_party *p = k ? party_find(k, member) : NULL;
 	if (p)
-		return p->gone;
+		return p->gone ||
+		       copy_has_left(h, call->slot, p,
+				     handoff_sure_ns(&h->members[member], call->at->begin));
 	return h->home[call->slot] != member && !slot_has_litter(h, call->slot, member);
 }
 
@@ -85,17 +88,30 @@ static uint16_t era_next(const struct handoff_key *k, const struct handoff_party
 	return p ? (uint16_t)(p->era + 2) : 1;
 }
 
+// Of three members eras tell little. The copy that came last to the one who owns the slot by now is
+// the one that counts in the end, whichever others had it before.
+static bool is_third_past(const struct handoff *h, const struct call *call,
+			  const struct handoff_key *k, const struct handoff_party *own,
+			  const struct handoff_party *held)
+{
+	bool several = k->n_parties > 2 || (k->n_parties == 2 && !own);
+	return several && held->at && bit_has(h->members[held->member].owns, call->slot) &&
+	       !bit_has(h->members[call->at->member].owns, call->slot);
+}
+
 // Whether a member that has the whole state of a key has it from later than the holder. A guess
 // where time does not tell; nothing is lost by a wrong one, see handoff.h.
 static bool is_newer(const struct handoff *h, const struct call *call, struct handoff_key *k)
 {
 	const struct handoff_member *m = &h->members[call->at->member];
 	const struct handoff_party *held = party_find(k, k->holder);
+	const struct handoff_party *own = party_find(k, call->at->member);
 	if (!held || held->gone || handoff_sure_ns(m, call->at->begin) >= k->before_ns)
 		return true;
-	if (handoff_before_ns(m, call->at->begin) <= k->after_ns)
+	if (handoff_before_ns(m, call->at->begin) <= k->after_ns ||
+	    is_third_past(h, call, k, own, held))
 		return false;
-	return is_arrival(h, call, k) && era_next(k, party_find(k, call->at->member)) > k->gen;
+	return is_arrival(h, call, k) && era_next(k, own) > k->gen;
 }
 
 static enum look stranger_look(const struct handoff *h, const struct call *call,
@@ -234,24 +250,52 @@ static bool key_take(struct handoff *h, const struct call *call, struct span key
 // ---- A command
 
 // Two streams may wait for one another here: after a while the order in which they are read has to
-// do, and handoff_settle() looks whether that was right.
-static bool has_waited(const struct handoff *h, const struct handoff_at *at)
+// do, also for what was written before that moment, and handoff_settle() looks whether it was
+// right.
+static bool has_waited(struct handoff *h, const struct handoff_at *at, uint64_t moment_ns)
 {
-	const struct handoff_wait *w = &h->members[at->member].wait;
-	return w->reason != HANDOFF_READY && w->begin == at->begin &&
-	       h->now_ns > w->since_ns + h->third_ns_max;
+	struct handoff_member *m = &h->members[at->member];
+	const struct handoff_wait *w = &m->wait;
+	if (w->reason != HANDOFF_READY && w->begin == at->begin &&
+	    h->now_ns > w->since_ns + h->third_ns_max && moment_ns > m->in_vain_ns)
+		m->in_vain_ns = moment_ns;
+	return moment_ns <= m->in_vain_ns;
+}
+
+// The slots after one that moves are likely to move soon, by the same way: they are in flux from
+// now on, which is one write to the disk instead of one for each.
+static void slots_ahead(struct handoff *h, const struct call *call)
+{
+	unsigned home = h->home[call->slot], last = call->slot + SLOTS_AHEAD;
+	if (h->flux[call->slot] || home == call->at->member)
+		return;
+	for (unsigned slot = call->slot + 1; slot <= last && slot < SLOT_COUNT; slot++)
+		if (h->home[slot] == home && !h->flux[slot])
+			slot_flux_begin(h, slot, call->at->member);
 }
 
 // Before a key is tracked: the disk knows that the slot is in flux.
 static enum handoff_verdict track_wait(struct handoff *h, const struct call *call, int n_keys)
 {
 	const struct handoff_at *at = call->at;
+	if (call->arrives)
+		slots_ahead(h, call);
 	slot_flux_begin(h, call->slot, at->member);
 	if (!is_saved(h))
 		return handoff_waits(h, at, HANDOFF_DISK, call->slot, HANDOFF_NOBODY);
 	if (!keys_have_room(h, (unsigned)n_keys))
 		return handoff_waits(h, at, HANDOFF_ROOM, call->slot, HANDOFF_NOBODY);
 	return HANDOFF_SEND;
+}
+
+// Of two streams that wait for one another the one goes on whose command is the older one, as far
+// as the certificates tell.
+static bool is_after(const struct handoff *h, unsigned member, const struct handoff_at *at,
+		     uint64_t moment_ns)
+{
+	const struct handoff_wait *w = &h->members[member].wait;
+	bool later = w->moment_ns > moment_ns || (w->moment_ns == moment_ns && member > at->member);
+	return w->reason == HANDOFF_PASSING && later;
 }
 
 // A full sync that may touch the slot.
@@ -273,10 +317,11 @@ static enum handoff_verdict enter_wait(struct handoff *h, const struct call *cal
 		const struct handoff_member *m = &h->members[i];
 		if (i == at->member || !m->here)
 			continue;
-		if (!handoff_is_answered(h, i, m->touched[call->slot]) ||
+		if (!handoff_is_answered(h, i, m->touched[call->slot].sent) ||
 		    is_loading(m, i, h, call->slot))
 			return handoff_waits(h, at, HANDOFF_ANSWERS, call->slot, i);
-		if (several && others >> i & 1 && m->past_ns <= moment_ns && !has_waited(h, at))
+		if (several && others >> i & 1 && m->past_ns <= moment_ns &&
+		    !is_after(h, i, at, moment_ns) && !has_waited(h, at, moment_ns))
 			return handoff_waits(h, at, HANDOFF_PASSING, call->slot, i);
 	}
 	return HANDOFF_SEND;
@@ -313,7 +358,7 @@ static void again_spoil(struct handoff *h, const struct call *call, const struct
 {
 	bool mixed = l->n_skip < l->n && !call->deletes;
 	if (l->n_skip && (mixed || !h->flux[call->slot]) &&
-	    call->at->begin < h->members[call->at->member].touched[call->slot])
+	    call->at->begin < h->members[call->at->member].touched[call->slot].sent)
 		slot_spoil(h, call->slot);
 }
 
@@ -393,19 +438,22 @@ static enum handoff_verdict keyless(struct handoff *h, const struct handoff_at *
 	return HANDOFF_RESYNC;
 }
 
-static void judged(struct handoff *h, const struct handoff_at *at, unsigned slot,
-		   enum handoff_verdict verdict)
+static void judged(struct handoff *h, const struct handoff_at *at, const struct command *c,
+		   unsigned slot, enum handoff_verdict verdict)
 {
 	struct handoff_member *m = &h->members[at->member];
+	struct handoff_touch *touch = &m->touched[slot];
 	if (verdict == HANDOFF_WAIT)
 		return;
+	if (at->end > touch->wrote && !is_deletion(c))
+		touch->wrote = at->end;
 	m->wait.reason = HANDOFF_READY;
 	if (at->end > m->judged)
 		m->judged = at->end;
 	if (verdict == HANDOFF_SKIP)
 		m->n_skipped++;
-	else if (at->end > m->touched[slot])
-		m->touched[slot] = at->end;
+	else if (at->end > touch->sent)
+		touch->sent = at->end;
 }
 
 enum handoff_verdict handoff_command(struct handoff *h, const struct handoff_at *at,
@@ -426,7 +474,7 @@ enum handoff_verdict handoff_command(struct handoff *h, const struct handoff_at 
 		struct call call = call_of(h, at, c, slot);
 		verdict = task_covers(h, at, slot) ? HANDOFF_SKIP : keys_take(h, &call, argv, &run);
 	}
-	judged(h, at, slot, verdict);
+	judged(h, at, c, slot, verdict);
 	return verdict;
 }
 

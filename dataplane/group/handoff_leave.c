@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Members whose shard is no more, and their numbers.
-#include <string.h>
+#include <stdlib.h>
 
 #include "dataplane/group/handoff_priv.h"
 
@@ -43,10 +43,9 @@ unsigned handoff_reuse(struct handoff *h)
 		i++;
 	if (i == h->n_members)
 		return MEMBERS_MAX;
-	uint64_t *touched = h->members[i].touched;
 	tasks_drop(h, i);
-	h->members[i] = (struct handoff_member){.touched = touched};
-	if (touched)
-		memset(touched, 0, SLOT_COUNT * sizeof(*touched));
+	free(h->members[i].touched);
+	free(h->members[i].losses);
+	h->members[i] = (struct handoff_member){.here = false};
 	return i;
 }

@@ -83,6 +83,13 @@ void slot_spoil(struct handoff *h, unsigned slot);
 void slot_litter(struct handoff *h, unsigned slot, unsigned member);
 void slot_litter_gone(struct handoff *h, unsigned slot, unsigned member);
 
+// Whether the copy of a party is gone because its server has lost the slot since it was spoken of:
+// who hands a slot over has no keys of it left, and who hears of its loss deletes them.
+//
+// @param read_ns  its stream was read up to this moment
+bool copy_has_left(const struct handoff *h, unsigned slot, const struct handoff_party *p,
+		   uint64_t read_ns);
+
 // Whether it may have copies, as its stream or litter tells.
 bool slot_has_copies(const struct handoff *h, unsigned slot, unsigned member);
 
@@ -106,8 +113,10 @@ enum since slot_since(const struct handoff *h, const struct handoff_at *at, unsi
 // others that had a part in it, is past the moment at which he owned it.
 //
 // @param owned_ns  its home owned it then
+// @param read_ns   the owner's stream was read up to this moment, see copy_has_left()
 // @return 1, 0: only a full sync of the owner helps, -1: not now
-int slot_make_even(struct handoff *h, unsigned slot, unsigned owner, uint64_t owned_ns);
+int slot_make_even(struct handoff *h, unsigned slot, unsigned owner, uint64_t owned_ns,
+		   uint64_t read_ns);
 
 // The last moment at which its home is known to have owned it.
 uint64_t slot_owned_ns(const struct handoff *h, unsigned slot, unsigned home);

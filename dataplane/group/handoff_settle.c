@@ -66,18 +66,19 @@ static int key_clear(struct handoff *h, struct handoff_key *k, unsigned owner)
 	p->gone = true;
 	k->holder = (uint8_t)owner;
 	k->spoilt = false;
-	h->clear_at[k->slot] = h->members[owner].touched[k->slot] = at;
+	h->clear_at[k->slot] = h->members[owner].touched[k->slot].sent = at;
 	h->members[owner].clears = true;
 	return 1;
 }
 
 // @return as slot_make_even()
-static int key_make_even(struct handoff *h, struct handoff_key *k, unsigned owner)
+static int key_make_even(struct handoff *h, struct handoff_key *k, unsigned owner, uint64_t read_ns)
 {
 	const struct handoff_party *own = party_find(k, owner), *held = party_find(k, k->holder);
 	if (k->holder == owner && !k->spoilt)
 		return 1;
-	if (own ? !own->gone : h->home[k->slot] == owner)
+	if (own ? !own->gone && !copy_has_left(h, k->slot, own, read_ns)
+		: h->home[k->slot] == owner)
 		return 0;
 	if (held && held->gone && !k->spoilt)
 		return 1;
@@ -94,13 +95,14 @@ bool slot_is_suspect(const struct handoff *h, unsigned slot, uint64_t owned_ns)
 	return false;
 }
 
-int slot_make_even(struct handoff *h, unsigned slot, unsigned owner, uint64_t owned_ns)
+int slot_make_even(struct handoff *h, unsigned slot, unsigned owner, uint64_t owned_ns,
+		   uint64_t read_ns)
 {
 	bool doubt = h->dirty[slot] || slot_has_litter(h, slot, owner) ||
 		     (h->home[slot] != owner && slot_is_suspect(h, slot, owned_ns));
 	int rc = !doubt;
 	for (uint32_t i = h->first_key[slot]; i && rc > 0; i = key_at(h, i)->next)
-		rc = key_make_even(h, key_at(h, i), owner);
+		rc = key_make_even(h, key_at(h, i), owner, read_ns);
 	if (rc > 0 && !handoff_is_answered(h, owner, h->clear_at[slot]))
 		return -1;
 	return rc;
@@ -134,9 +136,10 @@ static void slot_settle(struct handoff *h, unsigned slot)
 		past_views_ns(h, parties, later(h->event_ns[slot], slot_home_ns(h, slot)));
 	if (!last_ns)
 		return;
-	int rc = is_back(h, slot, owner)
-			 ? 0
-			 : slot_make_even(h, slot, owner, slot_owned_ns(h, slot, h->home[slot]));
+	int rc = 0;
+	if (!is_back(h, slot, owner))
+		rc = slot_make_even(h, slot, owner, slot_owned_ns(h, slot, h->home[slot]),
+				    h->members[owner].past_ns);
 	if (rc > 0) {
 		unsigned former = h->home[slot];
 		slot_rehome(h, slot, owner);

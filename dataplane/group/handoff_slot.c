@@ -28,7 +28,8 @@ bool slot_has_copies(const struct handoff *h, unsigned slot, unsigned member)
 	bool has = slot_has_litter(h, slot, member);
 	for (uint32_t i = h->first_key[slot]; i && !has; i = key_at(h, i)->next) {
 		const struct handoff_party *p = party_find(key_at(h, i), member);
-		has = p && p->told && !p->gone;
+		has = p && p->told && !p->gone &&
+		      !copy_has_left(h, slot, p, h->members[member].past_ns);
 	}
 	return has;
 }
@@ -46,8 +47,35 @@ void slot_moves(struct handoff *h, unsigned slot)
 	h->moves++;
 }
 
+// When the home wrote to the slot last, of which no table knows.
+static uint64_t slot_quiet_ns(const struct handoff *h, unsigned slot)
+{
+	if (h->home[slot] == HANDOFF_NOBODY)
+		return UINT64_MAX;
+	const struct handoff_member *m = &h->members[h->home[slot]];
+	uint64_t wrote = m->touched[slot].wrote;
+	if (!wrote)
+		return m->floor_ns;
+	uint64_t before_ns = handoff_before_ns(m, wrote - 1);
+	before_ns = before_ns < h->now_ns ? before_ns : h->now_ns;
+	return before_ns > m->floor_ns ? before_ns : m->floor_ns;
+}
+
+bool copy_has_left(const struct handoff *h, unsigned slot, const struct handoff_party *p,
+		   uint64_t read_ns)
+{
+	const struct handoff_loss *loss = &h->members[p->member].losses[slot];
+	if (!loss->seen_ns || loss->seen_ns >= read_ns || p->unseen)
+		return false;
+	if (p->told)
+		return p->spoke_ns <= loss->owned_ns;
+	return p->member == h->home[slot] && h->quiet_ns[slot] <= loss->owned_ns;
+}
+
 void slot_flux_begin(struct handoff *h, unsigned slot, unsigned member)
 {
+	if (!h->flux[slot])
+		h->quiet_ns[slot] = slot_quiet_ns(h, slot);
 	h->version += !h->flux[slot] || !(h->parties[slot] >> member & 1);
 	h->n_flux += !h->flux[slot];
 	h->flux[slot] = true;
@@ -63,6 +91,7 @@ static void key_litter(struct handoff *h, const struct handoff_key *k, unsigned 
 		const struct handoff_party *p = &k->parties[i];
 		bool lost = p->member == former &&
 			    (!p->told || p->spoke_ns <= slot_owned_ns(h, k->slot, former));
+		lost |= copy_has_left(h, k->slot, p, h->members[p->member].past_ns);
 		if (p->member != h->home[k->slot] && !lost && !p->gone)
 			slot_litter(h, k->slot, p->member);
 	}

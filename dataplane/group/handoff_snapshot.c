@@ -37,6 +37,7 @@ static void slot_claim(struct handoff *h, unsigned slot, unsigned member)
 	h->n_dirty -= h->dirty[slot];
 	h->dirty[slot] = false;
 	h->clear_at[slot] = h->lost_at[slot] = 0;
+	h->quiet_ns[slot] = UINT64_MAX;
 	slot_rehome(h, slot, member);
 	for (uint32_t i = h->first_key[slot]; i; i = key_at(h, i)->next) {
 		struct handoff_key *k = key_at(h, i);
@@ -88,6 +89,7 @@ void handoff_claim(struct handoff *h, unsigned member)
 	m->loading = true;
 	h->version++;
 	memcpy(m->claimed, m->owns, sizeof(m->claimed));
+	memset(m->losses, 0, SLOT_COUNT * sizeof(*m->losses));
 	for (unsigned i = 0; i < h->n_members; i++)
 		h->members[i].old_until = h->members[i].known;
 	for (unsigned slot = 0; slot < SLOT_COUNT; slot++) {
@@ -104,8 +106,8 @@ static bool is_touched(const struct handoff *h, unsigned member, unsigned slot)
 {
 	for (unsigned i = 0; i < h->n_members; i++) {
 		const struct handoff_member *m = &h->members[i];
-		if (i != member && m->here && m->touched[slot] > m->frontier &&
-		    !handoff_is_answered(h, i, m->touched[slot]))
+		if (i != member && m->here && m->touched[slot].sent > m->frontier &&
+		    !handoff_is_answered(h, i, m->touched[slot].sent))
 			return true;
 	}
 	return false;
@@ -141,6 +143,7 @@ bool handoff_may_load(const struct handoff *h, unsigned member)
 void handoff_loaded(struct handoff *h, unsigned member)
 {
 	h->members[member].loading = false;
+	h->members[member].floor_ns = h->now_ns;
 	h->version++;
 	for (unsigned slot = 0; slot < SLOT_COUNT; slot++)
 		for (uint32_t i = h->first_key[slot]; i; i = key_at(h, i)->next) {
@@ -181,6 +184,8 @@ bool handoff_loads(struct handoff *h, unsigned member, int32_t db, struct span k
 	struct handoff_key *k = key_find(h, key_hash_of(db, key));
 	struct handoff_party *p = k ? party_find(k, member) : NULL;
 	bool claimed = is_claimed(h, member, slot);
+	if (p)
+		p->spoke_ns = h->now_ns;
 	if (!claimed &&
 	    task_covers(h, &at, slot)) { // the task's; what was there before stays known
 		if (p)

@@ -126,17 +126,24 @@ static struct handoff_task *task_add(struct handoff *h, const struct handoff_at 
 	memcpy(t->slots, told->slots, sizeof(t->slots));
 	h->members[at->member].n_active++;
 	h->version++;
+	for (unsigned slot = bit_next(t->slots, 0); !t->by_keys && slot < SLOT_COUNT;
+	     slot = bit_next(t->slots, slot + 1)) // no word of it is kept of what comes back by it
+		h->members[at->member].losses[slot].seen_ns = 0;
 	return t;
 }
 
 // Its keys will come by commands: all of its slots are in flux, which is one write to the disk.
-static void slots_unsettle(struct handoff *h, const struct handoff_at *at, const uint64_t *slots)
+// Nothing of them is settled before the stream of who gives them is past that, too.
+static void slots_unsettle(struct handoff *h, const struct handoff_at *at, const uint64_t *slots,
+			   unsigned giver)
 {
 	for (unsigned slot = bit_next(slots, 0); slot < SLOT_COUNT;
 	     slot = bit_next(slots, slot + 1)) {
 		if (h->home[slot] == HANDOFF_NOBODY)
 			continue;
 		slot_flux_begin(h, slot, at->member);
+		if (giver != HANDOFF_NOBODY)
+			slot_flux_begin(h, slot, giver);
 		if (h->home[slot] == at->member)
 			h->base[slot] = (uint16_t)(h->base[slot] + 2);
 	}
@@ -154,7 +161,7 @@ static enum handoff_verdict task_begin(struct handoff *h, const struct handoff_a
 			return HANDOFF_RESYNC;
 		}
 		if (told->by_keys)
-			slots_unsettle(h, at, told->slots);
+			slots_unsettle(h, at, told->slots, t->from);
 		else
 			losses_note(h, at, told->slots);
 	}
@@ -238,7 +245,7 @@ static bool slots_make_even(struct handoff *h, const struct handoff_at *at,
 	     slot = bit_next(t->slots, slot + 1)) {
 		if (h->home[slot] == HANDOFF_NOBODY || slot_since(h, at, slot) != SINCE_AFTER)
 			continue;
-		int rc = slot_make_even(h, slot, giver_of(h, t, slot), slot_home_ns(h, slot));
+		int rc = slot_make_even(h, slot, giver_of(h, t, slot), slot_home_ns(h, slot), 0);
 		if (rc < 0)
 			return false;
 		if (!rc)

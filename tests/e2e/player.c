@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// node_serve() for each connection -> node_answer() -> stream_play(), info_say(), cluster_say()
+// node_serve() for each connection -> node_answer() -> stream_play(), snapshot_play(), info_say(),
+// cluster_say()
 #include "tests/e2e/player.h"
 
 #include <poll.h>
@@ -8,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "tests/e2e/harness.h"
+#include "tests/e2e/shadow.h"
 
 #define BUS 10000 // of a node's cluster bus, from its port on
 
@@ -20,6 +22,9 @@ struct played {
 	_Atomic bool begun;     // its snapshot has been taken
 	_Atomic bool looked_at; // and its map was asked for since
 	_Atomic size_t sent;    // the farthest
+	struct played *feed;    // the same one, as its shadow sees it; NULL: it has none
+	struct shadow shadow;
+	bool is_feed;
 };
 
 struct player {
@@ -28,8 +33,8 @@ struct player {
 	double pace;
 	pthread_mutex_t lock;       // of the beginning
 	_Atomic long long start_ms; // 0: the clock stands
-	_Atomic unsigned n_refused;
-	struct played nodes[RECORDED_NODES_MAX];
+	_Atomic unsigned n_refused, n_given;
+	struct played nodes[RECORDED_NODES_MAX], feeds[RECORDED_NODES_MAX];
 	char url[RECORDED_NODES_MAX * 64];
 };
 
@@ -130,10 +135,39 @@ static void stream_play(struct played *n, int fd, size_t at)
 	}
 }
 
+// What the master has by now, which comes as late as its stream.
+static int snapshot_again(struct played *n, int fd)
+{
+	size_t len, at = node_at(n, clock_now(n->player));
+	char *head;
+
+	if (shadow_snapshot(&n->shadow, &head, &len, &at)) {
+		n->player->n_refused++;
+		fake_say(fd, "-ERR the shadow has no snapshot to give\r\n");
+		return -1;
+	}
+	n->player->n_given++;
+	nap_ms(n->lag_ms);
+	int rc = fake_write(fd, head, len);
+	free(head);
+	if (at > n->sent)
+		n->sent = at;
+	if (!rc)
+		stream_play(n, fd, at);
+	return -1;
+}
+
 static int snapshot_play(struct played *n, int fd)
 {
 	const struct recorded_node *r = n->recorded;
 
+	if (n->is_feed) {
+		if (!fake_write(fd, n->shadow.head, n->shadow.head_len))
+			stream_play(n, fd, r->stream_at);
+		return -1;
+	}
+	if (n->player->start_ms && n->feed)
+		return snapshot_again(n, fd);
 	if (n->player->start_ms) {
 		n->player->n_refused++;
 		fake_say(fd, "-ERR a recording has one snapshot of each node\r\n");
@@ -374,6 +408,19 @@ static void node_serve(struct fake *f, int fd)
 
 // ---- All of them
 
+// A real server that gets all of a node's stream as it is recorded, at the same pace.
+static void shadow_add(struct world *w, struct played *n, struct played *feed)
+{
+	*feed = *n;
+	feed->lag_ms = 0;
+	feed->begun = feed->looked_at = feed->is_feed = true;
+	shadow_prepare(w, &feed->shadow, n->player->recording, n->recorded);
+	feed->port = fake_start(w, node_serve, feed)->port;
+	shadow_start(w, &feed->shadow, feed->port);
+	n->shadow = feed->shadow;
+	n->feed = feed;
+}
+
 struct player *player_start(struct world *w, const struct play *play)
 {
 	static struct player *all; // so that the leak checker still finds them
@@ -392,6 +439,8 @@ struct player *player_start(struct world *w, const struct play *play)
 		n->recorded = &p->recording->nodes[i];
 		n->number = i;
 		n->lag_ms = play->lag_ms[i];
+		if (play->again)
+			shadow_add(w, n, &p->feeds[i]);
 	}
 	for (unsigned i = 0; i < p->recording->n_nodes; i++) {
 		p->nodes[i].port = fake_start(w, node_serve, &p->nodes[i])->port;
@@ -417,4 +466,9 @@ bool player_is_over(const struct player *p)
 unsigned player_refused(const struct player *p)
 {
 	return p->n_refused;
+}
+
+unsigned player_given(const struct player *p)
+{
+	return p->n_given;
 }

@@ -23,6 +23,7 @@ struct play {
 	const struct recording *recording;
 	double pace; // 2: twice as fast as it was recorded; 0: as fast as it goes
 	int lag_ms[RECORDED_NODES_MAX]; // of the stream of each node
+	bool again; // snapshots are given at any time, see shadow.h
 };
 
 struct player *player_start(struct world *w, const struct play *play);
@@ -33,5 +34,7 @@ const char *player_url(const struct player *p);
 // Whether all streams have been sent to their ends.
 bool player_is_over(const struct player *p);
 
-// Snapshots that were asked for after the clock had begun: a recording has none to give.
+// Snapshots that were asked for after the clock had begun: a recording has none to give, unless
+// `again` was asked for.
 unsigned player_refused(const struct player *p);
+unsigned player_given(const struct player *p);

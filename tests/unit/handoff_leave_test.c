@@ -80,11 +80,11 @@ static void its_number_serves_another_one_only_when_nothing_is_left_of_it(void *
 	member_claims(h, 6);
 	handoff_claim(h, 6);
 	h->members[5].frontier = 1234;
-	h->members[5].touched[SLOT] = 1234;
+	h->members[5].touched[SLOT].sent = 1234;
 	assert_int_equal(handoff_join(h, "new"), 5);
 	assert_string_equal(h->members[5].name, "new");
 	assert_int_equal(h->members[5].frontier, 0);
-	assert_int_equal(h->members[5].touched[SLOT], 0);
+	assert_int_equal(h->members[5].touched[SLOT].sent, 0);
 	assert_int_equal(handoff_join(h, "new"), 5);
 	assert_int_equal(h->n_members, MEMBERS_MAX);
 	handoff_free(h);

@@ -19,7 +19,7 @@ static void view_bit(uint64_t *bits, unsigned slot, bool is_set)
 
 void view_tell(struct model *m, unsigned shard)
 {
-	struct handoff_view view = {.asked_ns = m->now};
+	struct handoff_view view = {.asked_ns = m->now, .node = 1 + shard};
 	if (!shard) // those that nobody writes to
 		memset(view.owns, 0xff, sizeof(view.owns));
 	for (unsigned i = 0; i < SLOTS; i++) {

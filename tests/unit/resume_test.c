@@ -271,6 +271,39 @@ static void a_node_older_than_the_full_sync_is_not_fed_again(void **state)
 	assert_says(t, "older than the last full sync");
 }
 
+// A slot that came to a node since it was told holds what it had where it was: perhaps at a replica
+// that took over with less.
+static void a_node_that_owns_other_slots_now_is_believed_less(void **state)
+{
+	struct trial t = trial_made();
+	uint16_t owner[SLOT_COUNT] = {0};
+	for (unsigned slot = 0; slot < SLOT_COUNT; slot++)
+		owner[slot] = slot % 2;
+	t.owner = owner;
+	marker_add(&t, 0, 1, B, 960);
+	marker_add(&t, 0, 1, B, 1000);
+	t.found[1].node = 1;
+	assert_int_equal(decide(&t), RESUME_AT);
+	assert_int_equal(t.held[0], 960);
+	assert_int_equal(t.held[1], 1000);
+	t.found[1].astray = true;
+	assert_int_equal(decide(&t), RESUME_AT);
+	assert_int_equal(t.at.offset, 960);
+	assert_int_equal(t.held[0], 960);
+	assert_int_equal(t.held[1], 960);
+	assert_int_equal(t.at.held_end, 960);
+	marker_add(&t, 0, 1, B, 990); // of the slot itself: it came with the keys
+	t.found[2].first_slot = t.found[2].last_slot = 1;
+	t.found[2].of_slot = true;
+	assert_int_equal(decide(&t), RESUME_AT);
+	assert_int_equal(t.at.offset, 960);
+	assert_int_equal(t.held[1], 990);
+	t.found[2].of_slot = false; // what a node was told of a part of them
+	t.found[2].node = 0;
+	assert_int_equal(decide(&t), RESUME_AT);
+	assert_int_equal(t.held[1], 960);
+}
+
 static void missing_markers_are_explained(void **state)
 {
 	struct trial t = trial_made();
@@ -349,6 +382,7 @@ int main(void)
 		cmocka_unit_test(without_a_checkpoint_the_markers_alone_count),
 		cmocka_unit_test(an_older_target_is_fed_again),
 		cmocka_unit_test(a_node_older_than_the_full_sync_is_not_fed_again),
+		cmocka_unit_test(a_node_that_owns_other_slots_now_is_believed_less),
 		cmocka_unit_test(missing_markers_are_explained),
 		cmocka_unit_test(markers_of_half_the_slots_are_not_enough),
 		cmocka_unit_test(epoch_decides_between_appliances),
