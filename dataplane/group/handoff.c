@@ -304,6 +304,13 @@ static bool any_moves(const struct handoff *h)
 	return moves;
 }
 
+bool handoff_moves(struct handoff *h)
+{
+	bool moves = h->moves != h->moves_noted || h->n_moved || h->n_dirty;
+	h->moves_noted = h->moves;
+	return moves;
+}
+
 uint64_t handoff_wants_ns(const struct handoff *h, unsigned member)
 {
 	uint64_t wants_ns = 0;
