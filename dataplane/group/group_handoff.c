@@ -280,7 +280,7 @@ static void members_ask(struct group *g)
 static void moves_note(struct group *g)
 {
 	struct handoff *h = g->handoff;
-	if (h->version == g->handoff_noted && !h->n_flux && !h->n_dirty)
+	if (!handoff_moves(h))
 		return;
 	for (unsigned i = 0; i < g->n_members; i++) {
 		const struct member *m = g->members[i];
@@ -288,7 +288,6 @@ static void moves_note(struct group *g)
 		if (m->link && m->link->stage == LINK_STREAMING)
 			known->moved_until = known->frontier;
 	}
-	g->handoff_noted = h->version;
 }
 
 void group_handoff_turn(struct group *g)

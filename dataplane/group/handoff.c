@@ -192,9 +192,26 @@ static uint64_t offset_before(const struct handoff_member *m, uint64_t moment_ns
 	return i < HANDOFF_RECENT ? m->recent[i].offset : 0;
 }
 
+// Slots that it takes in for long, though their home was asked meanwhile and gives them to nobody:
+// a server that starts with an old RDB calls them so, and has keys of them that no stream tells of.
+static void slots_littered(struct handoff *h, unsigned member, const struct handoff_view *view)
+{
+	const struct handoff_member *m = &h->members[member];
+	for (unsigned slot = bit_next(view->takes, 0); slot < SLOT_COUNT;
+	     slot = bit_next(view->takes, slot + 1)) {
+		unsigned home = h->home[slot];
+		if (home == HANDOFF_NOBODY || home == member || !bit_has(m->takes, slot))
+			continue;
+		if (h->members[home].view_ns > m->view_ns &&
+		    !bit_has(h->members[home].gives, slot))
+			slot_litter(h, slot, member);
+	}
+}
+
 void handoff_view(struct handoff *h, unsigned member, const struct handoff_view *view)
 {
 	struct handoff_member *m = &h->members[member];
+	slots_littered(h, member, view);
 	if (memcmp(m->owns, view->owns, sizeof(m->owns)) != 0) {
 		slots_lost(h, member, view);
 		h->astray = true;
@@ -298,6 +315,13 @@ static bool any_moves(const struct handoff *h)
 	bool moves = h->n_flux;
 	for (unsigned i = 0; i < HANDOFF_TASKS && !moves; i++)
 		moves = h->tasks[i].state == TASK_ACTIVE;
+	return moves;
+}
+
+bool handoff_moves(struct handoff *h)
+{
+	bool moves = h->moves != h->moves_noted || h->n_moved || h->n_dirty;
+	h->moves_noted = h->moves;
 	return moves;
 }
 

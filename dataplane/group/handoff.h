@@ -12,7 +12,9 @@
 // to its end. Between them that stream repeats what the old owner's says, so it is skipped. At its
 // end both hold the same: the new owner's stream waits until everything that the old one wrote up
 // to then has been answered by the target; then the slots have a new home. The old owner's
-// TRIMSLOTS is never sent. A task that fails has changed nothing.
+// TRIMSLOTS is never sent, but shows that its stream is past the end of the task: of this one, as
+// long as no full sync has passed over a part of another stream since the old owner is known to
+// have had the slot before that very loss (lost_ns). A task that fails has changed nothing.
 //
 // By keys (MIGRATE with RESTORE-ASKING; Valkey 9 CLUSTER MIGRATESLOTS, whose old owner sends UNLINK
 // of each key, which nothing tells from a client's): a slot is in flux from the first word that
@@ -38,14 +40,26 @@
 //     answered then, so nothing old comes after it.
 //   - A command on keys of several holders is skipped, and the entries of its own are spoilt.
 //   - A snapshot shows all copies of its server. Keys that it holds are loaded, entries of which it
-//     shows nothing are gone; copies of slots that are not its own are litter, or entries.
+//     shows nothing are gone; copies of slots that are not its own are litter, or entries. What was
+//     litter before stays it until all of the snapshot was seen.
+//   - Snapshots are of the moment at which they are offered, and which slots they are to make right
+//     the master says after that. All that its stream says since is read, unless a task skips it: a
+//     task that was on then, or ended before the full sync began, makes its slots dirty.
+//   - Of two full syncs that claim a slot the later one has it, and loads once the other is over.
+//   - A task that ends where the giver is not the home, as far as was known, makes a slot dirty
+//     that has entries: what is known of the giver's keys may be of a time when it had got them
+//     back. (A home that has lost a slot is not read on before the taker's stream shows that.)
 //   - When a slot leaves the table, members that may have copies of its keys keep a bit (litter).
 //     Of what its former home had while it owned the slot nothing is left: servers hand over no
 //     slot that has keys, and delete what they have of one that they lost.
 //   - What a member said last of a key ends before a view that shows it with the slot, and a later
 //     one of the same server shows it without: where its stream is past that, its copy is gone. The
 //     views of a server that takes a failover's place prove nothing: it may have kept copies.
-//   - A crash takes the table: the disk knows which slots were in flux. Those are dirty.
+//   - TRIMSLOTS of a holder that is not the home leaves it nothing: its entries are spoilt.
+//   - A crash takes the table: the disk knows which slots were in flux. Those are dirty. It knows
+//     of a full sync before its first key is sent, and until its master has said once more that the
+//     slots are its own: till then it begins anew. When full syncs were nobody knows afterwards, so
+//     that each may have passed over what other streams have not shown yet (LOADS_NS).
 //
 // A move is over (settled) when the servers themselves say who owns the slot and all streams that
 // had a part in it are past that. Key by key then: its holder is the owner, and by (1) all is well;
@@ -237,7 +251,9 @@ struct handoff {
 	uint64_t lost_at[SLOT_COUNT];  // the home has lost it there, in its own stream; 0: not seen
 	uint64_t lost_ns[SLOT_COUNT];  // .. and owned it then, before that
 	uint32_t first_key[SLOT_COUNT]; // + 1
-	unsigned n_flux, n_dirty;
+	uint8_t moved[SLOT_COUNT];      // bool: in flux, and keys of it have changed hands
+	unsigned n_flux, n_dirty, n_moved;
+	uint64_t moves, moves_noted; // times that slots or keys changed hands, see handoff_moves()
 	bool astray;       // a slot that is not in flux may be owned by another than its home
 	uint64_t flux_ns;  // the last event of all
 	uint64_t claim_ns; // the last claim of all
@@ -336,6 +352,11 @@ void handoff_view(struct handoff *h, unsigned member, const struct handoff_view 
 // Moves that are over; slots that changed their home without a key. Call it when something new is
 // known. What has to be synced anew is told by members[].resync.
 void handoff_settle(struct handoff *h);
+
+// Whether slots have moved since this was asked last, or are moving: what was judged until now
+// would be judged in another way if it was read again. Full syncs, tasks that fail and slots in
+// flux of which nothing has moved do not count.
+bool handoff_moves(struct handoff *h);
 
 // A certificate that was asked for after this moment would help somebody on; 0: nothing is waited
 // for.

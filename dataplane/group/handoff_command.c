@@ -158,21 +158,22 @@ static struct handoff_key *entry_new(struct handoff *h, const struct call *call,
 	return k;
 }
 
-static void era_begin(const struct call *call, struct handoff_key *k, struct handoff_party *p,
+static void era_begin(struct handoff *h, const struct call *call, struct handoff_party *p,
 		      uint16_t era)
 {
+	slot_moves(h, call->slot);
 	p->era = era < ERA_MAX ? era : ERA_MAX;
 	p->at = call->at->begin;
 	p->cleared = !call->states;
 }
 
 // From here on the target gets the copy of this member.
-static void key_enter(const struct call *call, struct handoff_key *k, struct handoff_party *p,
-		      uint16_t era)
+static void key_enter(struct handoff *h, const struct call *call, struct handoff_key *k,
+		      struct handoff_party *p, uint16_t era)
 {
 	while (era <= k->gen && era < ERA_MAX)
 		era = (uint16_t)(era + 2);
-	era_begin(call, k, p, era);
+	era_begin(h, call, p, era);
 	k->gen = p->era;
 	k->holder = p->member;
 	k->spoilt = false;
@@ -229,9 +230,9 @@ static bool key_take(struct handoff *h, const struct call *call, struct span key
 		return true;
 	}
 	if (look == LOOK_ENTER && sent)
-		key_enter(call, k, own, era);
+		key_enter(h, call, k, own, era);
 	else if (arrives)
-		era_begin(call, k, own, era);
+		era_begin(h, call, own, era);
 	if (arrives && k->holder == own->member && own->era > k->gen)
 		k->gen = own->era;
 	own->gone = call->deletes;

@@ -60,6 +60,16 @@ static void task_put(const struct handoff_task *t, FILE *out)
 	fputc('\n', out);
 }
 
+// A full sync that is not over has not found all of it again.
+static uint64_t litter_of(const struct handoff *h, unsigned slot)
+{
+	uint64_t litter = h->litter[slot];
+	for (unsigned i = 0; i < h->n_members; i++)
+		if (h->members[i].loading && bit_has(h->members[i].littered, slot))
+			litter |= 1ull << i;
+	return litter;
+}
+
 static void untils_put(const struct handoff *h, FILE *out)
 {
 	for (unsigned i = 0; i < h->n_members; i++)
@@ -109,8 +119,8 @@ size_t handoff_text(const struct handoff *h, char **text)
 		if (h->flux[slot])
 			fprintf(out, "flux %u %" PRIx64 "\n", slot, h->parties[slot]);
 	for (unsigned slot = 0; slot < SLOT_COUNT; slot++)
-		if (h->litter[slot])
-			fprintf(out, "litter %u %" PRIx64 "\n", slot, h->litter[slot]);
+		if (litter_of(h, slot))
+			fprintf(out, "litter %u %" PRIx64 "\n", slot, litter_of(h, slot));
 	sinces_put(h, out);
 	untils_put(h, out);
 	loads_put(h, out);

@@ -64,6 +64,10 @@ void handoff_resync(struct handoff *h, unsigned member, const char *format, ...)
 
 void slot_flux_begin(struct handoff *h, unsigned slot, unsigned member);
 
+// A key of a slot in flux changes hands, or may: what was sent of it before would be judged in
+// another way now.
+void slot_moves(struct handoff *h, unsigned slot);
+
 // Its keys in flux are forgotten; of copies that lie elsewhere still the members remain, but of the
 // former home: a server that lost a slot has deleted what it had while it owned it.
 void slot_flux_end(struct handoff *h, unsigned slot, unsigned former);

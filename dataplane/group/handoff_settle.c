@@ -62,6 +62,7 @@ static int key_clear(struct handoff *h, struct handoff_key *k, unsigned owner)
 	uint64_t at = h->clear(h->owner, owner, k->db, (struct span){k->name, k->name_len});
 	if (!at)
 		return -1;
+	slot_moves(h, k->slot);
 	p->gone = true;
 	k->holder = (uint8_t)owner;
 	k->spoilt = false;

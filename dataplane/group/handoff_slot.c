@@ -40,6 +40,13 @@ uint64_t slot_owned_ns(const struct handoff *h, unsigned slot, unsigned home)
 	return bit_has(m->owns, slot) ? m->view_ns : h->owned_ns[slot];
 }
 
+void slot_moves(struct handoff *h, unsigned slot)
+{
+	h->n_moved += !h->moved[slot];
+	h->moved[slot] = true;
+	h->moves++;
+}
+
 bool copy_has_left(const struct handoff *h, unsigned slot, const struct handoff_party *p,
 		   uint64_t read_ns)
 {
@@ -86,7 +93,9 @@ void slot_flux_end(struct handoff *h, unsigned slot, unsigned former)
 	h->version += h->flux[slot];
 	h->n_flux -= h->flux[slot];
 	h->n_dirty -= h->dirty[slot];
-	h->flux[slot] = h->dirty[slot] = false;
+	h->moves += h->moved[slot];
+	h->n_moved -= h->moved[slot];
+	h->flux[slot] = h->dirty[slot] = h->moved[slot] = false;
 	h->base[slot] = 0;
 	h->parties[slot] = h->lost_at[slot] = h->clear_at[slot] = 0;
 	h->astray = true;
@@ -95,6 +104,7 @@ void slot_flux_end(struct handoff *h, unsigned slot, unsigned former)
 void slot_rehome(struct handoff *h, unsigned slot, unsigned member)
 {
 	h->version += h->home[slot] != member;
+	h->moves += h->home[slot] != member;
 	if (h->home[slot] != member && h->home[slot] != HANDOFF_NOBODY)
 		h->members[member].n_taken++;
 	h->home[slot] = (uint8_t)member;

@@ -71,7 +71,8 @@ static void slot_pass_over(struct handoff *h, unsigned slot, unsigned member)
 static void litter_pick_up(struct handoff *h, unsigned member)
 {
 	struct handoff_member *m = &h->members[member];
-	memset(m->littered, 0, sizeof(m->littered));
+	if (!m->loading) // else what the one before had found was not told again
+		memset(m->littered, 0, sizeof(m->littered));
 	for (unsigned slot = 0; slot < SLOT_COUNT; slot++) {
 		if (slot_has_copies(h, slot, member))
 			bit_set(m->littered, slot);

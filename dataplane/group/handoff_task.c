@@ -98,17 +98,27 @@ static uint64_t owned_before_ns(const struct handoff *h, const struct handoff_at
 	return told_ns <= sure_ns && told_ns > last_ns ? told_ns : last_ns;
 }
 
+// Nothing is left of what a member had, and the target has it still.
+static void slot_copies_gone(struct handoff *h, unsigned slot, unsigned member)
+{
+	for (uint32_t i = h->first_key[slot]; i; i = key_at(h, i)->next)
+		key_at(h, i)->spoilt |= key_at(h, i)->holder == member;
+}
+
 // A stream that takes in a slot which it owns, as far as we know, has lost it before.
 static void losses_note(struct handoff *h, const struct handoff_at *at, const uint64_t *slots)
 {
 	if (at->begin < h->members[at->member].judged)
 		return;
 	for (unsigned slot = bit_next(slots, 0); slot < SLOT_COUNT;
-	     slot = bit_next(slots, slot + 1))
-		if (h->home[slot] == at->member && !h->lost_at[slot]) {
+	     slot = bit_next(slots, slot + 1)) {
+		if (h->home[slot] != at->member) {
+			slot_copies_gone(h, slot, at->member);
+		} else if (!h->lost_at[slot]) {
 			h->lost_at[slot] = at->begin + 1;
 			h->lost_ns[slot] = owned_before_ns(h, at, slot);
 		}
+	}
 }
 
 static struct handoff_task *task_add(struct handoff *h, const struct handoff_at *at,
@@ -276,13 +286,16 @@ static void slots_take(struct handoff *h, const struct handoff_at *at, const str
 {
 	for (unsigned slot = bit_next(t->slots, 0); slot < SLOT_COUNT;
 	     slot = bit_next(t->slots, slot + 1)) {
-		// What it had of the slot already, the task's keys came on top of.
-		bool dirty = h->dirty[slot] || slot_has_copies(h, slot, at->member);
+		// What it had of the slot already, the task's keys came on top of. What the giver
+		// says of keys may be of another time, when it had got them back; of a home that
+		// was waited for, see is_early().
+		unsigned giver = giver_of(h, t, slot);
+		bool dirty = h->dirty[slot] || slot_has_copies(h, slot, at->member) ||
+			     (giver != h->home[slot] && h->first_key[slot]);
 		if (h->home[slot] == HANDOFF_NOBODY)
 			continue;
 		enum since since = slot_since(h, at, slot);
 		if (since == SINCE_AFTER) {
-			unsigned giver = giver_of(h, t, slot);
 			unsigned former = giver == h->home[slot] ? giver : HANDOFF_NOBODY;
 			slot_rehome(h, slot, at->member);
 			slot_flux_end(h, slot, former);

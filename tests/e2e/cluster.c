@@ -141,6 +141,46 @@ static bool node_is_well(struct server *s)
 		      !strcmp(info_text(s, "replication", "master_link_status"), "up"));
 }
 
+// Whether a node knows of another owner.
+static bool has_other_owner(struct server *s, unsigned slot, const char *owner)
+{
+	struct cluster_map *map = malloc(sizeof(*map));
+
+	assert_non_null(map);
+	bool other = map_read(s, map) && map->owner[slot] != CLUSTER_NONE &&
+		     strcmp(map->nodes[map->owner[slot]].id, owner) != 0;
+	free(map);
+	return other;
+}
+
+// A node that takes a slot in hears of no failover of who gives it, and calls the whole cluster
+// down. As an operator would, we end that.
+static void imports_end(struct cluster *c, struct server *taker)
+{
+	redisReply *nodes = ask(taker, "CLUSTER NODES");
+	char from[CLUSTER_ID_LEN + 1];
+	unsigned slot;
+
+	for (const char *at = nodes->str; at && (at = strchr(at, '[')); at++) {
+		bool lost = false;
+		if (sscanf(at, "[%u-<-%40[0-9a-f]]", &slot, from) != 2)
+			continue;
+		for (unsigned i = 0; i < c->nodes.n && !lost; i++)
+			lost = c->nodes.list[i] != taker && runs(c->nodes.list[i]) &&
+			       has_other_owner(c->nodes.list[i], slot, from);
+		if (lost)
+			run(taker, "CLUSTER SETSLOT %u STABLE", slot);
+	}
+	freeReplyObject(nodes);
+}
+
+static void lost_imports_end(struct cluster *c)
+{
+	for (unsigned i = 0; i < c->nodes.n; i++)
+		if (runs(c->nodes.list[i]))
+			imports_end(c, c->nodes.list[i]);
+}
+
 static bool is_settled(void *arg)
 {
 	struct cluster *c = arg;
@@ -148,6 +188,7 @@ static bool is_settled(void *arg)
 	bool settled = true;
 
 	assert_non_null(map);
+	lost_imports_end(c);
 	cluster_look(c);
 	for (unsigned i = 0; settled && i < c->nodes.n; i++) {
 		struct server *s = c->nodes.list[i];
@@ -404,6 +445,7 @@ struct takeover {
 static bool has_no_slots(void *arg)
 {
 	struct takeover *t = arg;
+	lost_imports_end(t->c);
 	const struct cluster_map *map = cluster_look(t->c);
 	uint16_t former = cluster_node_find(map, span_of(t->former));
 

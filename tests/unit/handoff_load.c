@@ -63,6 +63,7 @@ static void sync_claim(struct model *m, unsigned shard)
 {
 	struct shard *s = &m->shards[shard];
 	m->n_resyncs++;
+	s->sync.n_claims++;
 	view_tell(m, shard);
 	handoff_claim(m->h, shard);
 	s->sync.former = s->routed;

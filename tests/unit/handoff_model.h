@@ -42,7 +42,7 @@ struct sync {
 	bool due; // the target's markers are gone
 	struct state state;
 	struct move moves[SLOTS];
-	unsigned n, n_loaded;
+	unsigned n, n_loaded, n_claims;
 	unsigned former; // where the stream goes on as long as the target knows nothing of it
 };
 
@@ -70,10 +70,15 @@ struct model {
 	unsigned n_keys, kinds; // of a slot; of writes, one of which deletes
 	struct move moves[SLOTS];
 	struct state target;
+	struct backup { // of the target, with its markers
+		struct state target;
+		unsigned routed[SHARDS_MAX], n_claims[SHARDS_MAX];
+		bool loads[SHARDS_MAX];
+	} backup;
 	uint64_t now, put;
 	char *putting, *disk;
 	size_t putting_len, disk_len;
-	unsigned n_ids, n_tasks, n_resyncs;
+	unsigned n_ids, n_tasks, n_resyncs, n_older;
 	bool halves; // moves are given up half way, and made anew
 	bool ways[WAYS];
 	int traced;   // slot, -1: none

@@ -133,11 +133,16 @@ static void life_begin(struct model *m)
 	}
 }
 
+static unsigned frontier(const struct shard *s)
+{
+	return s->n_sent ? s->sent[0].command : s->routed;
+}
+
 // What was on its way is lost, and is read again.
 static void stream_rewind(struct model *m, unsigned shard)
 {
 	struct shard *s = &m->shards[shard];
-	s->routed = s->n_sent ? s->sent[0].command : s->routed;
+	s->routed = frontier(s);
 	s->n_sent = 0;
 	memset(&s->seen, 0, sizeof(s->seen));
 	memset(s->trimmed, 0, sizeof(s->trimmed));
@@ -172,10 +177,55 @@ static void target_lost(struct model *m, unsigned shard)
 	handoff_discard(m->h, shard);
 }
 
+static void target_back_up(struct model *m)
+{
+	m->backup.target = m->target;
+	for (unsigned i = 0; i < m->n_shards; i++) {
+		const struct shard *s = &m->shards[i];
+		m->backup.routed[i] = frontier(s);
+		m->backup.n_claims[i] = s->sync.n_claims;
+		m->backup.loads[i] = s->sync.due || s->sync.stage == SYNC_LOADING;
+	}
+}
+
+// It comes back as it was, and we with it perhaps. Streams are read again from there, unless slots
+// have moved since.
+static void target_older(struct model *m)
+{
+	const struct backup *b = &m->backup;
+	if (below(m, 2))
+		crash(m);
+	for (unsigned i = 0; i < m->n_shards; i++)
+		target_lost(m, i);
+	m->target = b->target;
+	for (unsigned i = 0; i < m->n_shards; i++) {
+		struct shard *s = &m->shards[i];
+		bool resumes = !b->loads[i] && b->n_claims[i] == s->sync.n_claims &&
+			       (uint64_t)COMMAND_LEN * b->routed[i] >= m->h->members[i].moved_until;
+		s->sync.due |= !resumes;
+		m->n_older += resumes && b->routed[i] < s->routed;
+		if (!resumes)
+			continue;
+		s->routed = b->routed[i];
+		stream_rewind(m, i);
+		handoff_frontier(m->h, i, (uint64_t)COMMAND_LEN * s->routed);
+	}
+}
+
+static void moves_note(struct model *m)
+{
+	if (!handoff_moves(m->h))
+		return;
+	for (unsigned i = 0; i < m->n_shards; i++)
+		if (m->shards[i].sync.stage == SYNC_NONE)
+			m->h->members[i].moved_until = m->h->members[i].frontier;
+}
+
 static void reader_step(struct model *m, unsigned shard)
 {
 	struct shard *s = &m->shards[shard];
 	m->h->now_ns = m->now;
+	moves_note(m);
 	switch (below(m, 12)) {
 	case 0:
 		handoff_certify(m->h, shard, m->now, (uint64_t)COMMAND_LEN * s->n);
@@ -230,6 +280,7 @@ static void model_begin(struct model *m, uint64_t seed, const struct plan *p)
 		m->owner[i] = below(m, n_shards);
 	life_begin(m);
 	sync_all(m);
+	target_back_up(m);
 	m->n_resyncs = 0;
 }
 
@@ -293,7 +344,7 @@ static void unfinished_print(const struct model *m, uint64_t seed)
 }
 
 // @return whether it ended as it should
-static bool run(uint64_t seed, const struct plan *p, unsigned *n_resyncs)
+static bool run(uint64_t seed, const struct plan *p, unsigned *n_resyncs, unsigned *n_older)
 {
 	struct model *m = malloc(sizeof(*m));
 	assert_non_null(m);
@@ -313,6 +364,10 @@ static bool run(uint64_t seed, const struct plan *p, unsigned *n_resyncs)
 			crash(m);
 		else if (what == 4 && p->crashes && !below(m, 20))
 			target_lost(m, below(m, m->n_shards));
+		else if (what == 4 && p->crashes && !below(m, 30))
+			target_back_up(m);
+		else if (what == 4 && p->crashes && !below(m, 150))
+			target_older(m);
 		// Now this one is ahead, now that one.
 		else if (!below(m, p->lag + 1))
 			for (unsigned k = 0; k < 8; k++)
@@ -331,6 +386,7 @@ static bool run(uint64_t seed, const struct plan *p, unsigned *n_resyncs)
 	if (!over)
 		unfinished_print(m, seed);
 	*n_resyncs += m->n_resyncs;
+	*n_older += m->n_older;
 	model_end(m);
 	free(m);
 	return !wrong;
@@ -342,7 +398,7 @@ static void runs(const char *name, const struct plan *plan)
 	const char *rounds = getenv("FLYOVER_ROUNDS"), *is_long = getenv("FLYOVER_TEST_LONG");
 	unsigned n = rounds ? (unsigned)atoi(rounds) : is_long && *is_long ? RUNS_LONG : RUNS;
 	struct random random = random_seeded(name);
-	unsigned resyncs = 0, n_wrong = 0;
+	unsigned n_resyncs = 0, n_older = 0, n_wrong = 0;
 	names_make();
 	for (unsigned i = 0; i < n; i++) {
 		struct plan p = *plan;
@@ -350,10 +406,11 @@ static void runs(const char *name, const struct plan *plan)
 		p.shards = random.state / 3 % 2 ? 2 : 2 + random.state / 6 % 3;
 		p.keys = 1 + random.state / 18 % KEYS;
 		p.kinds = random.state / 72 % 2 ? 4 : 8;
-		n_wrong += !run(random.state, &p, &resyncs);
+		n_wrong += !run(random.state, &p, &n_resyncs, &n_older);
 		random_next(&random);
 	}
-	printf("%s: %u runs, %u full syncs, %u wrong\n", name, n, resyncs, n_wrong);
+	printf("%s: %u runs, %u full syncs, %u streams read again for an older target, %u wrong\n",
+	       name, n, n_resyncs, n_older, n_wrong);
 	assert_int_equal(n_wrong, 0);
 }
 
