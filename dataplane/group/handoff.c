@@ -164,8 +164,7 @@ bool handoff_is_answered(const struct handoff *h, unsigned member, uint64_t offs
 static void slots_lost(struct handoff *h, unsigned member, const struct handoff_view *view)
 {
 	const struct handoff_member *m = &h->members[member];
-	bool known = view->node && m->node == view->node && !m->loading &&
-		     m->view_ns > m->floor_ns;
+	bool known = view->node && m->node == view->node && !m->loading && m->view_ns > m->floor_ns;
 	for (unsigned slot = 0; slot < SLOT_COUNT; slot++) {
 		if (!bit_has(m->owns, slot) || bit_has(view->owns, slot))
 			continue;
@@ -195,7 +194,7 @@ void handoff_view(struct handoff *h, unsigned member, const struct handoff_view 
 		return;
 	// It may have lost a slot between the view that the claim relied on and the claim.
 	for (unsigned slot = 0; slot < SLOT_COUNT; slot++)
-		if (h->home[slot] == member && h->since_ns[slot] == m->claim_ns &&
+		if (h->home[slot] == member && h->since_ns[slot] <= m->claim_ns &&
 		    !bit_has(m->owns, slot))
 			slot_spoil(h, slot);
 	m->claim_ns = 0;

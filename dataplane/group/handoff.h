@@ -51,9 +51,9 @@
 //     slot that has keys, and delete what they have of one that they lost.
 //   - TRIMSLOTS of a holder that is not the home leaves it nothing: its entries are spoilt.
 //   - A crash takes the table: the disk knows which slots were in flux. Those are dirty. It knows
-//     of a full sync before its first key is sent, and until its master has said once more that the
-//     slots are its own: till then it begins anew. When full syncs were nobody knows afterwards, so
-//     that each may have passed over what other streams have not shown yet (LOADS_NS).
+//     of a full sync before its first key is sent; one that was not over begins anew, and what its
+//     master does not own any more when it is asked once again is dirty. When full syncs were
+//     nobody knows afterwards: each may have passed over what other streams have not shown yet.
 //
 // A move is over (settled) when the servers themselves say who owns the slot and all streams that
 // had a part in it are past that. Key by key then: its holder is the owner, and by (1) all is well;
