@@ -127,6 +127,8 @@ void handoff_certify(struct handoff *h, unsigned member, uint64_t asked_ns, uint
 	if (m->n_certs == HANDOFF_CERTS)
 		certs_thin(m);
 	m->certs[m->n_certs++] = (struct handoff_cert){asked_ns, h->now_ns, offset};
+	memmove(m->recent + 1, m->recent, sizeof(m->recent) - sizeof(m->recent[0]));
+	m->recent[0] = m->certs[m->n_certs - 1];
 	handoff_frontier(h, member, m->frontier);
 }
 
@@ -137,6 +139,8 @@ void handoff_forget_offsets(struct handoff *h, unsigned member)
 	m->moved_until = m->frontier = m->judged = m->task_end = m->known = m->old_until = 0;
 	m->wait.reason = HANDOFF_READY;
 	m->floor_ns = h->now_ns;
+	m->view_at = 0;
+	memset(m->recent, 0, sizeof(m->recent));
 	memset(m->touched, 0, SLOT_COUNT * sizeof(*m->touched));
 	for (unsigned i = 0; i < HANDOFF_TASKS; i++)
 		if (h->tasks[i].member == member)
@@ -164,12 +168,13 @@ bool handoff_is_answered(const struct handoff *h, unsigned member, uint64_t offs
 static void slots_lost(struct handoff *h, unsigned member, const struct handoff_view *view)
 {
 	const struct handoff_member *m = &h->members[member];
-	bool known = view->node && m->node == view->node && !m->loading && m->view_ns > m->floor_ns;
+	bool known = view->node && m->node == view->node && !m->loading && m->view_at &&
+		     m->view_ns > m->floor_ns;
 	for (unsigned slot = 0; slot < SLOT_COUNT; slot++) {
 		if (!bit_has(m->owns, slot) || bit_has(view->owns, slot))
 			continue;
 		if (known)
-			m->losses[slot] = (struct handoff_loss){m->view_ns, h->now_ns};
+			m->losses[slot] = (struct handoff_loss){m->view_ns, h->now_ns, m->view_at};
 		if (h->home[slot] != member)
 			continue;
 		h->owned_ns[slot] = m->view_ns;
@@ -178,15 +183,42 @@ static void slots_lost(struct handoff *h, unsigned member, const struct handoff_
 	}
 }
 
+// Where the stream of a member was at some time before a moment.
+static uint64_t offset_before(const struct handoff_member *m, uint64_t moment_ns)
+{
+	unsigned i = 0;
+	while (i < HANDOFF_RECENT && m->recent[i].answered_ns > moment_ns)
+		i++;
+	return i < HANDOFF_RECENT ? m->recent[i].offset : 0;
+}
+
+// Slots that it takes in for long, though their home was asked meanwhile and gives them to nobody:
+// a server that starts with an old RDB calls them so, and has keys of them that no stream tells of.
+static void slots_littered(struct handoff *h, unsigned member, const struct handoff_view *view)
+{
+	const struct handoff_member *m = &h->members[member];
+	for (unsigned slot = bit_next(view->takes, 0); slot < SLOT_COUNT;
+	     slot = bit_next(view->takes, slot + 1)) {
+		unsigned home = h->home[slot];
+		if (home == HANDOFF_NOBODY || home == member || !bit_has(m->takes, slot))
+			continue;
+		if (h->members[home].view_ns > m->view_ns &&
+		    !bit_has(h->members[home].gives, slot))
+			slot_litter(h, slot, member);
+	}
+}
+
 void handoff_view(struct handoff *h, unsigned member, const struct handoff_view *view)
 {
 	struct handoff_member *m = &h->members[member];
+	slots_littered(h, member, view);
 	if (memcmp(m->owns, view->owns, sizeof(m->owns)) != 0) {
 		slots_lost(h, member, view);
 		h->astray = true;
 	}
 	m->view_ns = view->asked_ns;
 	m->node = view->node;
+	m->view_at = offset_before(m, view->asked_ns);
 	memcpy(m->owns, view->owns, sizeof(m->owns));
 	memcpy(m->gives, view->gives, sizeof(m->gives));
 	memcpy(m->takes, view->takes, sizeof(m->takes));

@@ -21,6 +21,9 @@
 // shows in a stream not of its home, or of a key that comes to its home from elsewhere. Each key of
 // it that was spoken of has an entry: its holder, and what is known of the copy of each member.
 //
+// The slots after it that have the same home are in flux with it: one write to the disk for all of
+// them. So is one whose home was seen without it.
+//
 // Why nothing differs in the end without a full sync. Two things are true at every step:
 //
 //   1. The target has the holder's copy of the key as it was where the holder's stream was read to
@@ -49,6 +52,9 @@
 //   - When a slot leaves the table, members that may have copies of its keys keep a bit (litter).
 //     Of what its former home had while it owned the slot nothing is left: servers hand over no
 //     slot that has keys, and delete what they have of one that they lost.
+//   - What a member said last of a key ends before a view that shows it with the slot, and a later
+//     one of the same server shows it without: where its stream is past that, its copy is gone. The
+//     views of a server that takes a failover's place prove nothing: it may have kept copies.
 //   - TRIMSLOTS of a holder that is not the home leaves it nothing: its entries are spoilt.
 //   - A crash takes the table: the disk knows which slots were in flux. Those are dirty. It knows
 //     of a full sync before its first key is sent; one that was not over begins anew, and what its
@@ -65,7 +71,9 @@
 // Which of two members' copies is the newer one is a guess where time does not tell, and a wrong
 // guess only costs a full sync, by the rule above. Eras are counted for it: with two members the
 // home has the even ones, so it mostly does not matter which stream is read first. A third member
-// waits until the others are past its moment.
+// waits until the others are past its moment; of two that wait for one another the one goes on
+// whose moment is the earlier one. After a while it has to do: then the copy counts that came last
+// to the member which is seen with the slot.
 //
 // Time. Streams tell none, but INFO tells which offset a server has reached when it is asked. With
 // such certificates a command is known to be written after a moment (handoff_sure), and everything
@@ -80,6 +88,7 @@
 
 #define HANDOFF_NOBODY     0xff
 #define HANDOFF_CERTS      256
+#define HANDOFF_RECENT     8
 #define HANDOFF_TASKS      32
 #define HANDOFF_TASK_NAME  64
 #define HANDOFF_PARTIES    4         // members that a key in flux is known of
@@ -131,9 +140,10 @@ struct handoff_touch {
 	uint64_t wrote; // of what did more than delete
 };
 
-// A member was seen with a slot, and without it after that: 0, 0 when it was not.
+// A member was seen with a slot, and without it after that; seen_ns 0: it was not.
 struct handoff_loss {
 	uint64_t owned_ns, seen_ns;
+	uint64_t owned_at; // what ends before it in its stream was written before owned_ns
 };
 
 struct handoff_member {
@@ -141,6 +151,7 @@ struct handoff_member {
 	char name[HANDOFF_NAME_LEN];
 	struct handoff_cert certs[HANDOFF_CERTS]; // oldest first
 	unsigned n_certs;
+	struct handoff_cert recent[HANDOFF_RECENT]; // the last ones, answered or not: newest first
 	uint64_t routed_ns; // what is written from `routed` on was written after this
 	uint64_t past_ns;   // all that was written before this has been answered
 	uint64_t frontier;  // answered up to here
@@ -157,7 +168,8 @@ struct handoff_member {
 	char why[TEXT_LEN];
 	// What its own master said, and when it was asked.
 	uint64_t view_ns;
-	uint64_t node; // who said it
+	uint64_t node;    // who said it
+	uint64_t view_at; // what ends before it in the stream was written before that
 	bool loading;
 	uint64_t claimed[HANDOFF_SLOT_WORDS];
 	uint64_t littered[HANDOFF_SLOT_WORDS]; // it had copies as the full sync began
@@ -199,6 +211,7 @@ struct handoff_key {
 	struct handoff_party {
 		uint64_t at;       // where its last era began, in its stream
 		uint64_t spoke_ns; // its last word that did not delete it was written before this
+		uint64_t spoke_at; // .. and ends here
 		uint16_t era;
 		uint8_t member;
 		bool cleared; // the era began without a state: what was there had to go
@@ -232,7 +245,7 @@ struct handoff {
 	uint64_t settled_ns[SLOT_COUNT]; // it was settled: its home owned it then
 	uint64_t owned_ns[SLOT_COUNT];   // the home said last that it owns it; or now, see its view
 	uint64_t event_ns[SLOT_COUNT];   // something new was learnt of one of its keys
-	uint64_t quiet_ns[SLOT_COUNT];   // before it was in flux its home wrote to it before this
+	uint64_t quiet_at[SLOT_COUNT];   // before it was in flux, its home wrote to it up to here
 	uint16_t base[SLOT_COUNT];       // era of the home's keys that no table knows of
 	uint64_t clear_at[SLOT_COUNT]; // frontier of its owner that the last DEL of ours waits for
 	uint64_t lost_at[SLOT_COUNT];  // the home has lost it there, in its own stream; 0: not seen

@@ -237,8 +237,10 @@ static bool key_take(struct handoff *h, const struct call *call, struct span key
 		k->gen = own->era;
 	own->gone = call->deletes;
 	own->told = true;
-	if (!call->deletes)
+	if (!call->deletes) {
 		own->spoke_ns = said_before_ns(h, call->at);
+		own->spoke_at = call->at->end;
+	}
 	if (k->holder == own->member)
 		key_held(h, call, k, sent);
 	bool alien = !call->deletes && !bit_has(h->members[own->member].owns, call->slot);

@@ -47,20 +47,6 @@ void slot_moves(struct handoff *h, unsigned slot)
 	h->moves++;
 }
 
-// When the home wrote to the slot last, of which no table knows.
-static uint64_t slot_quiet_ns(const struct handoff *h, unsigned slot)
-{
-	if (h->home[slot] == HANDOFF_NOBODY)
-		return UINT64_MAX;
-	const struct handoff_member *m = &h->members[h->home[slot]];
-	uint64_t wrote = m->touched[slot].wrote;
-	if (!wrote)
-		return m->floor_ns;
-	uint64_t before_ns = handoff_before_ns(m, wrote - 1);
-	before_ns = before_ns < h->now_ns ? before_ns : h->now_ns;
-	return before_ns > m->floor_ns ? before_ns : m->floor_ns;
-}
-
 bool copy_has_left(const struct handoff *h, unsigned slot, const struct handoff_party *p,
 		   uint64_t read_ns)
 {
@@ -68,14 +54,16 @@ bool copy_has_left(const struct handoff *h, unsigned slot, const struct handoff_
 	if (!loss->seen_ns || loss->seen_ns >= read_ns || p->unseen)
 		return false;
 	if (p->told)
-		return p->spoke_ns <= loss->owned_ns;
-	return p->member == h->home[slot] && h->quiet_ns[slot] <= loss->owned_ns;
+		return p->spoke_ns <= loss->owned_ns || p->spoke_at <= loss->owned_at;
+	return p->member == h->home[slot] && h->quiet_at[slot] <= loss->owned_at;
 }
 
 void slot_flux_begin(struct handoff *h, unsigned slot, unsigned member)
 {
+	unsigned home = h->home[slot];
 	if (!h->flux[slot])
-		h->quiet_ns[slot] = slot_quiet_ns(h, slot);
+		h->quiet_at[slot] =
+			home == HANDOFF_NOBODY ? UINT64_MAX : h->members[home].touched[slot].wrote;
 	h->version += !h->flux[slot] || !(h->parties[slot] >> member & 1);
 	h->n_flux += !h->flux[slot];
 	h->flux[slot] = true;

@@ -37,7 +37,7 @@ static void slot_claim(struct handoff *h, unsigned slot, unsigned member)
 	h->n_dirty -= h->dirty[slot];
 	h->dirty[slot] = false;
 	h->clear_at[slot] = h->lost_at[slot] = 0;
-	h->quiet_ns[slot] = UINT64_MAX;
+	h->quiet_at[slot] = UINT64_MAX;
 	slot_rehome(h, slot, member);
 	for (uint32_t i = h->first_key[slot]; i; i = key_at(h, i)->next) {
 		struct handoff_key *k = key_at(h, i);
@@ -185,8 +185,10 @@ bool handoff_loads(struct handoff *h, unsigned member, int32_t db, struct span k
 	struct handoff_key *k = key_find(h, key_hash_of(db, key));
 	struct handoff_party *p = k ? party_find(k, member) : NULL;
 	bool claimed = is_claimed(h, member, slot);
-	if (p)
+	if (p) {
 		p->spoke_ns = h->now_ns;
+		p->spoke_at = offset;
+	}
 	if (!claimed &&
 	    task_covers(h, &at, slot)) { // the task's; what was there before stays known
 		if (p)
@@ -208,6 +210,7 @@ bool handoff_loads(struct handoff *h, unsigned member, int32_t db, struct span k
 	if (p) {
 		p->told = true;
 		p->spoke_ns = h->now_ns;
+		p->spoke_at = offset;
 	} else {
 		slot_litter(h, slot, member);
 	}

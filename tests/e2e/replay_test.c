@@ -15,7 +15,7 @@
 
 #define FAST    5
 #define AT_ONCE 0
-#define MORE    2 // where the streams do not always tell the order of what they say
+#define MORE    3 // where the streams do not always tell the order of what they say
 
 struct round {
 	const char *name; // of the recording
@@ -113,11 +113,34 @@ static void wrong(const struct scene *s)
 		 player_refused(s->player));
 }
 
+// All of the streams has been answered, all slots are where they belong, and no full sync is wanted
+// or on.
+static bool is_settled(const struct scene *s)
+{
+	json_int_t end = 0, moving = 0;
+	const json_t *shard;
+	size_t i;
+
+	job_poll(s->job);
+	for (i = 0; i < s->recording->n_nodes; i++) {
+		const struct recorded_node *n = &s->recording->nodes[i];
+		end += (json_int_t)(n->offset + n->len - n->stream_at);
+	}
+	json_array_foreach(json_object_get(s->job->last, "shards"), i, shard)
+	{
+		const json_t *counters = json_object_get(shard, "counters");
+		moving += json_integer_value(json_object_get(counters, "slots_moving"));
+	}
+	const json_t *phase = json_object_get(s->job->last, "phase");
+	return phase && !strcmp(json_string_value(phase), "stream") && !moving &&
+	       job_number(s->job, "frontier_offset") >= end;
+}
+
 static void right_wait(const struct scene *s)
 {
 	long long deadline_ms = now_ms() + DEADLINE_MS;
 
-	while (!player_is_over(s->player) || differences(s, false)) {
+	while (!player_is_over(s->player) || !is_settled(s) || differences(s, false)) {
 		if (process_has_ended(s->job->process) || player_refused(s->player) ||
 		    now_ms() > deadline_ms)
 			wrong(s);

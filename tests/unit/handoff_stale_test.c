@@ -16,22 +16,37 @@ static bool is_idle(void *owner, unsigned member)
 	return true;
 }
 
-// The first member owns the slot of the key, the other one takes it in.
-//
-// @param gives  so says the first, too
-static void views_tell(struct handoff *h, bool gives)
+// Both were asked, and their streams are past that.
+static void views_tell_of(struct handoff *h, struct handoff_view views[2])
 {
-	unsigned slot = key_slot(key);
-	struct handoff_view owner = {.asked_ns = ++h->now_ns}, other = owner;
-	owner.owns[slot / 64] = other.takes[slot / 64] = 1ull << slot % 64;
-	owner.gives[slot / 64] = gives ? owner.owns[slot / 64] : 0;
-	handoff_view(h, 0, &owner);
-	handoff_view(h, 1, &other);
+	h->now_ns++;
+	for (unsigned i = 0; i < 2; i++) {
+		views[i].asked_ns = h->now_ns;
+		handoff_view(h, i, &views[i]);
+	}
 	h->now_ns += 10;
 	for (unsigned i = 0; i < 2; i++) {
 		handoff_certify(h, i, h->now_ns, 100);
 		handoff_frontier(h, i, 100);
 	}
+}
+
+static void slot_add(uint64_t *slots)
+{
+	slots[key_slot(key) / 64] |= 1ull << key_slot(key) % 64;
+}
+
+// The first member owns the slot of the key, the other one takes it in.
+//
+// @param gives  so says the first, too
+static void views_tell(struct handoff *h, bool gives)
+{
+	struct handoff_view views[2] = {0};
+	slot_add(views[0].owns);
+	slot_add(views[1].takes);
+	if (gives)
+		slot_add(views[0].gives);
+	views_tell_of(h, views);
 }
 
 static struct handoff *handoff_made(bool gives)
@@ -68,6 +83,25 @@ static void they_are_not_loaded(void **state)
 	handoff_free(h);
 }
 
+// No snapshot was taken since: should the slot come to it by and by, they are there.
+static void they_make_a_slot_dirty_that_moves_there(void **state)
+{
+	for (int looks = 1; looks < 3; looks++) {
+		struct handoff *h = handoff_made(false);
+		struct handoff_view moved[2] = {0};
+		if (looks > 1)
+			views_tell(h, false);
+		slot_add(moved[1].owns);
+		for (unsigned i = 0; i < 2; i++) {
+			views_tell_of(h, moved);
+			handoff_settle(h);
+		}
+		assert_int_equal(h->home[key_slot(key)], 1);
+		assert_int_equal(h->members[1].resync, looks > 1);
+		handoff_free(h);
+	}
+}
+
 static void keys_on_their_way_are(void **state)
 {
 	struct handoff *h = handoff_made(true);
@@ -102,6 +136,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(they_are_not_loaded),
+		cmocka_unit_test(they_make_a_slot_dirty_that_moves_there),
 		cmocka_unit_test(keys_on_their_way_are),
 		cmocka_unit_test(a_move_that_its_owner_has_taken_back_is_over),
 	};
