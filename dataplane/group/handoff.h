@@ -249,6 +249,7 @@ struct handoff {
 	uint16_t base[SLOT_COUNT];       // era of the home's keys that no table knows of
 	uint64_t clear_at[SLOT_COUNT]; // frontier of its owner that the last DEL of ours waits for
 	uint64_t lost_at[SLOT_COUNT];  // the home has lost it there, in its own stream; 0: not seen
+	uint8_t lost_whole[SLOT_COUNT]; // bool: .. by a task, as TRIMSLOTS tells
 	uint64_t lost_ns[SLOT_COUNT];  // .. and owned it then, before that
 	uint32_t first_key[SLOT_COUNT]; // + 1
 	uint8_t moved[SLOT_COUNT];      // bool: in flux, and keys of it have changed hands
