@@ -74,6 +74,7 @@ struct group {
 	struct handoff *handoff; // slots that move between the members
 	struct replacer *files;  // of the link's folder, NULL without one
 	uint64_t handoff_put;    // version of the hand-offs that was put last
+	int files_failed;        // it could not be written, which was told: -errno
 	uint64_t n_told, n_seen; // maps of single nodes, taken for members and for hand-offs
 	struct {                 // of members that have left
 		struct source_counters source;

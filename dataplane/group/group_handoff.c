@@ -113,6 +113,19 @@ void group_handoff_close(struct group *g)
 	g->handoff = NULL;
 }
 
+// Slots that move wait, and full syncs, as long as the disk is full.
+static void failure_tell(struct group *g)
+{
+	int rc = replacer_error(g->files);
+	if (rc && !g->files_failed)
+		core_log(g->core, EVENT_WARN, g->index,
+			 "which slots move cannot be written to %.120s/" HANDOFF_FILE
+			 ": %s; they wait until it can, and so do full syncs",
+			 g->config->state_dir, strerror(-rc));
+	g->files_failed = rc;
+}
+
+// What could not be written is tried again by the replacer, which is not idle before it is there.
 static void state_save(struct group *g)
 {
 	struct handoff *h = g->handoff;
@@ -121,6 +134,7 @@ static void state_save(struct group *g)
 		h->saved = h->version;
 	if (h->saved == h->version)
 		return;
+	failure_tell(g);
 	if (g->handoff_put != h->version && replacer_is_idle(g->files)) {
 		size_t len = handoff_text(h, &text);
 		if (!len)

@@ -226,7 +226,7 @@ void handoff_view(struct handoff *h, unsigned member, const struct handoff_view 
 		return;
 	// It may have lost a slot between the view that the claim relied on and the claim.
 	for (unsigned slot = 0; slot < SLOT_COUNT; slot++)
-		if (h->home[slot] == member && h->since_ns[slot] == m->claim_ns &&
+		if (h->home[slot] == member && h->since_ns[slot] <= m->claim_ns &&
 		    !bit_has(m->owns, slot))
 			slot_spoil(h, slot);
 	m->claim_ns = 0;

@@ -57,9 +57,9 @@
 //     views of a server that takes a failover's place prove nothing: it may have kept copies.
 //   - TRIMSLOTS of a holder that is not the home leaves it nothing: its entries are spoilt.
 //   - A crash takes the table: the disk knows which slots were in flux. Those are dirty. It knows
-//     of a full sync before its first key is sent, and until its master has said once more that the
-//     slots are its own: till then it begins anew. When full syncs were nobody knows afterwards, so
-//     that each may have passed over what other streams have not shown yet (LOADS_NS).
+//     of a full sync before its first key is sent; one that was not over begins anew, and what its
+//     master does not own any more when it is asked once again is dirty. When full syncs were
+//     nobody knows afterwards: each may have passed over what other streams have not shown yet.
 //
 // A move is over (settled) when the servers themselves say who owns the slot and all streams that
 // had a part in it are past that. Key by key then: its holder is the owner, and by (1) all is well;
@@ -249,6 +249,7 @@ struct handoff {
 	uint16_t base[SLOT_COUNT];       // era of the home's keys that no table knows of
 	uint64_t clear_at[SLOT_COUNT]; // frontier of its owner that the last DEL of ours waits for
 	uint64_t lost_at[SLOT_COUNT];  // the home has lost it there, in its own stream; 0: not seen
+	uint8_t lost_whole[SLOT_COUNT]; // bool: .. by a task, as TRIMSLOTS tells
 	uint64_t lost_ns[SLOT_COUNT];  // .. and owned it then, before that
 	uint32_t first_key[SLOT_COUNT]; // + 1
 	uint8_t moved[SLOT_COUNT];      // bool: in flux, and keys of it have changed hands

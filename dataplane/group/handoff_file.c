@@ -12,7 +12,8 @@
 //   since FIRST LAST                         of these slots
 //   older FIRST LAST                         the last full sync of these was an earlier one
 //   until MEMBER OFFSET                      what begins there was judged as slots moved
-//   anew MEMBER                              its full sync is not over, or not borne out
+//   anew MEMBER                              its full sync is not over
+//   doubt MEMBER                             what it had claimed is not borne out by a view
 //   crc64 HEX                                of all before
 #include <errno.h>
 #include <inttypes.h>
@@ -79,9 +80,12 @@ static void untils_put(const struct handoff *h, FILE *out)
 
 static void loads_put(const struct handoff *h, FILE *out)
 {
-	for (unsigned i = 0; i < h->n_members; i++)
-		if (h->members[i].loading || h->members[i].claim_ns)
+	for (unsigned i = 0; i < h->n_members; i++) {
+		if (h->members[i].loading)
 			fprintf(out, "anew %u\n", i);
+		else if (h->members[i].claim_ns)
+			fprintf(out, "doubt %u\n", i);
+	}
 }
 
 static void sinces_put(const struct handoff *h, FILE *out)
@@ -250,6 +254,15 @@ static bool anew_read(struct handoff *h, const char *line)
 	return true;
 }
 
+static bool doubt_read(struct handoff *h, const char *line)
+{
+	unsigned member;
+	if (sscanf(line, "doubt %u", &member) != 1 || member >= h->n_members)
+		return false;
+	h->members[member].claim_ns = SINCE_NS;
+	return true;
+}
+
 static bool line_read(struct handoff *h, const char *line, unsigned *n_tasks)
 {
 	switch (line[0]) {
@@ -273,6 +286,8 @@ static bool line_read(struct handoff *h, const char *line, unsigned *n_tasks)
 		return until_read(h, line);
 	case 'a':
 		return anew_read(h, line);
+	case 'd':
+		return doubt_read(h, line);
 	case 'c':
 		return true;
 	default:

@@ -106,7 +106,11 @@ static void slot_copies_gone(struct handoff *h, unsigned slot, unsigned member)
 }
 
 // A stream that takes in a slot which it owns, as far as we know, has lost it before.
-static void losses_note(struct handoff *h, const struct handoff_at *at, const uint64_t *slots)
+//
+// @param trims  TRIMSLOTS says so. Else it may have lost it key by key, or without any, and may get
+//               it back like that, without a word
+static void losses_note(struct handoff *h, const struct handoff_at *at, const uint64_t *slots,
+			bool trims)
 {
 	if (at->begin < h->members[at->member].judged)
 		return;
@@ -117,6 +121,7 @@ static void losses_note(struct handoff *h, const struct handoff_at *at, const ui
 		} else if (!h->lost_at[slot]) {
 			h->lost_at[slot] = at->begin + 1;
 			h->lost_ns[slot] = owned_before_ns(h, at, slot);
+			h->lost_whole[slot] = trims;
 		}
 	}
 }
@@ -173,7 +178,7 @@ static enum handoff_verdict task_begin(struct handoff *h, const struct handoff_a
 		if (told->by_keys)
 			slots_unsettle(h, at, told->slots, t->from);
 		else
-			losses_note(h, at, told->slots);
+			losses_note(h, at, told->slots, false);
 	}
 	if (t->state == TASK_ACTIVE && !is_saved(h))
 		return handoff_waits(h, at, HANDOFF_DISK, 0, HANDOFF_NOBODY);
@@ -187,7 +192,8 @@ static bool has_lost(const struct handoff *h, const struct handoff_task *t, unsi
 		     uint64_t moment_ns)
 {
 	unsigned home = h->home[slot];
-	if (!h->lost_at[slot] || !handoff_is_answered(h, home, h->lost_at[slot] - 1) ||
+	if (!h->lost_at[slot] || !h->lost_whole[slot] || h->flux[slot] ||
+	    !handoff_is_answered(h, home, h->lost_at[slot] - 1) ||
 	    slot_is_suspect(h, slot, h->lost_ns[slot]))
 		return false;
 	if (task_takes(h, home, slot))
@@ -516,7 +522,7 @@ static void trim_take(struct handoff *h, const struct handoff_at *at, const stru
 {
 	uint64_t slots[HANDOFF_SLOT_WORDS];
 	if (argc >= 5 && words_slots(argv + 3, argc - 3, slots))
-		losses_note(h, at, slots);
+		losses_note(h, at, slots, true);
 }
 
 enum handoff_verdict handoff_control(struct handoff *h, const struct handoff_at *at,

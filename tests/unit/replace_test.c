@@ -116,15 +116,22 @@ static void a_failure_is_told_and_tried_again(void **state)
 {
 	struct folder *f = folder_new();
 	struct replacer *r;
+	char *bytes;
+	size_t len;
 	assert_int_equal(replacer_open(&r, f->gone, woken, f), 0);
 	put(r, "a", "text");
 	wait_for_wakes(f, 1);
 	assert_int_equal(replacer_error(r), -ENOENT);
 	assert_false(replacer_is_idle(r));
+	put(r, "a", "newer"); // is not taken for written either
+	assert_false(replacer_is_idle(r));
 	assert_int_equal(mkdir(f->gone, 0700), 0);
 	for (unsigned n = 2; replacer_error(r); n++)
 		wait_for_wakes(f, n);
 	assert_true(replacer_is_idle(r));
+	assert_int_equal(file_load(f->gone, "a", 1000, &bytes, &len), 0);
+	assert_string_equal(bytes, "newer");
+	free(bytes);
 	assert_int_equal(file_replace(f->gone, "a", NULL, 0), 0);
 	replacer_close(r);
 	assert_int_equal(rmdir(f->gone), 0);
