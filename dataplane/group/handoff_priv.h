@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What the files of hand-offs share: handoff.c (members, time), handoff_slot.c (slots),
 // handoff_settle.c (what is over), handoff_snapshot.c (full syncs), handoff_command.c (commands),
-// handoff_keys.c (the table of keys in flux), handoff_task.c (atomic moves), handoff_leave.c
-// (members that are gone).
+// handoff_look.c (keys of those), handoff_keys.c (the table of keys in flux), handoff_task.c
+// (atomic moves), handoff_control.c (what streams say of those), handoff_leave.c (members that are
+// gone).
 #pragma once
 
 #include "dataplane/group/handoff.h"
@@ -159,6 +160,48 @@ static inline struct handoff_party *party_find(struct handoff_key *k, unsigned m
 // One without a copy may have to go for it. @return NULL: there is no room
 struct handoff_party *party_of(struct handoff *h, struct handoff_key *k, unsigned member);
 
+// handoff_look.c
+
+// What a key says to a command on it.
+enum look {
+	LOOK_SEND,
+	LOOK_SKIP,
+	LOOK_ENTER, // the target gets this member's copy from here on
+	LOOK_ASK,   // whether it was written before the last full sync of the slot is not known yet
+};
+
+struct call {
+	const struct handoff_at *at;
+	const struct command *c;
+	unsigned slot;
+	uint64_t carried; // see task_carries()
+	bool states;      // it carries the whole state of its key
+	bool arrives;     // .. and the key comes from elsewhere
+	bool deletes;     // it does nothing but delete its keys
+	bool again;       // it was judged before, and is read again
+};
+
+static inline bool is_deletion(const struct command *c)
+{
+	return c && c->class == CLASS_DELKEY && c->scope != SCOPE_CROSS_DB && c->rewrite == 0;
+}
+
+static inline bool is_import(const struct command *c)
+{
+	return c && !strcmp(c->name, "RESTORE-ASKING");
+}
+
+struct call call_of(const struct handoff *h, const struct handoff_at *at, const struct command *c,
+		    unsigned slot);
+enum look key_look(const struct handoff *h, const struct call *call, struct span key);
+
+// What a command makes known of one of its keys.
+//
+// @param sent  it reaches the target
+// @return false: no memory
+bool key_take(struct handoff *h, const struct call *call, struct span key, enum look look,
+	      bool sent);
+
 // handoff_task.c
 
 // Whether the command stands within a task of its member, and is to be skipped.
@@ -168,3 +211,23 @@ uint64_t task_carries(const struct handoff *h, const struct handoff_at *at, unsi
 // Whether a task of the member, or of anybody, is on that has the slot.
 bool task_takes(const struct handoff *h, unsigned member, unsigned slot);
 bool task_is_active(const struct handoff *h, unsigned slot);
+
+// What a stream tells of a task.
+struct told {
+	struct span name, from;
+	uint64_t slots[HANDOFF_SLOT_WORDS];
+	bool has_slots, by_keys;
+};
+
+// It begins, or is told of once more. @return HANDOFF_SKIP, HANDOFF_WAIT or HANDOFF_RESYNC
+enum handoff_verdict task_begin(struct handoff *h, const struct handoff_at *at,
+				const struct told *told);
+enum handoff_verdict task_ends(struct handoff *h, const struct handoff_at *at,
+			       const struct told *told, bool success);
+void task_in_snapshot(struct handoff *h, const struct handoff_at *at, const struct told *told);
+
+// A stream that takes in a slot which it owns, as far as we know, has lost it before.
+//
+// @param trims  TRIMSLOTS says so. Else it may have lost it key by key, or without any, and may get
+//               it back like that, without a word
+void losses_note(struct handoff *h, const struct handoff_at *at, const uint64_t *slots, bool trims);

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Moves of whole slots, as the new owner's stream shows them:
+// Moves of whole slots, as the new owner's stream shows them from their begin to their end:
 //
-//   Redis 8.4   CLUSTER SYNCSLOTS CONF ASM-TASK id:source:destination:import:STATE:first-last ..
-//               whenever its state changes; the old owner's stream has TRIMSLOTS RANGES n first
-//               last .. once it has lost them. Source: cluster_asm.c, asmTaskSerialize()
-//   Valkey 9    CLUSTER SYNCSLOTS ESTABLISH SOURCE node NAME id SLOTSRANGE first last ..
-//               CLUSTER SYNCSLOTS FINISH STATE SUCCESS|FAILED NAME id MESSAGE text
-//               Source: cluster_migrateslots.c
+//   task_begin() -> task_ends() -> task_done(): slot_unsure(), slot_behind(), slots_make_even(),
+//                                               slots_take()
+//
+// What the streams say of them is read in handoff_control.c.
 #include <stdio.h>
 #include <string.h>
 
@@ -79,13 +77,6 @@ static struct handoff_task *task_room(struct handoff *h)
 
 // ---- Begin and end
 
-// What a stream tells of a task.
-struct told {
-	struct span name, from;
-	uint64_t slots[HANDOFF_SLOT_WORDS];
-	bool has_slots, by_keys;
-};
-
 // The last moment before this word at which its member is known to have owned a slot. What a view
 // of later says may be of another time that it had it.
 static uint64_t owned_before_ns(const struct handoff *h, const struct handoff_at *at, unsigned slot)
@@ -105,12 +96,7 @@ static void slot_copies_gone(struct handoff *h, unsigned slot, unsigned member)
 		key_at(h, i)->spoilt |= key_at(h, i)->holder == member;
 }
 
-// A stream that takes in a slot which it owns, as far as we know, has lost it before.
-//
-// @param trims  TRIMSLOTS says so. Else it may have lost it key by key, or without any, and may get
-//               it back like that, without a word
-static void losses_note(struct handoff *h, const struct handoff_at *at, const uint64_t *slots,
-			bool trims)
+void losses_note(struct handoff *h, const struct handoff_at *at, const uint64_t *slots, bool trims)
 {
 	if (at->begin < h->members[at->member].judged)
 		return;
@@ -164,8 +150,8 @@ static void slots_unsettle(struct handoff *h, const struct handoff_at *at, const
 	}
 }
 
-static enum handoff_verdict task_begin(struct handoff *h, const struct handoff_at *at,
-				       const struct told *told)
+enum handoff_verdict task_begin(struct handoff *h, const struct handoff_at *at,
+				const struct told *told)
 {
 	struct handoff_task *t = task_find(h, at->member, told->name);
 	if (!t) {
@@ -353,8 +339,8 @@ static struct handoff_task *task_of(struct handoff *h, const struct handoff_at *
 	return t || !told->has_slots ? t : task_add(h, at, told, 0);
 }
 
-static enum handoff_verdict task_ends(struct handoff *h, const struct handoff_at *at,
-				      const struct told *told, bool success)
+enum handoff_verdict task_ends(struct handoff *h, const struct handoff_at *at,
+			       const struct told *told, bool success)
 {
 	struct handoff_task *t = task_of(h, at, told);
 	if (!t && success) {
@@ -374,89 +360,6 @@ static enum handoff_verdict task_ends(struct handoff *h, const struct handoff_at
 	return HANDOFF_SKIP;
 }
 
-// ---- Words
-
-static bool range_set(uint64_t *slots, uint64_t first, uint64_t last)
-{
-	if (first > last || last >= SLOT_COUNT)
-		return false;
-	for (unsigned slot = (unsigned)first; slot <= last; slot++)
-		bit_set(slots, slot);
-	return true;
-}
-
-// "0-1999 3000"
-static bool ranges_read(struct span text, uint64_t *slots)
-{
-	memset(slots, 0, HANDOFF_SLOT_WORDS * sizeof(*slots));
-	for (size_t at = 0; at < text.len;) {
-		struct span rest = {text.p + at, text.len - at};
-		const char *space = memchr(rest.p, ' ', rest.len);
-		size_t len = space ? (size_t)(space - rest.p) : rest.len;
-		const char *dash = memchr(rest.p, '-', len);
-		uint64_t first = span_digits(rest), last = first;
-		if (dash)
-			last = span_digits(
-				(struct span){dash + 1, (size_t)(rest.p + rest.len - dash) - 1});
-		if (!range_set(slots, first, last))
-			return false;
-		at += len + 1;
-	}
-	return text.len > 0;
-}
-
-static bool words_slots(const struct span *argv, int argc, uint64_t *slots)
-{
-	memset(slots, 0, HANDOFF_SLOT_WORDS * sizeof(*slots));
-	for (int i = 0; i + 1 < argc; i += 2)
-		if (!range_set(slots, span_digits(argv[i]), span_digits(argv[i + 1])))
-			return false;
-	return argc >= 2;
-}
-
-#define ASM_FIELDS 6 // id, source, destination, operation, state, slots; more may come
-
-static int asm_split(struct span text, struct span fields[ASM_FIELDS])
-{
-	int n = 0;
-	while (n < ASM_FIELDS) {
-		const char *end = memchr(text.p, ':', text.len);
-		size_t len = end ? (size_t)(end - text.p) : text.len;
-		fields[n++] = (struct span){text.p, len};
-		if (!end)
-			break;
-		text = (struct span){end + 1, text.len - len - 1};
-	}
-	return n;
-}
-
-// @return whether it tells of an import
-static bool asm_read(struct span text, struct told *told, struct span *state)
-{
-	struct span fields[ASM_FIELDS];
-	if (asm_split(text, fields) < ASM_FIELDS || !span_caseeq(fields[3], "import"))
-		return false;
-	told->name = fields[0];
-	told->from = fields[1];
-	told->has_slots = ranges_read(fields[5], told->slots);
-	*state = fields[4];
-	return told->has_slots;
-}
-
-static enum handoff_verdict asm_take(struct handoff *h, const struct handoff_at *at,
-				     struct span text)
-{
-	struct told told = {.by_keys = false};
-	struct span state;
-	if (!asm_read(text, &told, &state))
-		return HANDOFF_SKIP;
-	if (span_caseeq(state, "completed") || span_caseeq(state, "done"))
-		return task_ends(h, at, &told, true);
-	if (span_caseeq(state, "failed") || span_caseeq(state, "canceled"))
-		return task_ends(h, at, &told, false);
-	return task_begin(h, at, &told);
-}
-
 // Whether a task was on as its member's full sync began.
 static bool task_was_known(const struct handoff *h, unsigned member, struct span name)
 {
@@ -467,82 +370,20 @@ static bool task_was_known(const struct handoff *h, unsigned member, struct span
 	return false;
 }
 
-void handoff_snapshot_task(struct handoff *h, unsigned member, struct span text, uint64_t offset)
+void task_in_snapshot(struct handoff *h, const struct handoff_at *at, const struct told *told)
 {
-	struct told told = {.by_keys = false};
-	struct span state;
-	const struct handoff_at at = {.member = member, .begin = offset, .end = offset};
-	if (!asm_read(text, &told, &state) || task_find(h, member, told.name))
+	if (task_find(h, at->member, told->name))
 		return;
 	// Of one that we know nothing of, it is not known what was there before.
-	bool known = task_was_known(h, member, told.name);
-	for (unsigned slot = bit_next(told.slots, 0); slot < SLOT_COUNT;
-	     slot = bit_next(told.slots, slot + 1)) {
-		if (!known || bit_has(h->members[member].littered, slot))
-			slot_litter(h, slot, member);
-		if (h->home[slot] == member) // it ended before the master said who owns what
+	bool known = task_was_known(h, at->member, told->name);
+	for (unsigned slot = bit_next(told->slots, 0); slot < SLOT_COUNT;
+	     slot = bit_next(told->slots, slot + 1)) {
+		if (!known || bit_has(h->members[at->member].littered, slot))
+			slot_litter(h, slot, at->member);
+		if (h->home[slot] == at->member) // it ended before the master said who owns what
 			slot_spoil(h, slot);
 	}
-	if (!task_add(h, &at, &told, 0))
-		handoff_resync(h, member, "more than %d slot migrations at once", HANDOFF_TASKS);
-}
-
-// The value of an option: SOURCE node, NAME id.
-static struct span option(const struct span *argv, int argc, const char *name)
-{
-	for (int i = 3; i + 1 < argc; i++)
-		if (span_caseeq(argv[i], name))
-			return argv[i + 1];
-	return (struct span){"", 0};
-}
-
-static enum handoff_verdict establish_take(struct handoff *h, const struct handoff_at *at,
-					   const struct span *argv, int argc)
-{
-	struct told told = {.name = option(argv, argc, "NAME"),
-			    .from = option(argv, argc, "SOURCE"),
-			    .by_keys = true};
-	int i = 3;
-	while (i < argc && !span_caseeq(argv[i], "SLOTSRANGE"))
-		i++;
-	told.has_slots = i < argc && words_slots(argv + i + 1, argc - i - 1, told.slots);
-	return told.has_slots ? task_begin(h, at, &told) : HANDOFF_SKIP;
-}
-
-static enum handoff_verdict finish_take(struct handoff *h, const struct handoff_at *at,
-					const struct span *argv, int argc)
-{
-	struct told told = {.name = option(argv, argc, "NAME")};
-	return task_ends(h, at, &told, span_caseeq(option(argv, argc, "STATE"), "SUCCESS"));
-}
-
-// TRIMSLOTS RANGES n first last ..
-static void trim_take(struct handoff *h, const struct handoff_at *at, const struct span *argv,
-		      int argc)
-{
-	uint64_t slots[HANDOFF_SLOT_WORDS];
-	if (argc >= 5 && words_slots(argv + 3, argc - 3, slots))
-		losses_note(h, at, slots, true);
-}
-
-enum handoff_verdict handoff_control(struct handoff *h, const struct handoff_at *at,
-				     const struct span *argv, int argc)
-{
-	struct handoff_member *m = &h->members[at->member];
-	enum handoff_verdict verdict = HANDOFF_SKIP;
-	if (span_caseeq(argv[0], "TRIMSLOTS"))
-		trim_take(h, at, argv, argc);
-	else if (argc < 4 || !span_caseeq(argv[1], "SYNCSLOTS"))
-		return HANDOFF_SKIP;
-	else if (argc >= 5 && span_caseeq(argv[2], "CONF") && span_caseeq(argv[3], "ASM-TASK"))
-		verdict = asm_take(h, at, argv[4]);
-	else if (span_caseeq(argv[2], "ESTABLISH"))
-		verdict = establish_take(h, at, argv, argc);
-	else if (span_caseeq(argv[2], "FINISH"))
-		verdict = finish_take(h, at, argv, argc);
-	if (verdict != HANDOFF_WAIT) {
-		m->wait.reason = HANDOFF_READY;
-		m->judged = at->end > m->judged ? at->end : m->judged;
-	}
-	return verdict;
+	if (!task_add(h, at, told, 0))
+		handoff_resync(h, at->member, "more than %d slot migrations at once",
+			       HANDOFF_TASKS);
 }
