@@ -52,8 +52,8 @@ static void source_place(struct member *m, const struct cluster_node *node)
 	memcpy(e->host, node->host, sizeof(e->host));
 	memcpy(e->nodes[0].host, node->host, sizeof(e->nodes[0].host));
 	e->port = e->nodes[0].port = node->port;
-	if (m->link)
-		whereabouts_locate(&m->link->source_where, node->host, node->port);
+	if (m->link && whereabouts_locate(&m->link->source_where, node->host, node->port))
+		source_moved(&m->link->source);
 }
 
 // What the stream has reached is asked of the master, wherever it is read.

@@ -250,6 +250,14 @@ void source_reconnect(struct source *s)
 	s->retry_at_ns = s->now.mono_ns + BACKOFF_FIRST_NS;
 }
 
+void source_moved(struct source *s)
+{
+	if (s->state == SOURCE_CONNECTING)
+		source_drop(s);
+	if (s->state == SOURCE_CLOSED)
+		s->retry_at_ns = s->backoff_ns = 0;
+}
+
 // The stream has another id now. Its bytes wait until the link has recorded that.
 static void stream_renamed(struct source *s)
 {

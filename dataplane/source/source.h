@@ -108,6 +108,10 @@ static inline uint64_t source_proven(const struct source *s)
 // Connect anew, soon and without trouble: somewhere else, or for another answer.
 void source_reconnect(struct source *s);
 
+// It is somewhere else now: the pause before the next try is over, and so is a connection that does
+// not open.
+void source_moved(struct source *s);
+
 // Close and stay closed.
 void source_close(struct source *s);
 
