@@ -15,6 +15,7 @@
 #define MS_NS            1000000ull
 #define BYTES_PER_TURN   (4 * 1024 * 1024)
 #define CHECK_EVERY_NS   10000000ull
+#define POKE_EVERY_NS    100000000ull // while the node is away
 #define FORGET_EVERY     (4 * 1024 * 1024)
 
 struct outlet *outlet_new(struct cluster_lane *c, uint8_t index, const struct cluster_node *node)
@@ -206,6 +207,22 @@ void outlet_send(struct outlet *o)
 	}
 }
 
+// Somebody may have taken over from a node that is away, sooner than it is tried again.
+static void closed_look(struct outlet *o, uint64_t *deadline_ns)
+{
+	uint64_t now = o->cluster->lane->now.mono_ns;
+	if (o->retry_at_ns < *deadline_ns)
+		*deadline_ns = o->retry_at_ns;
+	if (!o->since_ns)
+		return;
+	if (now >= o->poke_at_ns) {
+		map_poke(o->cluster);
+		o->poke_at_ns = now + POKE_EVERY_NS;
+	}
+	if (o->poke_at_ns < *deadline_ns)
+		*deadline_ns = o->poke_at_ns;
+}
+
 static void hello_deadline_look(struct outlet *o, uint64_t *deadline_ns)
 {
 	uint64_t now = o->cluster->lane->now.mono_ns;
@@ -217,8 +234,8 @@ static void hello_deadline_look(struct outlet *o, uint64_t *deadline_ns)
 				o->host, o->port);
 	else if (waits && o->hello_deadline_ns < *deadline_ns)
 		*deadline_ns = o->hello_deadline_ns;
-	if (o->state == OUTLET_CLOSED && o->retry_at_ns < *deadline_ns)
-		*deadline_ns = o->retry_at_ns;
+	if (o->state == OUTLET_CLOSED)
+		closed_look(o, deadline_ns);
 }
 
 void outlet_turn(struct outlet *o, uint64_t *deadline_ns)

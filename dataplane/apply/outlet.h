@@ -136,6 +136,7 @@ struct outlet {
 	bool fenced;          // they were closed
 	unsigned n_kills;     // on their way
 	uint64_t retry_at_ns, backoff_ns, since_ns, hello_deadline_ns;
+	uint64_t poke_at_ns; // the map is looked at then, while it is away
 
 	// Claims.
 	uint16_t claim_slot; // the last one that carried it
