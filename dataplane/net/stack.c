@@ -128,8 +128,8 @@ static void stack_chores(struct stack *s, uint64_t now_ns)
 // Every host on IPv6 has a link-local address (RFC 4291, 2.8): take one if none was given.
 static int addresses_init(struct stack *s)
 {
-	struct net_prefix all[OWN_MAX];
-	struct net_route statics[STACK_ROUTES_MAX];
+	struct net_prefix all[OWN_MAX] = {0};
+	struct net_route statics[STACK_ROUTES_MAX] = {0};
 	bool has_six = false, has_link_local = false;
 	const char *why;
 	unsigned n = 0;

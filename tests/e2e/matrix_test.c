@@ -208,9 +208,11 @@ static bool is_due(struct scene *s, const char *reason)
 	if (strstr(reason, "restarted while the snapshot was loaded") ||
 	    strstr(reason, "did not reach its end"))
 		return s->n_changes;
-	// What is known of slots is noted at each change, not only as they move.
+	// A shard is not fed again from before its last full sync.
 	if (strstr(reason, "came back older"))
 		return s->n_changes && s->run->source == CLUSTER;
+	if (strstr(reason, "was not over as the last life ended"))
+		return s->n_source_changes && s->run->source == CLUSTER;
 	if (!strncmp(reason, "the source's history left ours before offset ", 45))
 		return s->n_source_changes;
 	return sscanf(reason, "the source does not go on with the history %8s... at offset %lld",

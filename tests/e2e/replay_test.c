@@ -7,8 +7,9 @@
 // (FLYOVER_CORPORA, or the folder shared/corpora beside the source tree). FLYOVER_TEST_LONG plays
 // all.
 //
-// Where a stream lags, or all is sent at once, there are moves of which nothing that is said tells
-// the order. They cost another full sync, which the player can give there: at most `more` of them.
+// Where a stream lags, or more is sent at once than was then, there are moves of which nothing that
+// is said tells the order. They cost another full sync, which the player can give there: at most
+// `more` of them.
 #include "tests/corpora.h"
 #include "tests/e2e/harness.h"
 #include "tests/e2e/player.h"
@@ -188,20 +189,20 @@ static void replay(struct world *w, const struct round *round)
 #define TASKS   "redis-8.4.0-asm"
 #define VALKEY  "valkey-9.1.0-migrateslots"
 
-REPLAY(own_quickly, OWN, FAST)
+REPLAY(own_quickly, OWN, FAST, .more = MORE)
 REPLAY(own_at_once, OWN, AT_ONCE, 0, 0, 2, .more = MORE)
 REPLAY(own_a_late, OWN, FAST, 'a', 1500, .more = MORE)
 REPLAY(own_b_late, OWN, FAST, 'b', 1500, 2, .more = MORE)
 REPLAY(own_c_late, OWN, FAST, 'c', 1500, .more = MORE)
-REPLAY(classic_quickly, CLASSIC, FAST)
+REPLAY(classic_quickly, CLASSIC, FAST, .more = MORE)
 REPLAY(classic_at_once, CLASSIC, AT_ONCE, 0, 0, 3, .more = MORE)
 REPLAY(classic_a_late, CLASSIC, FAST, 'a', 1500, 2, .more = MORE)
 REPLAY(classic_b_late, CLASSIC, FAST, 'b', 1500, .more = MORE)
-REPLAY(tasks_quickly, TASKS, FAST)
+REPLAY(tasks_quickly, TASKS, FAST, .more = MORE)
 REPLAY(tasks_at_once, TASKS, AT_ONCE, 0, 0, 3, .more = MORE)
 REPLAY(tasks_a_late, TASKS, FAST, 'a', 1500, 2)
 REPLAY(tasks_b_late, TASKS, FAST, 'b', 1500)
-REPLAY(valkey_quickly, VALKEY, FAST)
+REPLAY(valkey_quickly, VALKEY, FAST, .more = MORE)
 REPLAY(valkey_at_once, VALKEY, AT_ONCE, 0, 0, 3, .more = MORE)
 REPLAY(valkey_a_late, VALKEY, FAST, 'a', 1500, 2, .more = MORE)
 REPLAY(valkey_b_late, VALKEY, FAST, 'b', 1500, .more = MORE)
