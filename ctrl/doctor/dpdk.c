@@ -34,7 +34,7 @@ static void drivers_find(struct dpdk_facts *k, const char *root)
 		int n = root_names(root, folders[i], names, 8);
 		for (int j = 0; j < n; j++)
 			if (!strncmp(names[j], "pmds-", 5))
-				snprintf(k->drivers, sizeof(k->drivers), "%s/%s", folders[i],
+				snprintf(k->drivers, sizeof(k->drivers), "%s/%.63s", folders[i],
 					 names[j]);
 	}
 }
@@ -199,7 +199,7 @@ static void iface_find(struct card *c, const char *root)
 	snprintf(part, sizeof(part), "/%s/", c->pci);
 	for (int i = 0; i < n && !c->iface[0]; i++) {
 		char path[PATH_MAX], target[PATH_MAX];
-		snprintf(path, sizeof(path), "%s/sys/class/net/%s", root, names[i]);
+		snprintf(path, sizeof(path), "%s/sys/class/net/%.63s", root, names[i]);
 		ssize_t len = readlink(path, target, sizeof(target) - 1);
 		target[len > 0 ? len : 0] = 0;
 		if (strstr(target, part))

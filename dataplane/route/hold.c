@@ -91,7 +91,7 @@ static void holds_compact(struct holds *h)
 	memset(h->index, 0, INDEX_LEN * sizeof(*h->index));
 	for (unsigned i = 0; i < n; i++) {
 		struct hold hold = h->all[i];
-		uint32_t *slot;
+		uint32_t *slot = NULL;
 		if (hold.ended)
 			continue;
 		memmove(h->names + h->n_names, h->names + hold.at, hold.len);
