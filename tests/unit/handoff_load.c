@@ -145,7 +145,8 @@ void sync_lost(struct model *m, unsigned shard, bool crashed)
 	s->sync.stage = SYNC_NONE;
 	if (!loads)
 		return;
-	s->sync.due = !crashed || s->sync.n_loaded || below(m, 2);
+	// One that had begun before this one has left the target half way.
+	s->sync.due |= !crashed || s->sync.n_loaded || below(m, 2);
 	if (!s->sync.due) // not even the markers were touched
 		s->received = s->routed = s->sync.former;
 }
