@@ -14,7 +14,7 @@ struct time_wait {
 	uint64_t end_ns;    // 2 MSL are over
 	uint64_t answer_ns; // when the next answer to what does not fit may be sent
 	struct seq snd_next, rcv_next;
-	uint32_t window_max;     // MAX.SND.WND
+	uint32_t window_max;     // MAX.SND.WND; what the peer offers from now on is not followed
 	uint32_t window;         // bytes that we offered
 	uint16_t window_units;   // the same, as it stands on the wire
 	bool has_time, has_sack; // agreed

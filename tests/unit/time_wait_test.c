@@ -14,6 +14,7 @@
 #define SECOND (1000 * MS)
 #define LIVES  300
 #define DRAWN  60
+#define WINDOW 5000 // of the peer
 
 static const struct tcp_tuple tuple = {.family = 4,
 				       .local = {10, 0, 0, 2},
@@ -38,7 +39,7 @@ static struct tcp_segment peers(const struct end *e, uint8_t flags, uint64_t now
 		.seq = e->snd,
 		.ack = e->rcv,
 		.flags = flags,
-		.window = 5000,
+		.window = WINDOW,
 		.n_merged = 1,
 	};
 	if (e->options & TCP_HAS_TIME) {
@@ -106,7 +107,7 @@ static struct tcp_segment draw(struct random *r, const struct end *e, uint64_t n
 	struct tcp_segment s = peers(e, flags[random_below(r, sizeof(flags))], now_ns);
 	s.seq = seq_add(s.seq, near(r));
 	s.ack = seq_add(s.ack, near(r));
-	s.window = (uint16_t)random_next(r);
+	s.window = (uint16_t)random_below(r, WINDOW + 1); // a larger one is not followed
 	s.len = random_below(r, 3) ? 0 : (uint32_t)random_below(r, sizeof(payload));
 	s.body[0] = (struct iovec){payload, s.len};
 	if (random_below(r, 4) == 0)
