@@ -22,6 +22,8 @@
 #include "parsers/resp_write.h"
 #include "parsers/tls_record.h"
 
+#define MS_NS 1000000ull
+
 enum hello_step {
 	STEP_AUTH,
 	STEP_SETNAME,
@@ -176,7 +178,7 @@ void lane_hello_turn(struct lane *l)
 {
 	if (l->hello_step != STEP_OTHERS)
 		return;
-	l->hello_deadline_ns = l->now.mono_ns + l->config->settings.connect_timeout * 1000000ull;
+	l->hello_deadline_ns = l->now.mono_ns + l->config->settings.connect_timeout * MS_NS;
 	if (lane_others_opened(l))
 		markers_ask(l);
 }

@@ -576,6 +576,20 @@ static void slot_that_comes_from_a_node_that_went_back_is_fed_again(void **state
 	scene_free(s);
 }
 
+// However long the pause before it is tried again: whoever takes over is looked for meanwhile.
+static void the_map_is_asked_while_a_node_is_away(void **state)
+{
+	struct scene *s = scene_open();
+	unsigned node = owner_of(s, "k");
+	s->world->nodes[node].up = false;
+	world_lose(s->world, client_of(s, node), false);
+	turns(s, 5000); // of a millisecond: the pauses have grown
+	unsigned before = s->world->n_pokes;
+	turns(s, 1000);
+	assert_in_range(s->world->n_pokes - before, 9, 20);
+	scene_free(s);
+}
+
 static void a_later_life_ends_this_one(void **state)
 {
 	struct scene *s = scene_open();
@@ -643,6 +657,7 @@ int main(void)
 		cmocka_unit_test(failover_is_looked_at_before_anything_is_written),
 		cmocka_unit_test(failover_while_markers_are_read),
 		cmocka_unit_test(slot_that_comes_from_a_node_that_went_back_is_fed_again),
+		cmocka_unit_test(the_map_is_asked_while_a_node_is_away),
 		cmocka_unit_test(a_later_life_ends_this_one),
 		cmocka_unit_test(partial_writes_change_nothing),
 	};
