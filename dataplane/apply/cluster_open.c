@@ -12,6 +12,9 @@
 #include "dataplane/apply/cluster_priv.h"
 
 #define EVERY_AGAIN_NS 100000000ull
+// A key that moves from a node that has not carried out FLUSHALL yet to one that has is left: it is
+// sent to all of them once more. Then its slot would have to move on within that round trip, too.
+#define FLUSH_ROUNDS 2
 
 uint16_t epoch_slot(const struct cluster_lane *c)
 {
@@ -358,6 +361,7 @@ void gate_take(struct cluster_lane *c, struct outlet *o, bool done)
 	o->every_flies = false;
 	o->every_done = done;
 	o->every_at_ns = done ? 0 : c->lane->now.mono_ns + EVERY_AGAIN_NS;
+	c->every_refused |= !done;
 	if (done)
 		return;
 	o->claim_slot = (uint16_t)((o->claim_slot + SLOT_COUNT - 1) % SLOT_COUNT);
@@ -386,6 +390,24 @@ static bool every_turn(struct cluster_lane *c)
 	return all;
 }
 
+static void every_begin(struct cluster_lane *c)
+{
+	for (unsigned i = 0; i < c->n_outlets; i++)
+		c->outlets[i]->every_done = false;
+	c->every_refused = false;
+	c->more = true;
+}
+
+// Every node has carried it out. A round that took longer, since some node refused, does not count.
+static bool every_round_next(struct cluster_lane *c)
+{
+	c->n_rounds += !c->every_refused;
+	if (!unit_batch(c, &c->gate_unit)->marker_all || c->n_rounds == FLUSH_ROUNDS)
+		return false;
+	every_begin(c);
+	return true;
+}
+
 static bool claims_fly(const struct cluster_lane *c)
 {
 	for (unsigned i = 0; i < c->n_outlets; i++)
@@ -401,14 +423,13 @@ void gate_turn(struct cluster_lane *c)
 	case GATE_DRAIN:
 		if (c->n_units > own || claims_fly(c))
 			return;
-		for (unsigned i = 0; i < c->n_outlets; i++)
-			c->outlets[i]->every_done = false;
+		every_begin(c);
+		c->n_rounds = 0;
 		walk_begin(c);
 		c->gate = c->gate_clears ? GATE_CLEAR : GATE_EVERY;
-		c->more = true;
 		break;
 	case GATE_EVERY:
-		if (!every_turn(c))
+		if (!every_turn(c) || every_round_next(c))
 			return;
 		unit_done(c, &c->gate_unit);
 		c->gate = GATE_NONE;

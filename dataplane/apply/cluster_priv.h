@@ -129,6 +129,8 @@ struct cluster_lane {
 	enum gate gate;
 	bool gate_clears; // behind GATE_DRAIN
 	struct unit gate_unit;
+	unsigned n_rounds;  // in which every node carried it out at once
+	bool every_refused; // by some node, in this round
 	unsigned next_slot; // of a walk over all slots
 	unsigned n_walk;    // units of it without an answer
 	bool walk_claim;    // the next one of the slot is its claim

@@ -232,8 +232,9 @@ void slot_refuse(struct cluster_lane *c, unsigned slot, enum slot_why why, uint8
 {
 	struct slot_wait *w = &c->waits[slot];
 	c->slots[slot].state = SLOT_SHUT;
-	if (w->why == WHY_MOVED && why != WHY_MOVED)
-		return; // who owns it decides
+	w->asked |= why == WHY_ASK;
+	if (w->why != WHY_NONE && why != WHY_MOVED)
+		return; // the first one goes first, and its answer tells where
 	w->why = (uint8_t)why;
 	w->to = to;
 }
@@ -380,6 +381,7 @@ void slots_of_outlet_lost(struct cluster_lane *c, struct outlet *o)
 		}
 	}
 	o->head = o->staged = o->tail = 0;
+	c->every_refused |= o->every_flies;
 	o->claim_flies = o->every_flies = false;
 	o->n_kills = 0;
 }

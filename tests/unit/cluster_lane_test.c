@@ -3,39 +3,6 @@
 #include "dataplane/apply/cluster_priv.h"
 #include "tests/unit/cluster_scene.h"
 
-#define SET(s, key, value)    COMMAND(s, 0, "SET", key, value)
-#define APPEND(s, key, value) COMMAND(s, ITEM_FENCED, "APPEND", key, value)
-
-static struct scene *scene_open(void)
-{
-	struct scene *s = scene_new(3);
-	open_lane(s);
-	scene_stream_begins(s);
-	return s;
-}
-
-static void assert_value(struct scene *s, const char *key, const char *value)
-{
-	const char *is = world_value(s->world, key);
-	assert_non_null(is);
-	assert_string_equal(is, value);
-}
-
-static struct world_client *client_of(struct scene *s, unsigned node)
-{
-	for (unsigned i = 0; i < WORLD_CLIENTS; i++) {
-		struct world_client *c = &s->world->clients[i];
-		if (c->used && !c->closed && c->node == node)
-			return c;
-	}
-	return NULL;
-}
-
-static unsigned owner_of(struct scene *s, const char *key)
-{
-	return world_owner(s->world, key_slot(span_of(key)));
-}
-
 // ---- Tests
 
 static void every_key_goes_to_its_node(void **state)
@@ -256,6 +223,31 @@ static void refusals_are_waited_out_per_slot(void **state)
 	}
 }
 
+// What is refused first goes first, to the owner: the redirect was for what stood behind it.
+static void refused_before_a_redirect_goes_to_its_owner(void **state)
+{
+	struct scene *s = scene_open();
+	unsigned owner = owner_of(s, "{k}1"), to = (owner + 1) % 3;
+	struct world_node *node = &s->world->nodes[owner];
+	SET(s, "{k}1", "0");
+	SET(s, "{k}2", "0");
+	settle(s);
+	world_move_begin(s->world, key_slot(span_of("{k}1")), to);
+	world_move_key(s->world, "{k}2");
+	node->refuses = "-OOM command not allowed when used memory > 'maxmemory'.\r\n";
+	SET(s, "{k}1", "1");
+	SET(s, "{k}2", "1");
+	give(s, 2);
+	turns(s, 3);
+	node->refuses = NULL;
+	for (int i = 0; i < 1000 && n_away(s); i++)
+		turns(s, 1);
+	assert_string_equal(node_value(node, "{k}1"), "1");
+	assert_string_equal(node_value(&s->world->nodes[to], "{k}2"), "1");
+	assert_null(node_value(&s->world->nodes[to], "{k}1"));
+	scene_free(s);
+}
+
 static void refusal_that_stays_ends_with_its_reason(void **state)
 {
 	struct scene *s = scene_open();
@@ -339,48 +331,6 @@ static void published_messages_keep_their_order(void **state)
 	for (int i = 0; i < 10; i++)
 		assert_int_equal(s->world->published[i][0], '0' + i);
 	scene_free(s);
-}
-
-// Everything before is answered, every master gets it, and the markers are there again.
-static void flushall_is_a_barrier(void **state)
-{
-	struct scene *s = scene_open();
-	for (int i = 0; i < 50; i++) {
-		char key[8];
-		snprintf(key, sizeof(key), "k%d", i);
-		APPEND(s, key, "x");
-	}
-	COMMAND(s, 0, "FLUSHALL");
-	APPEND(s, "k1", "y");
-	settle(s);
-	assert_value(s, "k1", "y");
-	assert_null(world_value(s->world, "k2"));
-	scene_crash(s);
-	settle(s);
-	assert_value(s, "k1", "y");
-	assert_null(world_value(s->world, "k2"));
-	scene_free(s);
-}
-
-static void flushall_whose_answer_is_lost(void **state)
-{
-	for (unsigned node = 0; node < 3; node++) {
-		for (int carried_out = 0; carried_out < 2; carried_out++) {
-			struct scene *s = scene_open();
-			APPEND(s, "k1", "x");
-			settle(s);
-			COMMAND(s, 0, "FLUSHALL");
-			APPEND(s, "k1", "y");
-			give(s, 1);
-			give(s, 1);
-			lane_step(s);
-			lane_step(s);
-			world_lose(s->world, client_of(s, node), carried_out);
-			settle(s);
-			assert_value(s, "k1", "y");
-			scene_free(s);
-		}
-	}
 }
 
 // ---- Lives
@@ -642,14 +592,13 @@ int main(void)
 		cmocka_unit_test(lost_connection_is_decided_by_the_slot_markers),
 		cmocka_unit_test(other_nodes_go_on),
 		cmocka_unit_test(refusals_are_waited_out_per_slot),
+		cmocka_unit_test(refused_before_a_redirect_goes_to_its_owner),
 		cmocka_unit_test(refusal_that_stays_ends_with_its_reason),
 		cmocka_unit_test(command_that_is_refused_is_parked),
 		cmocka_unit_test(refusal_of_what_is_sent_again_is_not_parked),
 		cmocka_unit_test(hot_key_costs_a_round_trip_for_many_commands),
 		cmocka_unit_test(transaction_of_one_slot_is_one),
 		cmocka_unit_test(published_messages_keep_their_order),
-		cmocka_unit_test(flushall_is_a_barrier),
-		cmocka_unit_test(flushall_whose_answer_is_lost),
 		cmocka_unit_test(next_life_goes_on_where_the_markers_say),
 		cmocka_unit_test(former_life_that_still_runs_is_ended),
 		cmocka_unit_test(node_that_was_restarted_is_looked_at),

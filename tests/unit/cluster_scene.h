@@ -309,3 +309,38 @@ static inline void scene_look(struct scene *s)
 	open_lane(s);
 	scene_resume(s);
 }
+
+// ---- What tests say
+
+#define SET(s, key, value)    COMMAND(s, 0, "SET", key, value)
+#define APPEND(s, key, value) COMMAND(s, ITEM_FENCED, "APPEND", key, value)
+
+static inline struct scene *scene_open(void)
+{
+	struct scene *s = scene_new(3);
+	open_lane(s);
+	scene_stream_begins(s);
+	return s;
+}
+
+static inline void assert_value(struct scene *s, const char *key, const char *value)
+{
+	const char *is = world_value(s->world, key);
+	assert_non_null(is);
+	assert_string_equal(is, value);
+}
+
+static inline struct world_client *client_of(struct scene *s, unsigned node)
+{
+	for (unsigned i = 0; i < WORLD_CLIENTS; i++) {
+		struct world_client *c = &s->world->clients[i];
+		if (c->used && !c->closed && c->node == node)
+			return c;
+	}
+	return NULL;
+}
+
+static inline unsigned owner_of(struct scene *s, const char *key)
+{
+	return world_owner(s->world, key_slot(span_of(key)));
+}

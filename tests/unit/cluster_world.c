@@ -413,17 +413,26 @@ void world_move_begin(struct world *w, unsigned slot, unsigned to)
 	w->nodes[to].from[slot] = (uint16_t)from;
 }
 
+static void key_move(struct world *w, struct world_key *k, unsigned from, unsigned to)
+{
+	key_set(&w->nodes[to], k->name, k->value);
+	key_set(&w->nodes[from], k->name, NULL);
+}
+
+void world_move_key(struct world *w, const char *key)
+{
+	unsigned slot = key_slot(span_of(key)), from = world_owner(w, slot);
+	key_move(w, key_find(&w->nodes[from], key), from, w->nodes[from].to[slot]);
+}
+
 unsigned world_move_keys(struct world *w, unsigned slot, unsigned most)
 {
-	struct world_node *from = &w->nodes[world_owner(w, slot)];
-	unsigned n = 0;
+	unsigned from = world_owner(w, slot), to = w->nodes[from].to[slot], n = 0;
 	for (unsigned i = 0; i < WORLD_KEYS && n < most; i++) {
-		struct world_key *k = &from->keys[i];
+		struct world_key *k = &w->nodes[from].keys[i];
 		if (!k->value || key_slot(span_of(k->name)) != slot)
 			continue;
-		key_set(&w->nodes[from->to[slot]], k->name, k->value);
-		free(k->value);
-		k->value = NULL;
+		key_move(w, k, from, to);
 		n++;
 	}
 	return n;

@@ -78,6 +78,7 @@ void world_lose(struct world *w, struct world_client *c, bool carried_out);
 
 void world_slot_give(struct world *w, unsigned slot, unsigned to); // owner, at once, with keys
 void world_move_begin(struct world *w, unsigned slot, unsigned to);
+void world_move_key(struct world *w, const char *key); // of a slot on its way
 unsigned world_move_keys(struct world *w, unsigned slot, unsigned most);
 void world_move_end(struct world *w, unsigned slot);
 unsigned world_owner(const struct world *w, unsigned slot);

@@ -86,6 +86,12 @@ static uint32_t border(struct scene *s)
 	return s->m.una + below(s, s->m.nxt - s->m.una + 2) - !below(s, 8);
 }
 
+// Borders may lie before the first byte.
+static bool is_within(const struct model_block *b, const struct model_block *of)
+{
+	return (int32_t)(b->from - of->from) >= 0 && (int32_t)(b->to - of->to) <= 0;
+}
+
 static void fill_blocks(struct scene *s, struct recovery_ack *in, struct model_ack *a)
 {
 	in->n_sack = below(s, TCP_SACK_MAX + 1);
@@ -103,9 +109,9 @@ static void fill_blocks(struct scene *s, struct recovery_ack *in, struct model_a
 		}
 	}
 	// Within the second block it is one as well; and what it says of new data is not heard.
-	if (!a->has_dsack && in->n_sack > 1 && a->blocks[0].from < a->blocks[0].to &&
-	    a->blocks[0].from >= a->blocks[1].from && a->blocks[0].to <= a->blocks[1].to &&
-	    a->blocks[0].to <= s->m.nxt) {
+	if (!a->has_dsack && in->n_sack > 1 &&
+	    (int32_t)(a->blocks[0].to - a->blocks[0].from) > 0 &&
+	    is_within(&a->blocks[0], &a->blocks[1]) && a->blocks[0].to <= s->m.nxt) {
 		a->has_dsack = true;
 		a->blocks[0].to = a->blocks[0].from;
 	}

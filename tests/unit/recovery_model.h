@@ -28,11 +28,13 @@ struct model {
 	unsigned reo_wnd_mult, reo_wnd_persist;
 };
 
+struct model_block {
+	uint32_t from, to;
+};
+
 struct model_ack {
 	uint32_t ack;
-	struct {
-		uint32_t from, to;
-	} blocks[TCP_SACK_MAX]; // without a DSACK, which comes first
+	struct model_block blocks[TCP_SACK_MAX]; // without a DSACK, which comes first
 	unsigned n;
 	bool has_dsack; // not of a probe
 	bool is_undone;
