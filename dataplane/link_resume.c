@@ -25,6 +25,7 @@ void link_look(struct link *link, const char *why)
 	link_point_put(link); // its frontier is what the target had answered
 	snprintf(link->full_reason, sizeof(link->full_reason), "%s", why);
 	link->looks = true;
+	link->place.marker.looks++;
 	// A source that streams is not let go: the log may well hold what the target lacks.
 	link->source_stays |= link->stage == LINK_STREAMING || link->refilling;
 	link->stage = LINK_RESETTING;

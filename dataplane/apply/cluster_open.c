@@ -61,75 +61,6 @@ static bool walk_turn(struct cluster_lane *c, bool clears)
 
 // ---- What the target holds
 
-static bool claims_have_room(struct cluster_lane *c)
-{
-	if (c->n_claims < c->claims_max)
-		return true;
-	unsigned max = c->claims_max ? 2 * c->claims_max : 64;
-	void *more = realloc(c->claims, max * sizeof(*c->claims));
-	if (!more)
-		return false;
-	c->claims = more;
-	c->claims_max = max;
-	return true;
-}
-
-static bool is_of_one_claim(const struct lane_found *a, const struct lane_found *b)
-{
-	return a->node == b->node && a->first_slot == b->first_slot &&
-	       a->last_slot == b->last_slot && a->marker.phase == b->marker.phase &&
-	       a->marker.epoch == b->marker.epoch && !strcmp(a->marker.replid, b->marker.replid);
-}
-
-// Of claims that differ in nothing but how far they go, the farthest.
-static void claim_note(struct cluster_lane *c, const struct lane_found *f)
-{
-	for (unsigned i = 0; i < c->n_claims; i++) {
-		struct lane_found *known = &c->claims[i];
-		if (!is_of_one_claim(known, f))
-			continue;
-		if (known->marker.offset < f->marker.offset)
-			*known = *f;
-		return;
-	}
-	if (claims_have_room(c))
-		c->claims[c->n_claims++] = *f;
-	else
-		lane_fail(c->lane, ERROR_MEMORY, "no memory for the markers of the target");
-}
-
-// Whether it may have come here with its slot, while the node that it was written to lives on. One
-// that has lost its last slot may have stepped down, though nobody calls it a replica yet.
-static bool is_a_visitor(const struct cluster_lane *c, const struct slot_marker *m,
-			 const struct outlet *at)
-{
-	uint16_t n = cluster_node_find(c->map, span_of(m->node));
-	return strcmp(m->node, at->id) != 0 && n != CLUSTER_NONE && c->map->nodes[n].n_slots &&
-	       !(c->map->nodes[n].flags & CLUSTER_FAIL);
-}
-
-static void marker_found(struct cluster_lane *c, struct outlet *o, const struct unit *u,
-			 const struct slot_marker *m)
-{
-	struct lane *l = c->lane;
-	if (u->kind == UNIT_READ_MARKER)
-		l->found[l->n_found++] = (struct lane_found){.marker = m->marker,
-							     .first_slot = u->slot,
-							     .last_slot = u->slot,
-							     .of_slot = true,
-							     .node = c->slots[u->slot].outlet};
-	bool claims = m->low || u->kind == UNIT_READ_CLAIM;
-	if (!claims || u->flags & UNIT_ASKING || is_a_visitor(c, m, o))
-		return;
-	struct lane_found f = {.marker = m->marker,
-			       .first_slot = m->first_slot,
-			       .last_slot = m->last_slot,
-			       .node = o->index,
-			       .owned = m->owned};
-	f.marker.offset = m->low;
-	claim_note(c, &f);
-}
-
 static void read_take(struct cluster_lane *c, struct outlet *o, const struct unit *u,
 		      struct span text, bool nil)
 {
@@ -144,7 +75,7 @@ static void read_take(struct cluster_lane *c, struct outlet *o, const struct uni
 			  "a key %s{...}:%s of the target, in slot %u, is not a marker of ours",
 			  MARKER_PREFIX, l->config->name, u->slot);
 	else
-		marker_found(c, o, u, &m);
+		found_take(c, o, u, &m);
 }
 
 static bool founds_begin(struct cluster_lane *c)
@@ -159,33 +90,6 @@ static bool founds_begin(struct cluster_lane *c)
 		lane_fail(l, ERROR_MEMORY, "no memory for the markers of the target");
 	walk_begin(c);
 	return l->found && l->found_owner;
-}
-
-// Which nodes own other slots than they did when they were told.
-static void claims_match(struct cluster_lane *c)
-{
-	uint64_t owned[OUTLET_NONE + 1] = {0};
-	for (unsigned s = 0; s < SLOT_COUNT; s++)
-		owned[c->lane->found_owner[s]] ^= slot_digest((uint16_t)s);
-	for (unsigned i = 0; i < c->n_claims; i++)
-		c->claims[i].astray = c->claims[i].owned != owned[c->claims[i].node];
-}
-
-static bool founds_end(struct cluster_lane *c)
-{
-	struct lane *l = c->lane;
-	unsigned n = l->n_found + c->n_claims;
-	void *more = realloc(l->found, (n ? n : 1) * sizeof(*l->found));
-	if (!more) {
-		lane_fail(l, ERROR_MEMORY, "no memory for the markers of the target");
-		return false;
-	}
-	l->found = more;
-	claims_match(c);
-	if (c->n_claims)
-		memcpy(l->found + l->n_found, c->claims, c->n_claims * sizeof(*c->claims));
-	l->n_found = n;
-	return true;
 }
 
 // ---- Former lives

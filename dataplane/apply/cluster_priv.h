@@ -63,6 +63,12 @@ struct queued {
 	uint32_t next;
 };
 
+// What a marker in the target says of the slots of the node at which it was found.
+struct claim {
+	struct lane_found found;
+	char writer[CLUSTER_ID_LEN + 1]; // the node that it was written to
+};
+
 // What is known of a batch that was begun.
 struct begun {
 	uint32_t n_left;   // units without an answer
@@ -135,7 +141,7 @@ struct cluster_lane {
 	unsigned n_walk;    // units of it without an answer
 	bool walk_claim;    // the next one of the slot is its claim
 	unsigned n_strangers;
-	struct lane_found *claims; // that were read; owned
+	struct claim *claims; // that were read; owned
 	unsigned n_claims, claims_max;
 };
 
@@ -191,6 +197,14 @@ void gate_turn(struct cluster_lane *c);
 // A node has carried out what stands at the gate.
 void gate_take(struct cluster_lane *c, struct outlet *o, bool done);
 uint16_t epoch_slot(const struct cluster_lane *c);
+
+// cluster_found.c
+
+// A marker that was read. @param u  it was asked for by this
+void found_take(struct cluster_lane *c, struct outlet *o, const struct unit *u,
+		const struct slot_marker *m);
+// That was all of them: lane.found is whole. @return false: no memory, the lane has failed
+bool founds_end(struct cluster_lane *c);
 
 // cluster_send.c
 void units_turn(struct cluster_lane *c);

@@ -39,6 +39,7 @@ struct marker {
 	uint64_t offset;
 	int32_t db;
 	uint64_t run, seq, client;
+	uint64_t looks; // in a cluster: times that the epoch's life has read the markers again
 };
 
 // The first slot of lane i of n; that of lane n is SLOT_COUNT.

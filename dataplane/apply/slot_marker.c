@@ -56,7 +56,7 @@ size_t slot_claim_key(char *out, const char *link, uint16_t slot)
 static size_t value_text(char *out, const struct slot_marker *s)
 {
 	const struct marker *m = &s->marker;
-	char *at = put_text(out, "3");
+	char *at = put_text(out, "4");
 	at = put_number(at, m->epoch, ' ');
 	at = put_text(at, m->site);
 	at = put_text(at, m->replid);
@@ -69,7 +69,8 @@ static size_t value_text(char *out, const struct slot_marker *s)
 	at = put_number(at, s->first_slot, '-');
 	at = put_number(at, s->last_slot, ' ');
 	at = put_text(at, s->node);
-	at += decimal_write(at, s->owned);
+	at = put_number(at, s->owned, ' ');
+	at += decimal_write(at, m->looks);
 	return (size_t)(at - out);
 }
 
@@ -84,7 +85,7 @@ static char *put_bulk(char *at, struct span s)
 
 size_t slot_marker_set(char *out, struct span key, const struct slot_marker *m)
 {
-	char text[MARKER_TEXT_LEN + 64];
+	char text[MARKER_TEXT_LEN + 96];
 	size_t text_len = value_text(text, m);
 	char *at = put(out, "*3\r\n$3\r\nSET\r\n", 13);
 	at = put_bulk(at, key);
@@ -95,7 +96,7 @@ size_t slot_marker_set(char *out, struct span key, const struct slot_marker *m)
 int slot_marker_parse(struct slot_marker *s, struct span text)
 {
 	struct marker *m = &s->marker;
-	char z[MARKER_TEXT_LEN + 64], phase[16];
+	char z[MARKER_TEXT_LEN + 96], phase[16];
 	int version, used = 0;
 	if (text.len >= sizeof(z))
 		return -EINVAL;
@@ -104,10 +105,11 @@ int slot_marker_parse(struct slot_marker *s, struct span text)
 	memset(s, 0, sizeof(*s));
 	int n = sscanf(z,
 		       "%d %" SCNu64 " %63s %40s %15s %" SCNu64 " %d %" SCNu64 " %" SCNu64
-		       " %" SCNu64 " %" SCNu16 "-%" SCNu16 " %40s %" SCNu64 "%n",
+		       " %" SCNu64 " %" SCNu16 "-%" SCNu16 " %40s %" SCNu64 " %" SCNu64 "%n",
 		       &version, &m->epoch, m->site, m->replid, phase, &m->offset, &m->db, &m->run,
-		       &m->seq, &s->low, &s->first_slot, &s->last_slot, s->node, &s->owned, &used);
-	if (n != 14 || version != 3 || (size_t)used != text.len || s->first_slot > s->last_slot ||
+		       &m->seq, &s->low, &s->first_slot, &s->last_slot, s->node, &s->owned,
+		       &m->looks, &used);
+	if (n != 15 || version != 4 || (size_t)used != text.len || s->first_slot > s->last_slot ||
 	    s->last_slot >= SLOT_COUNT)
 		return -EINVAL;
 	for (unsigned i = 0; i < 2; i++) {

@@ -7,9 +7,9 @@
 //
 // TAG is cluster_tag() of a slot, so a key lies with the data and moves with it. The value:
 //
-//   3 EPOCH SITE REPLID PHASE OFFSET DB RUN SEQ LOW FIRST-LAST NODE OWNED
+//   4 EPOCH SITE REPLID PHASE OFFSET DB RUN SEQ LOW FIRST-LAST NODE OWNED LOOKS
 //
-// All but the last four as in marker.h; of a claim OFFSET is LOW, and DB is selected there. LOW of
+// All but the last five as in marker.h; of a claim OFFSET is LOW, and DB is selected there. LOW of
 // either kind claims: of the slots FIRST to LAST everything before LOW had been answered, by
 // whatever node, when this was written, 0: nothing is claimed. So the node that holds the key holds
 // what it owned of these slots then, up to LOW; and so does a replica that takes over, since it had
@@ -17,13 +17,14 @@
 // owns the same ones still. Of slots that came to it since it holds what they had where they were,
 // and that may be less: a replica that lacked writes took over there first. It is not true at all
 // of a node to which the key has moved with its slot while the one that it was written to lives on
-// elsewhere: NODE, an id, tells them apart.
+// elsewhere: NODE, an id, tells them apart. LOOKS, times that the epoch's life went back to what
+// the markers say, tells with EPOCH and LOW which claim is the later one.
 #pragma once
 
 #include "dataplane/apply/marker.h"
 #include "parsers/cluster.h"
 
-#define SLOT_MARKER_SET_LEN (MARKER_SET_LEN + 128)
+#define SLOT_MARKER_SET_LEN (MARKER_SET_LEN + 160)
 
 struct slot_marker {
 	struct marker marker; // its client is not used

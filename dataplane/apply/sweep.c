@@ -363,6 +363,8 @@ bool sweep_turn(struct sweep *s, const struct clock_reading *now, uint64_t *dead
 		sweep_retry(s, now, "the sentinels name another server as the target");
 	if (s->stream && (s->stream->flags & STREAM_OPEN) && !s->greeted)
 		sweep_greet(s);
+	if (s->stream && s->slots.topology)
+		sweep_slots_watch(&s->slots);
 	if (s->stream)
 		sweep_read(s, now);
 	if (s->stream)

@@ -20,8 +20,10 @@
 #define SWEEP_DBS_MAX    256
 #define SWEEP_SLOT_WORDS (SLOT_COUNT / 64)
 
-// Slots that are swept: a node says at the end of its walk whether it owned them all along. Keys of
-// one that it was giving away may have gone before they were met: who takes them in is walked next.
+// Slots that are swept: a node says at the end of its walk whether it owns them still, and the map
+// shows no other owner meanwhile. Keys of one that it was giving away may have gone before they
+// were met: who takes them in is walked next. A slot that leaves and comes back within one walk and
+// between two looks at the map (2 s, at once after a redirect) is not seen.
 struct sweep_slots {
 	struct cluster_topology *topology; // of the target, NULL: no cluster; set by the owner
 	const uint64_t *wanted;            // bit by slot, NULL: all; set by the owner
@@ -33,6 +35,8 @@ struct sweep_slots {
 	uint64_t half[SWEEP_SLOT_WORDS];   // walked at their owner, who gives them to `taker`
 	char taker[CLUSTER_ID_LEN + 1];    // "" none
 	bool at_taker;
+	char node[CLUSTER_ID_LEN + 1]; // that is walked
+	uint64_t map_version;          // of the map that was looked at last
 };
 
 struct sweep {
@@ -78,6 +82,9 @@ void sweep_slots_begin(struct sweep_slots *s);
 // Who is walked next. @return false: nobody can be, now; why is filled
 bool sweep_slots_next(struct sweep_slots *s, const struct endpoint *endpoint,
 		      struct stream_peer *peer, char *why);
+
+// In each turn of a walk: slots that have another owner meanwhile are not swept by it.
+void sweep_slots_watch(struct sweep_slots *s);
 
 // A walk is over.
 //

@@ -83,7 +83,22 @@ bool sweep_slots_next(struct sweep_slots *s, const struct endpoint *endpoint,
 		return false;
 	}
 	*peer = endpoint_peer_at(endpoint, node->host, node->host, node->port);
+	memcpy(s->node, node->id, sizeof(s->node));
+	s->map_version = cluster_topology_version(s->topology);
 	return true;
+}
+
+void sweep_slots_watch(struct sweep_slots *s)
+{
+	const struct cluster_map *map = cluster_topology_map(s->topology);
+	uint64_t version = cluster_topology_version(s->topology);
+	if (!map || version == s->map_version || s->at_taker)
+		return;
+	s->map_version = version;
+	uint16_t node = cluster_node_find(map, span_of(s->node));
+	for (unsigned slot = 0; slot < SLOT_COUNT; slot++)
+		if (map->owner[slot] != node)
+			bit_set(s->walked, slot, false);
 }
 
 // One slot that a walk was for, by what its node says at the end. @return whether it is nearer its

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A lane and a cluster in which anything may happen at any time: slots move, half of them for long;
-// nodes refuse, are restarted, lose connections with or without what these carried; we die and go
-// on. Every key must end as if its commands had run once and in order. FLYOVER_SEED=n runs the same
-// again, FLYOVER_ROUNDS=n more of them.
+// nodes refuse, are restarted, lose connections with or without what these carried; replicas that
+// lack something take over; we die and go on. Every key must end as if its commands had run once
+// and in order. FLYOVER_SEED=n runs the same again, FLYOVER_ROUNDS=n more of them.
 #include "tests/unit/cluster_scene.h"
 #include "tests/unit/random.h"
 
@@ -14,8 +14,8 @@ struct any {
 	struct scene *s;
 	struct random random;
 	char *expected[KEYS];
-	bool told[SLOT_COUNT]; // on their way
-	unsigned n_moves;
+	unsigned n_moves, n_failovers;
+	unsigned rest; // moves are so rare: then replicas may be behind
 };
 
 static unsigned below(struct any *a, unsigned n)
@@ -92,6 +92,16 @@ static unsigned slot_any(struct any *a)
 	return below(a, 4) ? key_slot(span_of(name)) : below(a, SLOT_COUNT);
 }
 
+static unsigned master_any(struct any *a, unsigned but)
+{
+	struct world *w = a->s->world;
+	unsigned node;
+	do
+		node = below(a, w->n_nodes);
+	while (node == but || !world_is_master(w, node));
+	return node;
+}
+
 static void slot_moves(struct any *a)
 {
 	struct world *w = a->s->world;
@@ -99,7 +109,7 @@ static void slot_moves(struct any *a)
 	bool moving = w->nodes[owner].to[slot] != CLUSTER_NONE;
 	a->n_moves++;
 	if (!moving)
-		world_move_begin(w, slot, (owner + 1 + below(a, w->n_nodes - 1)) % w->n_nodes);
+		world_move_begin(w, slot, master_any(a, owner));
 	else if (below(a, 2))
 		world_move_keys(w, slot, 1 + below(a, 3));
 	else
@@ -122,6 +132,24 @@ static void look(struct any *a)
 {
 	refusals_end(a);
 	scene_look(a->s);
+}
+
+// What moves has moved before: of a slot that is half here and half there not even servers know
+// what is left.
+static void failover(struct any *a)
+{
+	struct world *w = a->s->world;
+	unsigned node = master_any(a, WORLD_NODES);
+	if (!w->nodes[node].has_replica)
+		return;
+	for (unsigned slot = 0; slot < SLOT_COUNT; slot++) {
+		unsigned owner = world_owner(w, slot), to = w->nodes[owner].to[slot];
+		if (to != CLUSTER_NONE && (owner == node || to == node))
+			world_move_end(w, slot);
+	}
+	world_failover(w, node);
+	world_map_tell(w);
+	a->n_failovers++;
 }
 
 static void something_happens(struct any *a)
@@ -156,8 +184,15 @@ static void something_happens(struct any *a)
 		refusals_end(a);
 		scene_crash(a->s);
 		break;
+	case 5:
+		if (below(a, 2) == 0)
+			failover(a);
+		break;
+	case 6:
+		world_replicate(w, (unsigned)(n - w->nodes), below(a, 30));
+		break;
 	default:
-		if (below(a, 3) == 0)
+		if (below(a, a->rest) == 0)
 			slot_moves(a);
 	}
 }
@@ -196,10 +231,12 @@ static void keys_compare(struct any *a)
 
 static void round_run(struct any *a)
 {
-	struct scene *s = a->s = scene_new(2 + below(a, 3));
+	unsigned n = 2 + below(a, 3);
+	struct scene *s = a->s = scene_of(below(a, 2) ? world_new(n) : world_new_replicated(n));
+	a->rest = (const unsigned[]){3, 20, 60}[below(a, 3)];
 	memset(a->expected, 0, sizeof(a->expected));
 	s->may_be_full = true;
-	a->n_moves = 0;
+	a->n_moves = a->n_failovers = 0;
 	open_lane(s);
 	scene_stream_begins(s);
 	while (s->n_commands < COMMANDS)
@@ -221,9 +258,9 @@ static void round_run(struct any *a)
 	}
 	settle(s);
 	keys_compare(a);
-	printf("  %u commands, %u lives, %u looks, %u full syncs, %u moves, %llu redirects, "
-	       "%llu asks\n",
-	       s->n_commands, s->n_lives, s->n_looks, s->n_full, a->n_moves,
+	printf("  %u commands, %u lives, %u looks, %u full syncs, %u moves, %u failovers, "
+	       "%llu redirects, %llu asks\n",
+	       s->n_commands, s->n_lives, s->n_looks, s->n_full, a->n_moves, a->n_failovers,
 	       (unsigned long long)counter_get(&s->counters.redirects),
 	       (unsigned long long)counter_get(&s->counters.asks));
 	fflush(stdout);

@@ -471,61 +471,6 @@ static void failover_while_markers_are_read(void **state)
 	scene_free(s);
 }
 
-// What a node holds now, and again later: a replica that took over had no more.
-struct memory {
-	struct world_key keys[64];
-	unsigned n;
-};
-
-static void node_remember(const struct world_node *n, struct memory *m)
-{
-	m->n = 0;
-	for (unsigned i = 0; i < WORLD_KEYS; i++) {
-		const struct world_key *key = &n->keys[i];
-		if (!key->value)
-			continue;
-		assert_true(m->n < 64);
-		m->keys[m->n++] = (struct world_key){strdup(key->name), strdup(key->value)};
-	}
-}
-
-static void node_goes_back(struct world_node *n, struct memory *m)
-{
-	for (unsigned k = 0; k < m->n; k++) {
-		unsigned i = 0;
-		while (!n->keys[i].name || strcmp(n->keys[i].name, m->keys[k].name) != 0)
-			i++;
-		free(n->keys[i].value);
-		n->keys[i].value = m->keys[k].value;
-		free(m->keys[k].name);
-	}
-}
-
-// While we were away: a replica that lacked writes took over, and gave one of its slots to a node
-// that lacks nothing. What that node was told does not speak of this slot.
-static void slot_that_comes_from_a_node_that_went_back_is_fed_again(void **state)
-{
-	static struct memory memory;
-	struct scene *s = scene_open();
-	unsigned node = owner_of(s, "k");
-	COMMAND(s, 0, "SET", "k", "old");
-	settle(s);
-	turns(s, 500); // every node is told
-	node_remember(&s->world->nodes[node], &memory);
-	COMMAND(s, 0, "SET", "k", "new");
-	settle(s);
-	turns(s, 500);
-	assert_value(s, "k", "new");
-	node_goes_back(&s->world->nodes[node], &memory);
-	assert_value(s, "k", "old");
-	world_slot_give(s->world, key_slot(span_of("k")), (node + 1) % 4);
-	world_map_tell(s->world);
-	scene_crash(s);
-	settle(s);
-	assert_value(s, "k", "new");
-	scene_free(s);
-}
-
 // However long the pause before it is tried again: whoever takes over is looked for meanwhile.
 static void the_map_is_asked_while_a_node_is_away(void **state)
 {
@@ -605,7 +550,6 @@ int main(void)
 		cmocka_unit_test(failover_is_looked_at),
 		cmocka_unit_test(failover_is_looked_at_before_anything_is_written),
 		cmocka_unit_test(failover_while_markers_are_read),
-		cmocka_unit_test(slot_that_comes_from_a_node_that_went_back_is_fed_again),
 		cmocka_unit_test(the_map_is_asked_while_a_node_is_away),
 		cmocka_unit_test(a_later_life_ends_this_one),
 		cmocka_unit_test(partial_writes_change_nothing),

@@ -33,7 +33,7 @@ struct scene {
 	uint64_t seq;
 	bool used[LANE_BATCHES]; // handles that are away
 	bool begun;              // a stream began in the target
-	uint64_t held[SLOT_COUNT];
+	uint64_t held[SLOT_COUNT], held_least;
 	uint64_t routed;
 	uint64_t run;
 	unsigned n_lives, n_looks, n_full;
@@ -70,13 +70,13 @@ static inline void lane_end(struct scene *s)
 	s->lane = NULL;
 }
 
-static inline struct scene *scene_new(unsigned n_nodes)
+static inline struct scene *scene_of(struct world *world)
 {
 	struct scene *s = calloc(1, sizeof(*s));
 	settings_default(&s->config.settings);
 	strcpy(s->config.name, "scene");
 	s->config.target.kind = URL_CLUSTER;
-	s->world = world_new(n_nodes);
+	s->world = world;
 	s->core.clock = &fake_clock;
 	s->core.loop = &s->world->base;
 	s->run = 100;
@@ -84,6 +84,11 @@ static inline struct scene *scene_new(unsigned n_nodes)
 	scene_at_hand = s;
 	lane_begin(s);
 	return s;
+}
+
+static inline struct scene *scene_new(unsigned n_nodes)
+{
+	return scene_of(world_new(n_nodes));
 }
 
 static inline void scene_free(struct scene *s)
@@ -168,7 +173,11 @@ static inline struct stream_command *command_add(struct scene *s, uint8_t flags,
 static inline void batch_marker(struct scene *s, struct batch *b, uint64_t end)
 {
 	b->end = end;
-	b->marker = (struct marker){.epoch = 1, .site = "-", .phase = MARKER_STREAM, .offset = end};
+	b->marker = (struct marker){.epoch = s->lane->epoch,
+				    .site = "-",
+				    .phase = MARKER_STREAM,
+				    .offset = end,
+				    .looks = s->n_looks};
 	memset(b->marker.replid, 'a', 40);
 }
 
@@ -198,7 +207,7 @@ static inline bool give(struct scene *s, unsigned n)
 		struct stream_command *c = &s->commands[s->next];
 		if (!n && !(c->flags & ITEM_JOINED))
 			break;
-		if (c->slot < SLOT_COUNT && c->offset < s->held[c->slot])
+		if (c->offset < (c->slot < SLOT_COUNT ? s->held[c->slot] : s->held_least))
 			continue;
 		batch_item_begin(b, c->offset, 0, ITEM_COMMAND);
 		b->items[b->n_items - 1].slot = c->slot;
@@ -255,10 +264,27 @@ static inline void scene_full_sync(struct scene *s)
 {
 	world_clear(s->world);
 	memset(s->held, 0, sizeof(s->held));
+	s->held_least = 0;
 	atomic_store(&s->lane->again_until, 0);
 	s->next = 0;
 	s->n_full++;
 	scene_stream_begins(s);
+}
+
+// Of what is given again, commands for every node that all hold are left out. One that some hold,
+// who then were given more, cannot be sent again.
+static inline bool scene_can_go_on(struct scene *s, const struct resume_point *at)
+{
+	s->held_least = UINT64_MAX;
+	for (unsigned slot = 0; slot < SLOT_COUNT; slot++)
+		s->held_least = s->held[slot] < s->held_least ? s->held[slot] : s->held_least;
+	for (unsigned i = 0; i < s->n_commands; i++) {
+		const struct stream_command *c = &s->commands[i];
+		if (c->slot == SLOT_EVERY && c->offset >= s->held_least &&
+		    c->offset + STEP < at->held_end)
+			return false;
+	}
+	return true;
 }
 
 // Where the markers say.
@@ -272,7 +298,8 @@ static inline void scene_resume(struct scene *s)
 				     .chain = &chain,
 				     .target = "cluster"};
 	resume_find(&facts, s->held, &at);
-	if (at.kind != RESUME_AT && s->may_be_full) {
+	bool goes_on = at.kind == RESUME_AT && scene_can_go_on(s, &at);
+	if (!goes_on && s->may_be_full) {
 		scene_full_sync(s);
 		return;
 	}

@@ -33,9 +33,21 @@ static struct world_key *key_find(const struct world_node *n, const char *name)
 	return (struct world_key *)&n->keys[i];
 }
 
+static void undo_add(struct world_node *n, const char *name, const char *value)
+{
+	if (n->n_undo == n->undo_max) {
+		n->undo_max = 2 * n->undo_max + 64;
+		n->undo = realloc(n->undo, n->undo_max * sizeof(*n->undo));
+	}
+	n->undo[n->n_undo++] = (struct world_undo){
+		strdup(name), value ? strdup(value) : NULL, n->n_taken};
+}
+
 static void key_set(struct world_node *n, const char *name, const char *value)
 {
 	struct world_key *k = key_find(n, name);
+	if (n->has_replica)
+		undo_add(n, name, k->value);
 	if (!k->name) {
 		assert(++n->n_keys < WORLD_KEYS - 1);
 		k->name = strdup(name);
@@ -48,6 +60,8 @@ static void key_set(struct world_node *n, const char *name, const char *value)
 static void node_clear(struct world_node *node)
 {
 	for (unsigned i = 0; i < WORLD_KEYS; i++) {
+		if (node->keys[i].value && node->has_replica)
+			undo_add(node, node->keys[i].name, node->keys[i].value);
 		free(node->keys[i].value);
 		node->keys[i].value = NULL;
 	}
@@ -212,9 +226,9 @@ static void apply(struct world_client *c, const struct words *w)
 		say(c, "-WRONGTYPE Operation against a key\r\n");
 	} else if (is(w, "INFO")) {
 		snprintf(text, sizeof(text),
-			 "redis_version:7.0.15\r\nredis_mode:cluster\r\nrole:master\r\n"
+			 "redis_version:7.0.15\r\nredis_mode:cluster\r\nrole:%s\r\n"
 			 "run_id:%s\r\n",
-			 node->run_id);
+			 world_is_master(world, c->node) ? "master" : "slave", node->run_id);
 		say_bulk(c, text);
 	} else {
 		say(c, "+OK\r\n");
@@ -309,8 +323,9 @@ static void multi_take(struct world_client *c, struct words *w, char *raw)
 
 static void command_take(struct world_client *c, char *bytes, size_t len)
 {
-	const struct world_node *node = &c->world->nodes[c->node];
+	struct world_node *node = &c->world->nodes[c->node];
 	struct words w;
+	node->n_taken++;
 	char *raw = strndup(bytes, len), *mine = strndup(bytes, len);
 	assert(command_read(mine, mine + len, &w));
 	bool asking = c->asking;
@@ -386,17 +401,35 @@ void world_lose(struct world *w, struct world_client *c, bool carried_out)
 	c->stream.flags |= STREAM_READABLE;
 }
 
-// ---- Slots
+// ---- Replicas
 
-void world_map_tell(struct world *w)
+bool world_is_master(const struct world *w, unsigned node)
 {
-	w->map_version++;
+	return w->map.nodes[node].flags & CLUSTER_MASTER;
 }
 
-void world_clear(struct world *w)
+void world_replicate(struct world *w, unsigned node, unsigned behind)
 {
-	for (unsigned i = 0; i < w->n_nodes; i++)
-		node_clear(&w->nodes[i]);
+	struct world_node *n = &w->nodes[node];
+	unsigned gone = 0;
+	while (gone < n->n_undo && n->undo[gone].command + behind <= n->n_taken) {
+		free(n->undo[gone].name);
+		free(n->undo[gone++].value);
+	}
+	n->n_undo -= gone;
+	if (gone)
+		memmove(n->undo, n->undo + gone, n->n_undo * sizeof(*n->undo));
+}
+
+static void undo_all(struct world_node *n)
+{
+	n->has_replica = false;
+	while (n->n_undo) {
+		struct world_undo *u = &n->undo[--n->n_undo];
+		key_set(n, u->name, u->value);
+		free(u->name);
+		free(u->value);
+	}
 }
 
 static void slot_set(struct world *w, unsigned slot, unsigned owner)
@@ -406,17 +439,72 @@ static void slot_set(struct world *w, unsigned slot, unsigned owner)
 		w->nodes[i].owner[slot] = (uint16_t)owner;
 }
 
+static void replica_of(struct world *w, unsigned replica, unsigned master)
+{
+	w->map.nodes[replica].flags = CLUSTER_REPLICA;
+	w->map.nodes[replica].master = (uint16_t)master;
+	w->map.nodes[master].flags = CLUSTER_MASTER;
+	w->map.nodes[master].master = (uint16_t)master;
+	w->nodes[replica].has_replica = false;
+	w->nodes[master].has_replica = true;
+	w->nodes[master].replica = replica;
+}
+
+void world_failover(struct world *w, unsigned node)
+{
+	struct world_node *old = &w->nodes[node], *new = &w->nodes[old->replica];
+	static struct world_key keys[WORLD_KEYS];
+	for (unsigned i = 0; i < WORLD_CLIENTS; i++)
+		if (w->clients[i].used && w->clients[i].node == node)
+			world_lose(w, &w->clients[i], false);
+	undo_all(old);
+	memcpy(keys, old->keys, sizeof(keys));
+	memcpy(old->keys, new->keys, sizeof(keys));
+	memcpy(new->keys, keys, sizeof(keys));
+	unsigned n_keys = old->n_keys;
+	old->n_keys = new->n_keys;
+	new->n_keys = n_keys;
+	for (unsigned slot = 0; slot < SLOT_COUNT; slot++)
+		if (world_owner(w, slot) == node)
+			slot_set(w, slot, old->replica);
+	replica_of(w, node, old->replica);
+	old->run_id[7] = (char)(old->run_id[7] == 'z' ? 'a' : old->run_id[7] + 1); // it starts anew
+}
+
+// ---- Slots
+
+void world_map_tell(struct world *w)
+{
+	w->map_version++;
+}
+
+void world_clear(struct world *w)
+{
+	for (unsigned i = 0; i < w->n_nodes; i++) {
+		node_clear(&w->nodes[i]);
+		world_replicate(w, i, 0);
+	}
+}
+
+static void both_replicate(struct world *w, unsigned from, unsigned to)
+{
+	world_replicate(w, from, 0);
+	world_replicate(w, to, 0);
+}
+
 void world_move_begin(struct world *w, unsigned slot, unsigned to)
 {
 	unsigned from = world_owner(w, slot);
 	w->nodes[from].to[slot] = (uint16_t)to;
 	w->nodes[to].from[slot] = (uint16_t)from;
+	both_replicate(w, from, to);
 }
 
 static void key_move(struct world *w, struct world_key *k, unsigned from, unsigned to)
 {
 	key_set(&w->nodes[to], k->name, k->value);
 	key_set(&w->nodes[from], k->name, NULL);
+	both_replicate(w, from, to);
 }
 
 void world_move_key(struct world *w, const char *key)
@@ -443,6 +531,7 @@ void world_move_end(struct world *w, unsigned slot)
 	struct world_node *from = &w->nodes[world_owner(w, slot)];
 	uint16_t to = from->to[slot];
 	world_move_keys(w, slot, UINT32_MAX);
+	both_replicate(w, world_owner(w, slot), to);
 	from->to[slot] = w->nodes[to].from[slot] = CLUSTER_NONE;
 	slot_set(w, slot, to);
 }
@@ -578,9 +667,21 @@ struct world *world_new(unsigned n_nodes)
 	return w;
 }
 
+struct world *world_new_replicated(unsigned n_masters)
+{
+	struct world *w = world_new(2 * n_masters);
+	for (unsigned s = 0; s < SLOT_COUNT; s++)
+		slot_set(w, s, s * n_masters / SLOT_COUNT);
+	for (unsigned i = 0; i < n_masters; i++)
+		replica_of(w, n_masters + i, i);
+	return w;
+}
+
 void world_free(struct world *w)
 {
 	for (unsigned i = 0; i < w->n_nodes; i++) {
+		world_replicate(w, i, 0);
+		free(w->nodes[i].undo);
 		for (unsigned k = 0; k < WORLD_KEYS; k++) {
 			free(w->nodes[i].keys[k].name);
 			free(w->nodes[i].keys[k].value);

@@ -8,13 +8,19 @@
 #include "tests/unit/fake_stream.h"
 #include "tests/unit/test.h"
 
-#define WORLD_NODES   4
+#define WORLD_NODES   8
 #define WORLD_CLIENTS 64
 #define WORLD_BUFFER  (4 << 20)
 #define WORLD_KEYS    65536 // of one node, with markers; a power of two
 
 struct world_key {
 	char *name, *value;
+};
+
+// What a write replaced, to be taken back: a replica that takes over may not have had it.
+struct world_undo {
+	char *name, *value; // owned; value NULL: it was not there
+	uint64_t command;   // of a transaction: its EXEC
 };
 
 struct world_node {
@@ -29,6 +35,11 @@ struct world_node {
 	uint16_t owner[SLOT_COUNT];                // as it knows
 	uint16_t to[SLOT_COUNT], from[SLOT_COUNT]; // slots on their way, CLUSTER_NONE
 	unsigned n_moved, n_asked, n_commands;
+	bool has_replica;
+	unsigned replica;        // its node
+	struct world_undo *undo; // oldest first: what the replica has not got yet
+	unsigned n_undo, undo_max;
+	uint64_t n_taken; // commands that came from clients
 };
 
 // One connection, both ends.
@@ -64,6 +75,9 @@ struct world {
 };
 
 struct world *world_new(unsigned n_nodes);
+// Each of the nodes has a replica, which has all keys that move at once, and of what clients write
+// as much as world_replicate() says.
+struct world *world_new_replicated(unsigned n_masters);
 void world_free(struct world *w);
 
 // Tell the lane who owns what now.
@@ -82,6 +96,13 @@ void world_move_key(struct world *w, const char *key); // of a slot on its way
 unsigned world_move_keys(struct world *w, unsigned slot, unsigned most);
 void world_move_end(struct world *w, unsigned slot);
 unsigned world_owner(const struct world *w, unsigned slot);
+
+// The replica of a master gets what it has not got yet, but the last `behind` commands.
+void world_replicate(struct world *w, unsigned node, unsigned behind);
+// A master dies, and its replica takes over with what it has. It comes back as a replica, which
+// then has all.
+void world_failover(struct world *w, unsigned node);
+bool world_is_master(const struct world *w, unsigned node);
 
 // Nothing is left of any key.
 void world_clear(struct world *w);

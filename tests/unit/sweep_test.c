@@ -197,11 +197,22 @@ static bool one_answer(struct model *m, struct fake_loop *l)
 
 // ---- What happens to the cluster
 
+// The map has shown who owns the slot.
+static bool is_known(const struct scene *s, unsigned slot)
+{
+	const struct cluster_map *map = cluster_topology_map(s->topology);
+	const char *id = node_id(s->model.owner[slot]);
+	return map && map->owner[slot] == cluster_node_find(map, span_of(id));
+}
+
+// To and fro, but not behind the map's back.
 static void move_step(struct scene *s)
 {
 	struct model *m = &s->model;
 	uint16_t slot = m->slots[random_below(&s->random, SLOTS)];
 	unsigned left = 0;
+	if (m->to[slot] == NODES && !is_known(s, slot))
+		return;
 	if (m->to[slot] == NODES) {
 		m->to[slot] = (m->owner[slot] + 1 + (unsigned)random_below(&s->random, 2)) % NODES;
 		return;
