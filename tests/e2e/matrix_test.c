@@ -205,9 +205,10 @@ static bool is_due(struct scene *s, const char *reason)
 
 	if (strstr(reason, "the target went back") || strstr(reason, "refused a batch"))
 		return s->n_changes && s->run->target == CLUSTER;
-	if (strstr(reason, "restarted while the snapshot was loaded") ||
-	    strstr(reason, "did not reach its end"))
+	if (strstr(reason, "while the snapshot was loaded"))
 		return s->n_changes;
+	if (strstr(reason, "did not reach its end"))
+		return s->n_changes || s->n_source_changes;
 	// A shard is not fed again from before its last full sync.
 	if (strstr(reason, "came back older"))
 		return s->n_changes && s->run->source == CLUSTER;
