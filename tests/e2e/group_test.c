@@ -217,7 +217,8 @@ static void shards_come_and_go(struct world *w)
 	wait_shards(&s, 3);
 	wait_applied(&s, 500);
 	scene_end(&s);
-	assert_int_equal(full_syncs(&s), syncs + 1); // of the new shard
+	// Of the new shard, and once more for a slot that moved as its snapshot was taken.
+	assert_in_range(full_syncs(&s), syncs + 1, syncs + 2);
 }
 
 // It has nothing that could be waited for, and wait-timeout is not for it.

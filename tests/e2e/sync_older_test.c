@@ -307,7 +307,7 @@ static void payloads_are_worded_for_the_target(struct world *w)
 
 static bool link_lags(const json_t *progress, const void *arg)
 {
-	return json_integer_value(json_object_get(progress, "lag_ms")) > 1500;
+	return json_integer_value(json_object_get(progress, "lag_ms")) > 4000;
 }
 
 static bool expiry_is_its_own(void *arg)
@@ -328,8 +328,8 @@ static void expiries_are_held_for_a_6_0(struct world *w)
 	server_freeze(p.target);
 	run(p.source, "INCR waits");
 	job_wait_for(p.sync, link_lags, NULL, "the link to lag");
-	run(p.source, "SET brief v PX 7900");
-	run(p.source, "SET kept v PX 7900");
+	run(p.source, "SET brief v PX 12900");
+	run(p.source, "SET kept v PX 12900");
 	run(p.source, "MSET kept 1");
 	server_thaw(p.target);
 	wait_until(expiry_is_its_own, &p, "the key to get its own expiry back");
