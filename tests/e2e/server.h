@@ -103,5 +103,8 @@ bool server_has_user(void);
 // Words of redis-server's command line that make it. @return how many
 unsigned server_user_options(const char **argv);
 
+// The server's URL as the default user, who may do anything.
+const char *server_default_url(const struct server *s);
+
 // Fails the test when the server has denied it anything.
 void server_user_judge(struct server *s);

@@ -50,6 +50,12 @@ unsigned server_user_options(const char **argv)
 	return n;
 }
 
+const char *server_default_url(const struct server *s)
+{
+	const char *at = strrchr(s->url, '@');
+	return at ? text("redis://%s", at + 1) : s->url;
+}
+
 // What was denied, but for the doctor's question whether it may ask for a dry run.
 void server_user_judge(struct server *s)
 {

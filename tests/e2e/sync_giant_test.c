@@ -88,8 +88,9 @@ static void scene_settle(struct scene *s)
 static void scene_end(struct scene *s)
 {
 	scene_settle(s);
-	struct job *check = job_start(s->world, "check", s->source->url, s->target->url,
-				      "--ttl-slack", "1s", "--json", NULL);
+	struct job *check =
+		job_start(s->world, "check", server_default_url(s->source),
+			  server_default_url(s->target), "--ttl-slack", "1s", "--json", NULL);
 	assert_int_equal(job_wait(check), 0);
 	assert_int_equal(job_drain(s->job), 0);
 	assert_books_balance(s->job);
