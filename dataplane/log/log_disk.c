@@ -312,7 +312,8 @@ int log_disk_seek(struct log_disk *d, uint64_t offset)
 	if (!d->writing || !d->n_segments || offset < d->segments[0]->first || disk_need(d))
 		return -ENOENT;
 	spill_copy(d, SIZE_MAX);
-	if (!front_fits_disk(d, offset))
+	// That may have taken the oldest segment.
+	if (offset < d->segments[0]->first || !front_fits_disk(d, offset))
 		return -ENOENT;
 	d->recovered = false;
 	d->damage[0] = 0;

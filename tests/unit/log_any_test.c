@@ -236,9 +236,16 @@ static void anything_in_any_order_loses_nothing(void **state)
 	printf("\n");
 }
 
+// Drawn once: a seek to the oldest segment, which goes as the front is copied to the disk for it.
+static void oldest_segment_goes_under_a_seek(void **state)
+{
+	round_any(3118891043);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(oldest_segment_goes_under_a_seek),
 		cmocka_unit_test(anything_in_any_order_loses_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
